@@ -1,0 +1,167 @@
+CREATE TABLE `appliance_state` (
+	`key` text PRIMARY KEY NOT NULL,
+	`text` text,
+	`integer` integer
+);
+--> statement-breakpoint
+CREATE TABLE `audit_events` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`at_ms` integer NOT NULL,
+	`action` text NOT NULL,
+	`outcome` text NOT NULL,
+	`actor_user_id` text,
+	`subject_user_id` text,
+	`session_id` text,
+	`address` text,
+	`user_agent` text,
+	`detail` text
+);
+--> statement-breakpoint
+CREATE INDEX `audit_events_at` ON `audit_events` (`at_ms`);--> statement-breakpoint
+CREATE INDEX `audit_events_actor` ON `audit_events` (`actor_user_id`,`id`);--> statement-breakpoint
+CREATE INDEX `audit_events_subject` ON `audit_events` (`subject_user_id`,`id`);--> statement-breakpoint
+CREATE TABLE `host_tickets` (
+	`hash` text PRIMARY KEY NOT NULL,
+	`host` text NOT NULL,
+	`user_id` text NOT NULL,
+	`parent_session_id` text NOT NULL,
+	`flow_hash` text NOT NULL,
+	`return_path` text NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	FOREIGN KEY (`parent_session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `host_tickets_parent` ON `host_tickets` (`parent_session_id`);--> statement-breakpoint
+CREATE INDEX `host_tickets_expires` ON `host_tickets` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `credentials` (
+	`hash` text PRIMARY KEY NOT NULL,
+	`session_id` text NOT NULL,
+	`use` text NOT NULL,
+	`expires_at_ms` integer,
+	`superseded_at_ms` integer,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `credentials_session` ON `credentials` (`session_id`);--> statement-breakpoint
+CREATE TABLE `session_outbox` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`snapshot` text NOT NULL,
+	`created_at_ms` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `sessions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`kind` text NOT NULL,
+	`user_id` text NOT NULL,
+	`parent_id` text,
+	`audience` text NOT NULL,
+	`status` text NOT NULL,
+	`revoked_at_ms` integer,
+	`revoke_reason` text,
+	`created_at_ms` integer NOT NULL,
+	`last_seen_at_ms` integer NOT NULL,
+	`idle_timeout_ms` integer,
+	`expires_at_ms` integer,
+	`provider` text,
+	`provider_sid` text,
+	`address` text,
+	`user_agent` text,
+	`label` text,
+	`client_id` text,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`parent_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `sessions_user` ON `sessions` (`user_id`);--> statement-breakpoint
+CREATE INDEX `sessions_parent` ON `sessions` (`parent_id`);--> statement-breakpoint
+CREATE INDEX `sessions_provider_sid` ON `sessions` (`provider`,`provider_sid`);--> statement-breakpoint
+CREATE INDEX `sessions_expires` ON `sessions` (`expires_at_ms`);--> statement-breakpoint
+CREATE INDEX `sessions_last_seen` ON `sessions` (`last_seen_at_ms`);--> statement-breakpoint
+CREATE TABLE `logout_token_ids` (
+	`provider` text NOT NULL,
+	`jti` text NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	PRIMARY KEY(`provider`, `jti`)
+);
+--> statement-breakpoint
+CREATE INDEX `logout_token_ids_expires` ON `logout_token_ids` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `provider_logouts` (
+	`provider` text NOT NULL,
+	`claim` text NOT NULL,
+	`value` text NOT NULL,
+	`at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	PRIMARY KEY(`provider`, `claim`, `value`)
+);
+--> statement-breakpoint
+CREATE INDEX `provider_logouts_expires` ON `provider_logouts` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `session_id_tokens` (
+	`session_id` text PRIMARY KEY NOT NULL,
+	`sealed` text NOT NULL,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `sign_in_attempts` (
+	`id` text PRIMARY KEY NOT NULL,
+	`provider` text NOT NULL,
+	`browser_hash` text NOT NULL,
+	`return_to` text NOT NULL,
+	`purpose` text NOT NULL,
+	`invitation_id` text,
+	`started_by_session_id` text,
+	`created_at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `sign_in_attempts_expires` ON `sign_in_attempts` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `identities` (
+	`issuer` text NOT NULL,
+	`subject` text NOT NULL,
+	`provider` text NOT NULL,
+	`user_id` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`last_used_at_ms` integer NOT NULL,
+	PRIMARY KEY(`issuer`, `subject`),
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `identities_user` ON `identities` (`user_id`);--> statement-breakpoint
+CREATE TABLE `invitations` (
+	`id` text PRIMARY KEY NOT NULL,
+	`secret_hash` text NOT NULL,
+	`purpose` text NOT NULL,
+	`role` text NOT NULL,
+	`user_id` text,
+	`created_by_user_id` text,
+	`created_by_session_id` text,
+	`created_at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	`used_at_ms` integer,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `invitations_secret_hash_unique` ON `invitations` (`secret_hash`);--> statement-breakpoint
+CREATE TABLE `local_credentials` (
+	`user_id` text PRIMARY KEY NOT NULL,
+	`password_hash` text NOT NULL,
+	`changed_at_ms` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `users` (
+	`id` text PRIMARY KEY NOT NULL,
+	`username` text NOT NULL,
+	`username_key` text NOT NULL,
+	`display_name` text NOT NULL,
+	`email` text,
+	`email_key` text,
+	`groups` text NOT NULL,
+	`role` text NOT NULL,
+	`status` text NOT NULL,
+	`ended_before_ms` integer,
+	`created_at_ms` integer NOT NULL,
+	`last_sign_in_at_ms` integer
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `users_username_key_unique` ON `users` (`username_key`);--> statement-breakpoint
+CREATE UNIQUE INDEX `users_email_key_unique` ON `users` (`email_key`);

@@ -1,0 +1,48 @@
+import type { auditEvents } from '../db/schema/index.ts';
+
+/** Everything that grants or ends access, and every refusal that matters. Add the action here before you record it. */
+export type AuditAction =
+  | 'setup.completed'
+  | 'user.created'
+  | 'user.disabled'
+  | 'user.enabled'
+  | 'user.removed'
+  | 'user.role_changed'
+  | 'user.password_changed'
+  | 'user.password_reset_issued'
+  | 'user.email_taken'
+  | 'invitation.created'
+  | 'invitation.used'
+  | 'invitation.voided'
+  | 'sign_in'
+  | 'sign_in.rate_limited'
+  | 'sign_out'
+  | 'session.created'
+  | 'session.revoked'
+  | 'sessions.revoked_everywhere'
+  | 'token.created'
+  | 'token.revoked'
+  | 'backchannel_logout'
+  | 'forward_auth.denied'
+  | 'forward_auth.ticket'
+  | 'csrf.refused';
+
+/** Ids, names of providers and reasons; never a secret, an address of a page, or text that a stranger typed. */
+export type AuditDetail = Record<string, string | number | boolean>;
+
+export interface AuditEntry {
+  /** Epoch milliseconds. */
+  at: number;
+  action: AuditAction;
+  outcome: 'success' | 'refused';
+  /** Who did it; absent for strangers and for the appliance itself. */
+  actorUserId?: string | undefined;
+  /** Whom it concerns, where that is somebody else or nobody acted. */
+  subjectUserId?: string | undefined;
+  sessionId?: string | undefined;
+  address?: string | undefined;
+  userAgent?: string | undefined;
+  detail?: AuditDetail | undefined;
+}
+
+export type AuditRow = typeof auditEvents.$inferSelect;

@@ -1,0 +1,65 @@
+import { and, desc, eq, lt, lte, or, type SQL } from 'drizzle-orm';
+import type { Db } from '../db/open.ts';
+import { auditEvents } from '../db/schema/index.ts';
+import type { Tx } from '../db/write.ts';
+import type { AuditEntry, AuditRow } from './model.ts';
+
+export interface AuditQuery {
+  /** Rows that this user did or suffered; absent: everybody's. */
+  userId?: string;
+  /** Only rows older than this id. */
+  before?: number;
+  limit: number;
+}
+
+export type AuditStore = ReturnType<typeof auditStore>;
+
+export function auditStore(db: Db) {
+  return {
+    insert(tx: Tx, entry: AuditEntry): void {
+      tx.insert(auditEvents)
+        .values({
+          atMs: entry.at,
+          action: entry.action,
+          outcome: entry.outcome,
+          actorUserId: entry.actorUserId ?? null,
+          subjectUserId: entry.subjectUserId ?? null,
+          sessionId: entry.sessionId ?? null,
+          address: entry.address ?? null,
+          userAgent: entry.userAgent ?? null,
+          detail: entry.detail ?? null,
+        })
+        .run();
+    },
+    /** Newest first. */
+    list({ userId, before, limit }: AuditQuery): AuditRow[] {
+      const conditions: (SQL | undefined)[] = [
+        before === undefined ? undefined : lt(auditEvents.id, before),
+        userId === undefined
+          ? undefined
+          : or(eq(auditEvents.actorUserId, userId), eq(auditEvents.subjectUserId, userId)),
+      ];
+      return db.reader
+        .select()
+        .from(auditEvents)
+        .where(and(...conditions))
+        .orderBy(desc(auditEvents.id))
+        .limit(limit)
+        .all();
+    },
+    /** Deletes at most `limit` of the rows from `atMs` or before; returns how many went. */
+    deleteUntil(tx: Tx, atMs: number, limit: number): number {
+      const old = tx
+        .select({ id: auditEvents.id })
+        .from(auditEvents)
+        .where(lte(auditEvents.atMs, atMs))
+        .orderBy(auditEvents.id)
+        .limit(limit)
+        .all();
+      const last = old.at(-1);
+      if (last === undefined) return 0;
+      tx.delete(auditEvents).where(and(lte(auditEvents.id, last.id), lte(auditEvents.atMs, atMs))).run();
+      return old.length;
+    },
+  };
+}

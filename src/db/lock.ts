@@ -1,0 +1,28 @@
+import { Database } from 'bun:sqlite';
+import { join } from 'node:path';
+import { CommandError } from '../lib/command-error.ts';
+import { isBusy } from './errors.ts';
+
+/**
+ * Takes the data directory for this process. The lock is the file lock of an open SQLite transaction, so any death frees it.
+ * `shared` lets several processes hold it together, but never beside an exclusive one.
+ * @throws CommandError when another process has it.
+ */
+export function lockDataDirectory(dataDir: string, mode: 'exclusive' | 'shared' = 'exclusive'): Disposable {
+  const client = new Database(join(dataDir, 'lock.db'), { create: true, readwrite: true });
+  try {
+    client.run('PRAGMA busy_timeout = 0');
+    client.run('PRAGMA journal_mode = DELETE');
+    if (mode === 'exclusive') {
+      client.run('BEGIN EXCLUSIVE');
+    } else {
+      client.run('BEGIN');
+      client.query('SELECT count(*) FROM sqlite_master').get();
+    }
+  } catch (error) {
+    client.close();
+    if (!isBusy(error)) throw error;
+    throw new CommandError(`the data directory ${dataDir} is in use by another postern process`, 1, { cause: error });
+  }
+  return { [Symbol.dispose]: () => client.close() };
+}

@@ -1,0 +1,6 @@
+export * from './appliance.ts';
+export * from './audit.ts';
+export * from './forward-auth.ts';
+export * from './sessions.ts';
+export * from './sign-in.ts';
+export * from './users.ts';

@@ -1,0 +1,56 @@
+import { type AnySQLiteColumn, index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { users } from './users.ts';
+
+export const sessions = sqliteTable(
+  'sessions',
+  {
+    id: text('id').primaryKey(),
+    kind: text('kind', { enum: ['user', 'grant', 'device'] }).notNull(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    parentId: text('parent_id').references((): AnySQLiteColumn => sessions.id, { onDelete: 'cascade' }),
+    audience: text('audience', { mode: 'json' }).$type<string[]>().notNull(),
+    status: text('status', { enum: ['active', 'revoked'] }).notNull(),
+    revokedAtMs: integer('revoked_at_ms'),
+    revokeReason: text('revoke_reason'),
+    createdAtMs: integer('created_at_ms').notNull(),
+    lastSeenAtMs: integer('last_seen_at_ms').notNull(),
+    idleTimeoutMs: integer('idle_timeout_ms'),
+    expiresAtMs: integer('expires_at_ms'),
+    provider: text('provider'),
+    providerSid: text('provider_sid'),
+    address: text('address'),
+    userAgent: text('user_agent'),
+    label: text('label'),
+    clientId: text('client_id'),
+  },
+  (table) => [
+    index('sessions_user').on(table.userId),
+    index('sessions_parent').on(table.parentId),
+    index('sessions_provider_sid').on(table.provider, table.providerSid),
+    index('sessions_expires').on(table.expiresAtMs),
+    index('sessions_last_seen').on(table.lastSeenAtMs),
+  ],
+);
+
+export const credentials = sqliteTable(
+  'credentials',
+  {
+    hash: text('hash').primaryKey(),
+    sessionId: text('session_id')
+      .notNull()
+      .references(() => sessions.id, { onDelete: 'cascade' }),
+    use: text('use', { enum: ['cookie', 'access', 'refresh', 'device', 'personal'] }).notNull(),
+    expiresAtMs: integer('expires_at_ms'),
+    supersededAtMs: integer('superseded_at_ms'),
+  },
+  (table) => [index('credentials_session').on(table.sessionId)],
+);
+
+/** Snapshots committed with the act they tell of, and deleted once they have been published. */
+export const sessionOutbox = sqliteTable('session_outbox', {
+  id: integer('id').primaryKey({ autoIncrement: true }),
+  snapshot: text('snapshot', { mode: 'json' }).$type<unknown>().notNull(),
+  createdAtMs: integer('created_at_ms').notNull(),
+});

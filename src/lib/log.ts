@@ -1,0 +1,55 @@
+import type { Clock } from './clock.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFields = Record<string, unknown>;
+
+/** Structured log. Fields hold ids and figures; a secret, a query string or a request body never enters one. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export interface LoggerOptions {
+  format: 'json' | 'text';
+  level: LogLevel;
+  clock: Clock;
+  /** Takes one finished line, newline included. */
+  write: (line: string) => void;
+}
+
+const SEVERITY: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, error: 40 };
+
+export function createLogger({ format, level, clock, write }: LoggerOptions): Logger {
+  const least = SEVERITY[level];
+  const line = format === 'json' ? jsonLine : textLine;
+  const at = (entryLevel: LogLevel) => (message: string, fields: LogFields = {}) => {
+    if (SEVERITY[entryLevel] < least) return;
+    write(line(new Date(clock.now()).toISOString(), entryLevel, message, fields));
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
+  const plain = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plainValue(value)]));
+  return `${JSON.stringify({ time, level, message, ...plain })}\n`;
+}
+
+function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
+  const rest = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}=${JSON.stringify(plainValue(value))}`);
+  return `${time} ${level.toUpperCase().padEnd(5)} ${oneLine(message)}${rest.join('')}\n`;
+}
+
+/** An error becomes its name, code and message: stacks of third parties may quote input, so only bugs show theirs. */
+function plainValue(value: unknown): unknown {
+  if (!(value instanceof Error)) return value;
+  const cause = value.cause instanceof Error ? ` (${value.cause.message})` : '';
+  return `${value.name}: ${value.message}${cause}`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/[\r\n]+/g, ' ');
+}

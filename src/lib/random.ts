@@ -1,0 +1,17 @@
+import { encodeBase32LowerCaseNoPadding, encodeBase64urlNoPadding } from '@oslojs/encoding';
+
+/** Fills a new array with `length` bytes from the operating system's generator. */
+export function randomBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
+
+/** A new loggable id: the prefix and a UUIDv7, so that ids sort by the time they were made. */
+export function newId<Prefix extends string>(prefix: Prefix): `${Prefix}_${string}` {
+  const bytes = Buffer.from(Bun.randomUUIDv7().replaceAll('-', ''), 'hex');
+  return `${prefix}_${encodeBase32LowerCaseNoPadding(bytes)}`;
+}
+
+/** A new secret of 256 bits, base64url without padding (43 characters). */
+export function newSecret(): string {
+  return encodeBase64urlNoPadding(randomBytes(32));
+}

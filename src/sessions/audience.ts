@@ -1,0 +1,17 @@
+import type { Audience } from './model.ts';
+
+/** What a personal token may do at `/api/v1`. */
+export const API_SCOPES = ['sessions:read', 'sessions:write', 'audit:read'] as const;
+export type ApiScope = (typeof API_SCOPES)[number];
+
+/** The appliance's own pages and API, for a browser session. */
+export const originAudience = (origin: string): Audience => `origin:${origin}` as Audience;
+
+/** One protected host behind forward-auth. `host` is lower case, with its port unless that is the scheme's own. */
+export const hostAudience = (host: string): Audience => `host:${host}` as Audience;
+
+/** One scope of `/api/v1`, for a personal token. */
+export const scopeAudience = (scope: ApiScope): Audience => `scope:${scope}` as Audience;
+
+/** One path under `/d/`, for a personal token. */
+export const pathAudience = (path: `/d/${string}`): Audience => `path:${path}` as Audience;

@@ -1,0 +1,98 @@
+import type { Tx } from '../db/write.ts';
+import type { User, UserId } from '../users/model.ts';
+import type {
+  Audience,
+  CredentialUse,
+  RevokeReason,
+  Session,
+  SessionId,
+  SessionOrigin,
+  SessionToken,
+} from './model.ts';
+
+/** What a credential turned out to be. Refusals look alike outside; the reason is for audit and metrics. */
+export type Authentication =
+  | { readonly ok: true; readonly session: Session; readonly user: User; readonly use: CredentialUse }
+  | { readonly ok: false; readonly reason: RefusalReason };
+
+export type RefusalReason = 'malformed' | 'unknown' | 'other_audience' | 'revoked' | 'expired';
+
+export interface Issued {
+  readonly session: Session;
+  readonly token: SessionToken;
+}
+
+export interface NewBrowserSession {
+  userId: UserId;
+  origin: SessionOrigin;
+}
+
+export interface NewChildSession {
+  /** The browser session on the appliance's own origin. */
+  parentId: SessionId;
+  /** Lower case, with its port unless that is the scheme's own. */
+  host: string;
+  origin: SessionOrigin;
+}
+
+export interface NewPersonalToken {
+  /** The browser session that makes it. */
+  issuedBy: SessionId;
+  label: string;
+  audience: readonly Audience[];
+  /** Epoch milliseconds. */
+  expiresAt: number;
+  origin: SessionOrigin;
+}
+
+/** Who ends something, and why; it goes into the audit row. */
+export interface EndingContext {
+  reason: RevokeReason;
+  actorUserId?: UserId | undefined;
+  address?: string | undefined;
+}
+
+/**
+ * The ledger: the one place where sessions begin, are recognised and end.
+ * `tx` methods belong into the caller's `db.write`, so that one act is one transaction.
+ */
+export interface Ledger {
+  /**
+   * Who a token speaks for at one audience. Synchronous when memory or the embedded store can answer.
+   * Recognising a session touches it.
+   * @throws AppError `unavailable` (`store_unavailable`, `clock_behind`) when nobody can tell.
+   */
+  authenticate(token: string, audience: Audience): Authentication | Promise<Authentication>;
+
+  /** @throws AppError `forbidden` (`user_disabled`) unless the person may hold sessions. */
+  openBrowserSession(tx: Tx, request: NewBrowserSession): Issued;
+  /** @throws AppError `unauthorized` (`session_ended`) unless the parent is live. */
+  openChildSession(tx: Tx, request: NewChildSession): Issued;
+  /** @throws AppError `unauthorized` (`session_ended`) unless the issuing session is live. */
+  openPersonalToken(tx: Tx, request: NewPersonalToken): Issued;
+  /** The session, re-read inside the transaction. @throws AppError `unauthorized` (`session_ended`) unless it is live. */
+  requireLive(tx: Tx, id: SessionId): Session;
+
+  /** Ends one session and its descendants; resolves once that is committed. `false`: there was no such live session. */
+  end(id: SessionId, context: EndingContext): Promise<boolean>;
+  /** Ends the sessions of one user ("everywhere"), but for `except` and its descendants; resolves with how many ended. */
+  endAll(userId: UserId, context: EndingContext & { except?: SessionId | undefined; devices?: boolean }): Promise<number>;
+  /** The same two acts inside a larger transaction. */
+  endIn(tx: Tx, id: SessionId, context: EndingContext): boolean;
+  endAllIn(tx: Tx, userId: UserId, context: EndingContext & { except?: SessionId | undefined; devices?: boolean }): number;
+
+  /** Live sessions of a user, newest use first; touches that are not written yet included. */
+  list(userId: UserId): Session[];
+  find(id: SessionId): Session | undefined;
+  /** Live browser sessions that came from this provider session (`sid`). */
+  findByProviderSid(provider: string, sid: string): Session[];
+
+  /** Called by `users` whenever a person changed: cached copies of the person are read again. */
+  userChanged(userId: UserId): void;
+
+  /**
+   * Registers something that lives only as long as the session does (a stream, a WebSocket, a child, a tunnel).
+   * `close` is called once when the session is revoked or runs out; disposing unregisters it.
+   */
+  attach(id: SessionId, close: (reason: RevokeReason | 'expired') => void): Disposable;
+}

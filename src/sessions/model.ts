@@ -1,0 +1,88 @@
+import type { Branded } from '../lib/brand.ts';
+import type { User, UserId } from '../users/model.ts';
+
+export type SessionId = Branded<`ses_${string}`, 'SessionId'>;
+/** The secret in a cookie or a header. Never stored, never logged. */
+export type SessionToken = Branded<string, 'SessionToken'>;
+/** SHA-256 of a token, base64url: all that a store ever holds of it. */
+export type TokenHash = Branded<string, 'TokenHash'>;
+
+export type SessionKind = 'user' | 'grant' | 'device';
+export type CredentialUse = 'cookie' | 'access' | 'refresh' | 'device' | 'personal';
+
+/**
+ * One place where a session's credentials are good; elsewhere they are unknown.
+ * Written by the functions of `audience.ts` only.
+ */
+export type Audience = Branded<string, 'Audience'>;
+
+export type RevokeReason =
+  | 'signed_out'
+  | 'ended_by_user'
+  | 'ended_by_owner'
+  | 'everywhere'
+  | 'replaced'
+  | 'provider_logout'
+  | 'user_disabled'
+  | 'user_removed'
+  | 'parent_ended'
+  | 'restored';
+
+/** Where a session came from: shown to its user, so that a strange one is recognised. */
+export interface SessionOrigin {
+  readonly provider: string | undefined;
+  /** The provider's own session id (`sid`, OpenID Connect Back-Channel Logout section 2.1). */
+  readonly providerSid: string | undefined;
+  readonly address: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
+export interface Session {
+  readonly id: SessionId;
+  readonly kind: SessionKind;
+  readonly userId: UserId;
+  /** Set on child sessions (other hosts) and guest sessions only. */
+  readonly parentId: SessionId | undefined;
+  readonly audience: readonly Audience[];
+  readonly status: 'active' | 'revoked';
+  readonly revokedAt: number | undefined;
+  readonly revokeReason: RevokeReason | undefined;
+  readonly createdAt: number;
+  readonly lastSeenAt: number;
+  readonly idleTimeoutMs: number | undefined;
+  /** The absolute end, epoch milliseconds. */
+  readonly expiresAt: number | undefined;
+  readonly origin: SessionOrigin;
+  /** What its user calls it; personal tokens have one. */
+  readonly label: string | undefined;
+  /** The OAuth client of a grant; `personal` for personal tokens. */
+  readonly clientId: string | undefined;
+}
+
+export interface Credential {
+  readonly hash: TokenHash;
+  readonly sessionId: SessionId;
+  readonly use: CredentialUse;
+  readonly expiresAt: number | undefined;
+  readonly supersededAt: number | undefined;
+}
+
+/** A session with the person it belongs to, as a store reads them in one go. */
+export interface SessionWithUser {
+  readonly session: Session;
+  readonly user: User;
+}
+
+/** The instant a session ends by itself: `min(last seen + idle, absolute)`; `Infinity` when nothing ends it. */
+export function sessionEndsAt(session: Pick<Session, 'lastSeenAt' | 'idleTimeoutMs' | 'expiresAt'>): number {
+  const idleEnd = session.idleTimeoutMs === undefined ? Infinity : session.lastSeenAt + session.idleTimeoutMs;
+  return Math.min(idleEnd, session.expiresAt ?? Infinity);
+}
+
+/** Whether the session grants anything at `now` (epoch milliseconds). */
+export function isLive(
+  session: Pick<Session, 'status' | 'lastSeenAt' | 'idleTimeoutMs' | 'expiresAt'>,
+  now: number,
+): boolean {
+  return session.status === 'active' && now < sessionEndsAt(session);
+}
