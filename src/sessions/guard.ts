@@ -39,8 +39,8 @@ export function sessionGuard({ ledger, origin, audit, clock }: SessionGuardDeps)
   const fromCookie = async (request: Request): Promise<Caller | undefined> => {
     const token = readCookie(request, cookie);
     if (token === undefined) return undefined;
-    const found = await ledger.authenticate(token, browserAudience);
-    if (!found.ok || found.use !== 'cookie') return undefined;
+    const found = await ledger.authenticate(token, 'cookie', browserAudience);
+    if (!found.ok) return undefined;
     refuseOtherOrigins(request, found);
     return { session: found.session, user: found.user };
   };
@@ -64,8 +64,8 @@ export function sessionGuard({ ledger, origin, audit, clock }: SessionGuardDeps)
   };
 
   const fromBearer = async (token: string, scope: ApiScope): Promise<Caller> => {
-    const found = await ledger.authenticate(token, scopeAudience(scope));
-    if (!found.ok || found.use !== 'personal') throw invalidToken();
+    const found = await ledger.authenticate(token, 'personal', scopeAudience(scope));
+    if (!found.ok) throw invalidToken();
     return { session: found.session, user: found.user };
   };
 
