@@ -76,7 +76,8 @@ CREATE INDEX `sessions_user` ON `sessions` (`user_id`);--> statement-breakpoint
 CREATE INDEX `sessions_parent` ON `sessions` (`parent_id`);--> statement-breakpoint
 CREATE INDEX `sessions_provider_sid` ON `sessions` (`provider`,`provider_sid`);--> statement-breakpoint
 CREATE INDEX `sessions_expires` ON `sessions` (`expires_at_ms`);--> statement-breakpoint
-CREATE INDEX `sessions_last_seen` ON `sessions` (`last_seen_at_ms`);--> statement-breakpoint
+CREATE INDEX `sessions_idle_end` ON `sessions` (("last_seen_at_ms" + "idle_timeout_ms"));--> statement-breakpoint
+CREATE INDEX `sessions_revoked` ON `sessions` (`revoked_at_ms`);--> statement-breakpoint
 CREATE TABLE `logout_token_ids` (
 	`provider` text NOT NULL,
 	`jti` text NOT NULL,
@@ -119,6 +120,7 @@ CREATE TABLE `identities` (
 	`subject` text NOT NULL,
 	`provider` text NOT NULL,
 	`user_id` text NOT NULL,
+	`invited` integer DEFAULT false NOT NULL,
 	`created_at_ms` integer NOT NULL,
 	`last_used_at_ms` integer NOT NULL,
 	PRIMARY KEY(`issuer`, `subject`),
@@ -148,6 +150,11 @@ CREATE TABLE `local_credentials` (
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+CREATE TABLE `retired_usernames` (
+	`username_key` text PRIMARY KEY NOT NULL,
+	`retired_at_ms` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `users` (
 	`id` text PRIMARY KEY NOT NULL,
 	`username` text NOT NULL,
@@ -157,6 +164,7 @@ CREATE TABLE `users` (
 	`email_key` text,
 	`groups` text NOT NULL,
 	`role` text NOT NULL,
+	`owner_by_rule` integer DEFAULT false NOT NULL,
 	`status` text NOT NULL,
 	`ended_before_ms` integer,
 	`created_at_ms` integer NOT NULL,

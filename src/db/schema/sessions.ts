@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { type AnySQLiteColumn, index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { users } from './users.ts';
 
@@ -30,7 +31,8 @@ export const sessions = sqliteTable(
     index('sessions_parent').on(table.parentId),
     index('sessions_provider_sid').on(table.provider, table.providerSid),
     index('sessions_expires').on(table.expiresAtMs),
-    index('sessions_last_seen').on(table.lastSeenAtMs),
+    index('sessions_idle_end').on(sql`(${table.lastSeenAtMs} + ${table.idleTimeoutMs})`),
+    index('sessions_revoked').on(table.revokedAtMs),
   ],
 );
 

@@ -10,6 +10,8 @@ export const users = sqliteTable('users', {
   emailKey: text('email_key').unique(),
   groups: text('groups', { mode: 'json' }).$type<string[]>().notNull(),
   role: text('role', { enum: ['owner', 'member'] }).notNull(),
+  /** Owner because a provider's `owners` says so, and only as long as it does. */
+  ownerByRule: integer('owner_by_rule', { mode: 'boolean' }).notNull().default(false),
   status: text('status', { enum: ['active', 'disabled'] }).notNull(),
   endedBeforeMs: integer('ended_before_ms'),
   createdAtMs: integer('created_at_ms').notNull(),
@@ -25,6 +27,8 @@ export const identities = sqliteTable(
     userId: text('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
+    /** Let in by the setup link or an invitation: `allow` need not match. */
+    invited: integer('invited', { mode: 'boolean' }).notNull().default(false),
     createdAtMs: integer('created_at_ms').notNull(),
     lastUsedAtMs: integer('last_used_at_ms').notNull(),
   },
@@ -41,6 +45,12 @@ export const localCredentials = sqliteTable('local_credentials', {
   /** Argon2id in PHC form. */
   passwordHash: text('password_hash').notNull(),
   changedAtMs: integer('changed_at_ms').notNull(),
+});
+
+/** Usernames of people who were removed: no provider can hand one to somebody else, who would be them at every app. */
+export const retiredUsernames = sqliteTable('retired_usernames', {
+  usernameKey: text('username_key').primaryKey(),
+  retiredAtMs: integer('retired_at_ms').notNull(),
 });
 
 /** Invitations, and the one-time links of `postern user` for a lost password. */
