@@ -46,13 +46,15 @@ export interface OidcTestProvider extends AsyncDisposable {
   readonly logoutErrors: unknown[];
 }
 
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
 const DAY_SECONDS = 86_400;
 
 /** A real OpenID provider in this process, on loopback; its sign-in page takes any subject, without a password. */
 export async function startOidcProvider(options: OidcProviderOptions): Promise<OidcTestProvider> {
   const accounts = new Map(Object.entries(options.accounts ?? {}));
   const host = options.host ?? '127.0.0.1';
-  let handle = (_request: IncomingMessage, response: ServerResponse) => void response.writeHead(503).end();
+  let handle: Handler = (_request, response) => void response.writeHead(503).end();
   const server = createServer((request, response) => handle(request, response));
   const port = await listen(server, options.port ?? 0);
   const issuer = `http://${host}:${port}`;
