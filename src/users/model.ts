@@ -39,3 +39,10 @@ export interface IdentityClaims {
   readonly verifiedEmail: string | undefined;
   readonly groups: readonly string[];
 }
+
+/** Who does something, for the audit row. Without a `userId` it is the operator at the machine, who may do everything. */
+export interface Actor {
+  readonly userId?: UserId | undefined;
+  readonly address?: string | undefined;
+  readonly userAgent?: string | undefined;
+}

@@ -1,0 +1,18 @@
+import type { users } from '../db/schema/index.ts';
+import type { User, UserId } from './model.ts';
+
+/** The person as one row of `users` tells it. */
+export function toUser(row: typeof users.$inferSelect): User {
+  return {
+    id: row.id as UserId,
+    username: row.username,
+    displayName: row.displayName,
+    email: row.email ?? undefined,
+    groups: row.groups,
+    role: row.role,
+    status: row.status,
+    endedBefore: row.endedBeforeMs ?? undefined,
+    createdAt: row.createdAtMs,
+    lastSignInAt: row.lastSignInAtMs ?? undefined,
+  };
+}
