@@ -1,0 +1,75 @@
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+/**
+ * `bun run build [--target linux-arm64] [--outfile dist/postern]`: one file with the runtime, the program and what it
+ * serves. Nothing beside it is read: no `.env`, no `bunfig.toml`, no code made from strings.
+ */
+
+const TARGETS = [
+  'linux-x64',
+  'linux-arm64',
+  'linux-x64-musl',
+  'linux-arm64-musl',
+  'darwin-x64',
+  'darwin-arm64',
+  'windows-x64',
+] as const;
+type Target = (typeof TARGETS)[number];
+
+/** Folders whose files the program opens at run time, beside its entry point. */
+const ASSETS = ['./drizzle', './src/web/assets'];
+
+const { values } = parseArgs({
+  options: { target: { type: 'string' }, outfile: { type: 'string' } },
+  strict: true,
+});
+const target = values.target === undefined ? undefined : parseTarget(values.target);
+const outfile = values.outfile ?? (target === undefined ? 'dist/postern' : `dist/postern-${target}`);
+
+process.chdir(import.meta.dir);
+mkdirSync('dist', { recursive: true });
+await Bun.build({
+  entrypoints: ['./src/main.ts'],
+  format: 'esm',
+  bytecode: true,
+  // Identifiers stay: Elysia reads the names of parameters.
+  minify: { syntax: true, whitespace: false, identifiers: false },
+  define: {
+    POSTERN_BUILD: JSON.stringify({ version: versionOfPackage(), commit: commitOfCheckout() }),
+    // Otherwise the bundler writes "development" where libraries ask.
+    'process.env.NODE_ENV': '"production"',
+  },
+  compile: {
+    outfile,
+    ...(target === undefined ? {} : { target: `bun-${target}` }),
+    assets: ASSETS.filter((folder) => existsSync(folder)),
+    execArgv: ['--disallow-code-generation-from-strings=strict'],
+    autoloadDotenv: false,
+    autoloadBunfig: false,
+    autoloadTsconfig: false,
+    autoloadPackageJson: false,
+  },
+});
+const written = target?.startsWith('windows') ? `${outfile.replace(/\.exe$/, '')}.exe` : outfile;
+console.log(`${written}: ${Math.round(statSync(written).size / 1_000_000)} MB`);
+
+function parseTarget(text: string): Target {
+  const known = TARGETS.find((each) => each === text);
+  if (known !== undefined) return known;
+  console.error(`unknown target ${text}; one of: ${TARGETS.join(', ')}`);
+  process.exit(2);
+}
+
+function versionOfPackage(): string {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  return version;
+}
+
+/** A build from an archive has no commit. */
+function commitOfCheckout(): string | undefined {
+  const { exitCode, stdout } = Bun.spawnSync(['git', 'rev-parse', '--short=12', 'HEAD'], {
+    stderr: 'ignore',
+  });
+  return exitCode === 0 ? stdout.toString().trim() : undefined;
+}

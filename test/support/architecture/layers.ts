@@ -1,0 +1,54 @@
+import { posix } from 'node:path';
+
+/** Features in their order: each imports only those before it. */
+export const FEATURES = [
+  'audit',
+  'users',
+  'sessions',
+  'sign-in',
+  'upstream',
+  'authorization-server',
+  'forward-auth',
+  'mcp',
+  'devices',
+  'artifacts',
+  'ops',
+  'web',
+  'cli',
+] as const;
+
+const INFRASTRUCTURE_LAYERS: Readonly<Record<string, number>> = {
+  lib: 0,
+  config: 1,
+  db: 2,
+  redis: 2,
+  http: 5,
+};
+
+/** Roles that a feature's file names claim; the first that matches counts, and layer 4 is for the others. */
+const ROLE_LAYERS: readonly (readonly [RegExp, number])[] = [
+  [/^(?:model|constants)\.ts$/, 1],
+  [/^store(?:-[a-z-]+)?\.ts$/, 3],
+  [/^(?:routes|dto|guard)(?:-[a-z-]+)?\.ts$/, 6],
+];
+const FEATURE_LAYER = 4;
+
+/** The layer of a file by its path below `src/`; `undefined` when its folder has no place in the order. */
+export function layerOf(path: string): number | undefined {
+  const [folder = '', ...rest] = path.split('/');
+  if (rest.length === 0) return { 'app.ts': 7, 'main.ts': 8 }[folder];
+  if (folder === 'web') return 6;
+  if (folder === 'cli') return 8;
+  const infrastructure = INFRASTRUCTURE_LAYERS[folder];
+  if (infrastructure !== undefined) return infrastructure;
+  if (featureOf(path) === undefined) return undefined;
+  const role = ROLE_LAYERS.find(([pattern]) => pattern.test(posix.basename(path)));
+  return role?.[1] ?? FEATURE_LAYER;
+}
+
+/** The place of a file's feature in the order; `undefined` for infrastructure, `app.ts` and `main.ts`. */
+export function featureOf(path: string): number | undefined {
+  const [folder = ''] = path.split('/');
+  const index = FEATURES.findIndex((feature) => feature === folder);
+  return index === -1 || !path.includes('/') ? undefined : index;
+}
