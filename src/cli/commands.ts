@@ -1,0 +1,189 @@
+import type { CommandSpec, FlagSpec } from './command.ts';
+
+/** Flags of every command that reads the configuration; they win over the environment and the file. */
+export const CONFIGURATION_FLAGS: readonly FlagSpec[] = [
+  { name: 'config', value: 'FILE', about: 'configuration file (default: postern.toml, where there is one)' },
+  { name: 'data-dir', value: 'DIR', about: 'everything that is kept (default: ./postern-data)' },
+];
+
+const JSON_FLAG: FlagSpec = { name: 'json', about: 'print JSON, for programs' };
+const ROLE_FLAG: FlagSpec = {
+  name: 'role',
+  value: 'owner|member',
+  about: 'what the person may do (default: member)',
+};
+const USER = { name: 'USER' };
+const USER_HELP = 'USER is a username or a user id.';
+
+/** Groups of commands, each with its line in the help. */
+export const GROUPS: ReadonlyMap<string, string> = new Map([
+  ['user', 'people: invite, list, create, disable, enable, remove, set-role, reset-password'],
+  ['session', 'sessions: list, end, end-all'],
+]);
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'serve',
+    summary: 'run the appliance (what happens without a command)',
+    details:
+      'Says what is on and what is off, then serves until SIGTERM or SIGINT. The log goes to standard error.',
+    configured: true,
+    load: async () => (await import('./serve/serve.ts')).serve,
+  },
+  {
+    name: 'doctor',
+    summary: 'look for what is wrong with this installation, one line each',
+    configured: true,
+    load: async () => (await import('./doctor/doctor.ts')).doctor,
+  },
+  {
+    name: 'healthcheck',
+    summary: 'ask the server of this configuration for /healthz (for Docker)',
+    configured: true,
+    load: async () => (await import('./commands/healthcheck.ts')).healthcheck,
+  },
+  {
+    name: 'config',
+    summary: 'print the configuration as it is understood, secrets masked',
+    configured: true,
+    load: async () => (await import('./commands/config.ts')).config,
+  },
+  {
+    name: 'migrate',
+    summary: 'bring the database up to date',
+    details: '`serve` does this at start unless database.auto_migrate is false.',
+    flags: [{ name: 'check', about: 'change nothing; exit 1 when migrations are pending' }],
+    configured: true,
+    load: async () => (await import('./commands/migrate.ts')).migrate,
+  },
+  {
+    name: 'user invite',
+    summary: 'print a one-time link that lets somebody in',
+    flags: [ROLE_FLAG],
+    configured: true,
+    load: async () => (await import('./commands/user.ts')).inviteUser,
+  },
+  {
+    name: 'user list',
+    summary: 'everybody who may sign in, or might have',
+    flags: [JSON_FLAG],
+    configured: true,
+    load: async () => (await import('./commands/user.ts')).listUsers,
+  },
+  {
+    name: 'user create',
+    summary: 'make a local account and print the one-time link that sets its password',
+    operands: [{ name: 'USERNAME' }],
+    flags: [
+      { name: 'name', value: 'NAME', about: 'display name (default: the username)' },
+      { name: 'email', value: 'ADDRESS', about: 'e-mail address, taken as verified' },
+      ROLE_FLAG,
+    ],
+    configured: true,
+    load: async () => (await import('./commands/user.ts')).createUser,
+  },
+  {
+    name: 'user disable',
+    summary: 'end all sessions of a person and let none begin',
+    details: USER_HELP,
+    operands: [USER],
+    configured: true,
+    load: async () => (await import('./commands/user.ts')).disableUser,
+  },
+  {
+    name: 'user enable',
+    summary: 'let a disabled person sign in again',
+    details: USER_HELP,
+    operands: [USER],
+    configured: true,
+    load: async () => (await import('./commands/user.ts')).enableUser,
+  },
+  {
+    name: 'user remove',
+    summary: 'end all sessions of a person and delete the account',
+    details: USER_HELP,
+    operands: [USER],
+    configured: true,
+    load: async () => (await import('./commands/user.ts')).removeUser,
+  },
+  {
+    name: 'user set-role',
+    summary: 'make a person an owner or a member',
+    details: USER_HELP,
+    operands: [USER, { name: 'ROLE' }],
+    configured: true,
+    load: async () => (await import('./commands/user.ts')).setUserRole,
+  },
+  {
+    name: 'user reset-password',
+    summary: 'print a one-time link that sets a new password',
+    details: `${USER_HELP} The old password stays good until the link is used.`,
+    operands: [USER],
+    configured: true,
+    load: async () => (await import('./commands/user.ts')).resetPassword,
+  },
+  {
+    name: 'session list',
+    summary: 'live sessions, of everybody or of one person',
+    details: USER_HELP,
+    flags: [{ name: 'user', value: 'USER', about: 'of this person alone' }, JSON_FLAG],
+    configured: true,
+    load: async () => (await import('./commands/session.ts')).listSessions,
+  },
+  {
+    name: 'session end',
+    summary: 'end one session and those that depend on it',
+    operands: [{ name: 'SESSION' }],
+    configured: true,
+    load: async () => (await import('./commands/session.ts')).endSession,
+  },
+  {
+    name: 'session end-all',
+    summary: 'end every session of a person, everywhere',
+    details: USER_HELP,
+    operands: [USER],
+    configured: true,
+    load: async () => (await import('./commands/session.ts')).endAllSessions,
+  },
+  {
+    name: 'reap',
+    summary: 'delete what has expired (one round of the loop that `serve` runs)',
+    configured: true,
+    load: async () => (await import('./commands/reap.ts')).reap,
+  },
+  {
+    name: 'backup',
+    summary: 'write everything that is kept into one file, also while the server runs',
+    details:
+      'The file holds the appliance’s secret: keep it like a key. It has mode 0600.\n' +
+      'A secret that comes from the configuration is not in it.',
+    operands: [{ name: 'FILE' }],
+    configured: true,
+    load: async () => (await import('./commands/backup.ts')).backup,
+  },
+  {
+    name: 'restore',
+    summary: 'put a backup in place of what is kept; everybody has to sign in again',
+    details:
+      'Refused while the server runs. Sessions, tokens, codes and links of the backup are revoked.\n' +
+      'What was there before is moved aside, into the data directory.',
+    operands: [{ name: 'FILE' }],
+    configured: true,
+    load: async () => (await import('./commands/restore.ts')).restore,
+  },
+  {
+    name: 'version',
+    summary: 'print the version',
+    load: async () => (await import('./commands/version.ts')).version,
+  },
+  {
+    name: 'help',
+    summary: 'print help, for all or for one command',
+    operands: [
+      { name: 'COMMAND', optional: true },
+      { name: 'SUBCOMMAND', optional: true },
+    ],
+    load: async () => (await import('./commands/help.ts')).help,
+  },
+];

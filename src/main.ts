@@ -1,0 +1,9 @@
+import './config/production.ts';
+import { processIo } from './cli/io.ts';
+import { run } from './cli/run.ts';
+
+const io = processIo();
+const exitCode = await run(process.argv.slice(2), io);
+await io.flush();
+// Not only `exitCode`: after a second signal, or a failed start, something may still be holding the process open.
+process.exit(exitCode);
