@@ -26,6 +26,7 @@ describe('a file’s place', () => {
     ['sign-in/callback.ts', 4],
     ['http/server.ts', 5],
     ['users/routes.ts', 6],
+    ['sign-in/pages.ts', 6],
     ['web/pages/setup.ts', 6],
     ['app.ts', 7],
     ['cli/serve.ts', 8],

@@ -29,7 +29,7 @@ const INFRASTRUCTURE_LAYERS: Readonly<Record<string, number>> = {
 const ROLE_LAYERS: readonly (readonly [RegExp, number])[] = [
   [/^(?:model|constants)\.ts$/, 1],
   [/^store(?:-[a-z-]+)?\.ts$/, 3],
-  [/^(?:routes|dto|guard)(?:-[a-z-]+)?\.ts$/, 6],
+  [/^(?:routes|dto|guard|pages)(?:-[a-z-]+)?\.ts$/, 6],
 ];
 const FEATURE_LAYER = 4;
 
