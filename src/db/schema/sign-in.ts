@@ -18,7 +18,10 @@ export const signInAttempts = sqliteTable(
     createdAtMs: integer('created_at_ms').notNull(),
     expiresAtMs: integer('expires_at_ms').notNull(),
   },
-  (table) => [index('sign_in_attempts_expires').on(table.expiresAtMs)],
+  (table) => [
+    index('sign_in_attempts_expires').on(table.expiresAtMs),
+    index('sign_in_attempts_started_by').on(table.startedBySessionId),
+  ],
 );
 
 /** Logouts that providers told us of, kept for ten minutes against sign-ins that were already under way. */
