@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 /**
@@ -16,9 +16,6 @@ const TARGETS = [
   'windows-x64',
 ] as const;
 type Target = (typeof TARGETS)[number];
-
-/** Folders whose files the program opens at run time, beside its entry point. */
-const ASSETS = ['./drizzle', './src/web/assets'];
 
 const { values } = parseArgs({
   options: { target: { type: 'string' }, outfile: { type: 'string' } },
@@ -43,7 +40,8 @@ await Bun.build({
   compile: {
     outfile,
     ...(target === undefined ? {} : { target: `bun-${target}` }),
-    assets: ASSETS.filter((folder) => existsSync(folder)),
+    // Found beside the entry point at run time; styles and icons are imported as text.
+    assets: ['./drizzle'],
     execArgv: ['--disallow-code-generation-from-strings=strict'],
     autoloadDotenv: false,
     autoloadBunfig: false,

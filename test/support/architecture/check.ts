@@ -70,13 +70,13 @@ function usesOf(
   { code, imports }: ScannedSource,
 ): string[] {
   const imported = imports
-    .filter(({ specifier, typeOnly }) => modules?.test(specifier) === true && !(typesAreFree && typeOnly))
+    .filter(({ specifier, kind }) => modules?.test(specifier) === true && !(typesAreFree && kind === 'type'))
     .map(({ specifier }) => specifier);
   const used = pattern === undefined ? null : pattern.exec(code);
   return used === null ? imported : [...imported, used[0].trim()];
 }
 
-/** Circles of imports that are there at run time: what a module finds in one depends on who was loaded first. */
+/** Circles of imports that happen at loading: what a module finds in one depends on who was loaded first. */
 function findCycles(scanned: ReadonlyMap<string, ScannedSource>): Violation[] {
   const violations: Violation[] = [];
   const finished = new Set<string>();
@@ -88,8 +88,8 @@ function findCycles(scanned: ReadonlyMap<string, ScannedSource>): Violation[] {
     }
     const source = scanned.get(file);
     if (source === undefined || finished.has(file)) return;
-    const atRunTime = source.imports.filter(({ typeOnly }) => !typeOnly);
-    for (const target of relativeTargets(file, atRunTime)) visit(target, [...trail, file]);
+    const atLoading = source.imports.filter(({ kind }) => kind === 'static');
+    for (const target of relativeTargets(file, atLoading)) visit(target, [...trail, file]);
     finished.add(file);
   };
   for (const file of scanned.keys()) visit(file, []);

@@ -17,11 +17,13 @@ export const FEATURES = [
   'cli',
 ] as const;
 
+/** `control` is the socket by which commands reach the running server: a connection, like the database's. */
 const INFRASTRUCTURE_LAYERS: Readonly<Record<string, number>> = {
   lib: 0,
   config: 1,
   db: 2,
   redis: 2,
+  control: 2,
   http: 5,
 };
 

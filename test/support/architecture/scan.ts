@@ -1,8 +1,8 @@
 /** One import of a file, by its text. */
 export interface ImportStatement {
   specifier: string;
-  /** `import type` and `export type`: gone at run time. */
-  typeOnly: boolean;
+  /** `type` is gone at run time; `lazy` is loaded when the code gets there. */
+  kind: 'static' | 'type' | 'lazy';
 }
 
 export interface ScannedSource {
@@ -15,18 +15,22 @@ export interface ScannedSource {
 
 const STATIC_IMPORT = /\b(?:import|export)\b(?<type>\s+type\b)?[^;'"`]*?\bfrom\s*(?=['"])/g;
 const BARE_IMPORT = /\bimport\s*(?=['"])/g;
-const DYNAMIC_IMPORT = /\b(?:import|require)\s*\(\s*(?=['"])/g;
+const LAZY_IMPORT = /\b(?:import|require)\s*\(\s*(?=['"])/g;
 const COMPUTED_IMPORT = /\b(?:import|require)\s*\(\s*(?!['"\s)])/;
 
 /** Reads one source file, types included. */
 export function scanSource(text: string): ScannedSource {
   const code = blankText(text);
-  const imports = [STATIC_IMPORT, BARE_IMPORT, DYNAMIC_IMPORT].flatMap((pattern) =>
+  const importsBy = (pattern: RegExp, kind: ImportStatement['kind']) =>
     [...code.matchAll(pattern)].map((match) => ({
       specifier: stringAt(text, match.index + match[0].length),
-      typeOnly: match.groups?.['type'] !== undefined,
-    })),
-  );
+      kind: match.groups?.['type'] === undefined ? kind : 'type',
+    }));
+  const imports = [
+    ...importsBy(STATIC_IMPORT, 'static'),
+    ...importsBy(BARE_IMPORT, 'static'),
+    ...importsBy(LAZY_IMPORT, 'lazy'),
+  ];
   return { code, imports, hasComputedImport: COMPUTED_IMPORT.test(code) };
 }
 
