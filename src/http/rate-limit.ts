@@ -7,6 +7,8 @@ export type Allowance = { readonly ok: true } | { readonly ok: false; readonly r
 export interface RateLimiter {
   /** Counts `cost` (default 1) against the key when there is room for it; a refusal counts nothing. */
   take(key: string, cost?: number): Allowance;
+  /** Takes back what `take` counted, for limits that count failures alone. */
+  giveBack(key: string, cost?: number): void;
   /** What `take` would say, counting nothing. */
   peek(key: string, cost?: number): Allowance;
   /** Forgets what was counted against the key. */
@@ -45,6 +47,10 @@ export function rateLimiter({ clock, limit, windowMs, maxKeys }: RateLimitOption
       const { allowance, next } = ask(key, cost);
       if (allowance.ok) emptyAt.set(key, next);
       return allowance;
+    },
+    giveBack(key, cost = 1) {
+      const until = emptyAt.get(key);
+      if (until !== undefined) emptyAt.set(key, until - cost * perUnitMs);
     },
     peek: (key, cost = 1) => ask(key, cost).allowance,
     reset(key) {
