@@ -47,7 +47,11 @@ function methodsByPath(routes: readonly ApiRoute[]): Map<string, string[]> {
 
 /** A 405 names what is allowed (RFC 9110 section 15.5.6), which no other refusal has to. */
 function refuseMethod(request: Request, allowed: readonly string[]): Response {
-  const refusal = new AppError('method_not_allowed', 'method_not_allowed', 'This path does not take that method.');
+  const refusal = new AppError(
+    'method_not_allowed',
+    'method_not_allowed',
+    'This path does not take that method.',
+  );
   const response = problemResponse(refusal, requestContext(request));
   response.headers.set('allow', allowed.join(', '));
   return response;

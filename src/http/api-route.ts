@@ -94,15 +94,14 @@ export function apiRoute<
   Body extends z.ZodType | undefined = undefined,
   Output extends z.ZodType | undefined = undefined,
 >(spec: ApiRouteSpec<Caller, Params, Query, Body, Output>): ApiRoute {
-  const { handle, ...described } = spec;
   return {
-    ...described,
+    ...spec,
     async serve(request, pathParams, { maxBodyBytes }) {
       const caller = await spec.access.authenticate(request);
       const params = parse<Params>(spec.params, pathParams, notFound);
       const query = parse<Query>(spec.query, spec.query && queryOf(request), refusedQuery);
       const body = parse<Body>(spec.body, spec.body && (await readJson(request, maxBodyBytes)), refusedBody);
-      const answer = await handle({ request, caller, params, query, body });
+      const answer = await spec.handle({ request, caller, params, query, body });
       return answer instanceof Response ? answer : toResponse(answer, spec.answer.status);
     },
   };

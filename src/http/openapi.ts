@@ -97,7 +97,10 @@ function operation(route: ApiRoute, components: Components): Json {
     description: notes.filter((note) => note !== undefined).join(' ') || undefined,
     security: securityOf(route),
     parameters: parameters.length > 0 ? parameters : undefined,
-    requestBody: route.body && { required: true, content: jsonContent(components.refer(route.body, 'input')) },
+    requestBody: route.body && {
+      required: true,
+      content: jsonContent(components.refer(route.body, 'input')),
+    },
     responses: { [route.answer.status]: answerOf(route, components), ...refusalsOf(route, components) },
   };
 }
@@ -107,7 +110,11 @@ function securityOf({ access }: ApiRoute): Json[] {
   return [{ browserSession: [] }, ...token];
 }
 
-function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query', components: Components): Json[] {
+function parametersOf(
+  schema: z.ZodObject | undefined,
+  place: 'path' | 'query',
+  components: Components,
+): Json[] {
   return Object.entries(schema?.shape ?? {}).map(([name, field]) => {
     const { description, ...rest } = components.refer(field as z.ZodType, 'input');
     const required = place === 'path' || !(field as z.ZodType).safeParse(undefined).success;
@@ -131,7 +138,10 @@ function refusalsOf(route: ApiRoute, components: Components): Json {
   const responses: Json = {};
   for (const [status, refusals] of codesByStatus) {
     const codes = [...new Set(refusals.map(({ code }) => `\`${code}\``))].join(', ');
-    responses[status] = { description: `Codes: ${codes}.`, content: { 'application/problem+json': { schema } } };
+    responses[status] = {
+      description: `Codes: ${codes}.`,
+      content: { 'application/problem+json': { schema } },
+    };
   }
   return responses;
 }

@@ -15,6 +15,7 @@ export function shortcomings(error: z.ZodError): string {
 
 function shortcoming({ path, ...issue }: z.core.$ZodIssue): string {
   // The library's own message for these quotes the keys, which the caller chose.
-  const complaint = issue.code === 'unrecognized_keys' ? 'it has a key that is not known here' : issue.message;
+  const complaint =
+    issue.code === 'unrecognized_keys' ? 'it has a key that is not known here' : issue.message;
   return path.length === 0 ? complaint : `${path.map(String).join('.')}: ${complaint}`;
 }

@@ -15,3 +15,18 @@ export const scopeAudience = (scope: ApiScope): Audience => `scope:${scope}` as 
 
 /** One path under `/d/`, for a personal token. */
 export const pathAudience = (path: `/d/${string}`): Audience => `path:${path}` as Audience;
+
+/** The hosts among audiences. */
+export const hostsOf = (audience: readonly Audience[]): string[] => withoutPrefix(audience, 'host:');
+
+/** The API scopes among audiences. */
+export const scopesOf = (audience: readonly Audience[]): ApiScope[] =>
+  withoutPrefix(audience, 'scope:').filter(isApiScope);
+
+function withoutPrefix(audience: readonly Audience[], prefix: string): string[] {
+  return audience.filter((each) => each.startsWith(prefix)).map((each) => each.slice(prefix.length));
+}
+
+function isApiScope(text: string): text is ApiScope {
+  return API_SCOPES.some((scope) => scope === text);
+}

@@ -1,4 +1,5 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
+import type { ApiAccess } from '../http/api-route.ts';
 import { bearerToken } from '../http/bearer.ts';
 import { cookieName, readCookie } from '../http/cookies.ts';
 import { requireSameOrigin } from '../http/csrf.ts';
@@ -106,6 +107,23 @@ export function sessionGuard({ ledger, origin, audit, clock }: SessionGuardDeps)
   };
 }
 
+/** Who may call routes of `/api/v1`: what a route asks for and what is said of it are one thing. */
+export function apiAccess(guard: SessionGuard) {
+  return {
+    /** A browser session, or a personal token that names the scope. */
+    scoped: (scope: ApiScope): ApiAccess<Caller> => ({
+      scope,
+      authenticate: (request) => guard.apiSession(request, scope),
+    }),
+    /** A browser session alone. */
+    browser: { authenticate: (request) => guard.browserSession(request) } satisfies ApiAccess<Caller>,
+    /** An owner's browser session. */
+    owner: { ownersOnly: true, authenticate: (request) => guard.owner(request) } satisfies ApiAccess<Caller>,
+  };
+}
+
+export type SessionApiAccess = ReturnType<typeof apiAccess>;
+
 /** Why a token is no good is nobody's business outside: unknown, ended and made for something else look alike. */
 const invalidToken = () =>
   new AppError('unauthorized', 'invalid_token', 'The token is unknown, has ended, or was not made for this.');
@@ -113,6 +131,10 @@ const invalidToken = () =>
 const notSignedIn = () => new AppError('unauthorized', 'not_signed_in', 'Sign in first.');
 
 const browserSessionRequired = () =>
-  new AppError('forbidden', 'browser_session_required', 'This needs a browser session; a token cannot do it.');
+  new AppError(
+    'forbidden',
+    'browser_session_required',
+    'This needs a browser session; a token cannot do it.',
+  );
 
 const ownerRequired = () => new AppError('forbidden', 'owner_required', 'Only an owner may do this.');

@@ -25,7 +25,9 @@ export const userDto = z
   })
   .meta({ id: 'User' });
 
-export const userListDto = z.strictObject({ users: z.array(userDto).describe('by username') }).meta({ id: 'UserList' });
+export const userListDto = z
+  .strictObject({ users: z.array(userDto).describe('by username') })
+  .meta({ id: 'UserList' });
 
 /** One act a request, so that none is half done. */
 export const userPatchDto = z
@@ -42,7 +44,10 @@ export const userPatchDto = z
   .meta({ id: 'UserPatch' });
 
 export const newInvitationDto = z
-  .strictObject({ role: role.default('member').describe('what the invited person becomes') }, { error: 'an object' })
+  .strictObject(
+    { role: role.default('member').describe('what the invited person becomes') },
+    { error: 'an object' },
+  )
   .meta({ id: 'NewInvitation' });
 
 export const invitationDto = z

@@ -1,0 +1,113 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
+import type { Db } from '../db/open.ts';
+import { AppError } from '../lib/app-error.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Actor, UserId } from '../users/model.ts';
+import { type ApiScope, hostAudience, scopeAudience } from './audience.ts';
+import { PERSONAL_CLIENT_ID } from './issuing.ts';
+import type { Issued, Ledger } from './ledger.ts';
+import type { Session, SessionId } from './model.ts';
+
+export interface PersonalTokensDeps {
+  db: Db;
+  ledger: Ledger;
+  audit: AuditRecorder;
+  clock: Clock;
+  maxLifetimeMs: number;
+  /** Whether a rule of forward-auth names this host. */
+  isProtectedHost: (host: string) => boolean;
+}
+
+export interface PersonalTokenRequest {
+  label: string;
+  hosts: readonly string[];
+  scopes: readonly ApiScope[];
+  lifetimeMs: number;
+}
+
+export type PersonalTokens = ReturnType<typeof personalTokens>;
+
+/** Tokens that a person makes for their own programs: grants of the built-in client, each good at what was chosen. */
+export function personalTokens({
+  db,
+  ledger,
+  audit,
+  clock,
+  maxLifetimeMs,
+  isProtectedHost,
+}: PersonalTokensDeps) {
+  const audienceOf = ({ hosts, scopes }: PersonalTokenRequest) => {
+    const lowerCase = new Set(hosts.map((host) => host.toLowerCase()));
+    if (![...lowerCase].every(isProtectedHost)) {
+      throw new AppError(
+        'unprocessable',
+        'unknown_host',
+        'One of the hosts is not protected by this appliance.',
+      );
+    }
+    const audience = [...[...lowerCase].map(hostAudience), ...new Set(scopes.map(scopeAudience))];
+    if (audience.length === 0) {
+      throw new AppError('unprocessable', 'no_audience', 'Choose at least one host or scope.');
+    }
+    return audience;
+  };
+
+  const requireLifetime = (lifetimeMs: number) => {
+    if (lifetimeMs <= maxLifetimeMs) return;
+    const days = Math.floor(maxLifetimeMs / 86_400_000);
+    const limit = days > 0 ? `${days} days` : `${Math.floor(maxLifetimeMs / 1_000)} seconds`;
+    throw new AppError('unprocessable', 'lifetime_too_long', `A personal token lives at most ${limit}.`);
+  };
+
+  return {
+    /**
+     * Makes a token for whom `issuedBy` belongs to; the secret is in the answer and nowhere else.
+     * @throws AppError `unprocessable` (`unknown_host`, `no_audience`, `lifetime_too_long`), `unauthorized`
+     * (`session_ended`) when the browser session that asks ended meanwhile.
+     */
+    async create(issuedBy: SessionId, request: PersonalTokenRequest, by: Actor): Promise<Issued> {
+      const audience = audienceOf(request);
+      requireLifetime(request.lifetimeMs);
+      return db.write((tx) => {
+        const now = clock.now();
+        const issued = ledger.openPersonalToken(tx, {
+          issuedBy,
+          label: request.label,
+          audience,
+          expiresAt: now + request.lifetimeMs,
+          origin: {
+            provider: undefined,
+            providerSid: undefined,
+            address: by.address,
+            userAgent: by.userAgent,
+          },
+        });
+        audit.record(tx, {
+          at: now,
+          action: 'token.created',
+          outcome: 'success',
+          actorUserId: by.userId,
+          sessionId: issued.session.id,
+          address: by.address,
+          userAgent: by.userAgent,
+          detail: { audience: audience.join(' '), issued_by: issuedBy },
+        });
+        return issued;
+      });
+    },
+
+    /** Live tokens of a person, newest use first. */
+    list: (userId: UserId): Session[] => ledger.list(userId).filter(isPersonal),
+
+    /** `false`: this person has no such live token. */
+    async revoke(id: SessionId, by: Actor & { userId: UserId }): Promise<boolean> {
+      const token = ledger.find(id);
+      if (token === undefined || token.userId !== by.userId || !isPersonal(token)) return false;
+      return ledger.end(id, { reason: 'ended_by_user', actorUserId: by.userId, address: by.address });
+    },
+  };
+}
+
+function isPersonal({ kind, clientId }: Session): boolean {
+  return kind === 'grant' && clientId === PERSONAL_CLIENT_ID;
+}

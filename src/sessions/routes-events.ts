@@ -1,0 +1,56 @@
+import { type ApiRoute, apiRoute } from '../http/api-route.ts';
+import { sessionEventDto } from './dto.ts';
+import type { SessionEventStreams } from './events-streams.ts';
+import type { SessionApiAccess } from './guard.ts';
+
+export interface EventRoutesDeps {
+  streams: SessionEventStreams;
+  access: SessionApiAccess;
+  /** Lifts the server's idle timeout for the connection of this request. */
+  keepOpen: (request: Request) => void;
+}
+
+const HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  // nginx would collect the stream otherwise.
+  'x-accel-buffering': 'no',
+};
+
+const description = [
+  'Server-sent events `created`, `revoked` and `expired`, each with a `SessionEvent` as data.',
+  'An `end` event with a `reason` closes the stream when the session that opened it ends, when the reader falls too far',
+  'behind, and when the appliance stops. Nothing is replayed: read the list again after every gap.',
+].join(' ');
+
+/** What becomes of one's sessions, as it happens. */
+export function eventRoutes({ streams, access, keepOpen }: EventRoutesDeps): ApiRoute[] {
+  return [
+    apiRoute({
+      method: 'GET',
+      path: '/api/v1/sessions/events',
+      operationId: 'streamSessionEvents',
+      tag: 'Sessions',
+      summary: 'Follow my sessions as they begin and end',
+      description,
+      access: access.scoped('sessions:read'),
+      answer: {
+        status: 200,
+        description: 'The stream. It begins with a comment at once.',
+        schema: sessionEventDto,
+        contentType: 'text/event-stream',
+      },
+      refusals: [
+        { kind: 'too_many_requests', code: 'too_many_streams' },
+        { kind: 'unauthorized', code: 'session_ended' },
+      ],
+      handle({ request, caller }) {
+        const stream = streams.open(caller.session);
+        keepOpen(request);
+        // A reader who left before the first byte cancels nothing.
+        request.signal.addEventListener('abort', () => stream.abandon(), { once: true });
+        return new Response(stream.body, { headers: HEADERS });
+      },
+    }),
+  ];
+}
