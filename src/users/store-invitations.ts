@@ -80,25 +80,25 @@ export function invitationStore(db: Db) {
       return row === undefined ? undefined : toInvitation(row);
     },
 
-    /** Voids one link; `false` when there was none to void. */
-    delete(tx: Tx, id: InvitationId): boolean {
+    /** Voids one link; `undefined` when there was none to void. */
+    delete(tx: Tx, id: InvitationId): Invitation | undefined {
       const open = and(eq(invitations.id, id), isNull(invitations.usedAtMs));
-      return tx.delete(invitations).where(open).returning().all().length > 0;
+      return tx.delete(invitations).where(open).returning().all().map(toInvitation)[0];
     },
 
-    /** Voids what these sessions made and nobody used yet; returns the ids. */
-    deleteOfSessions(tx: Tx, sessionIds: readonly string[]): InvitationId[] {
+    /** Voids what these sessions made and nobody used yet; returns them. */
+    deleteOfSessions(tx: Tx, sessionIds: readonly string[]): Invitation[] {
       const open = and(
         inArray(invitations.createdBySessionId, [...sessionIds]),
         isNull(invitations.usedAtMs),
       );
-      return tx.delete(invitations).where(open).returning().all().map(toId);
+      return tx.delete(invitations).where(open).returning().all().map(toInvitation);
     },
 
-    /** Voids what this person made and nobody used yet; returns the ids. */
-    deleteOfUser(tx: Tx, userId: UserId): InvitationId[] {
+    /** Voids what this person made and nobody used yet; returns them. */
+    deleteOfUser(tx: Tx, userId: UserId): Invitation[] {
       const open = and(eq(invitations.createdByUserId, userId), isNull(invitations.usedAtMs));
-      return tx.delete(invitations).where(open).returning().all().map(toId);
+      return tx.delete(invitations).where(open).returning().all().map(toInvitation);
     },
 
     /** Voids the links that would set this person's password. */
@@ -129,8 +129,6 @@ export function invitationStore(db: Db) {
     },
   };
 }
-
-const toId = ({ id }: { id: string }) => id as InvitationId;
 
 function toInvitation(row: typeof invitations.$inferSelect): Invitation {
   return {
