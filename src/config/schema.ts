@@ -189,7 +189,7 @@ export const configSchema = z.strictObject({
     logout_memory: duration('10m').describe('how long a logout counts against sign-ins under way'),
     setup_lifetime: duration('30m').describe('life of the setup link'),
     invitation_lifetime: duration('7d').describe('life of an invitation'),
-      password_reset_lifetime: duration('24h').describe('life of a link that sets a new password'),
+    password_reset_lifetime: duration('24h').describe('life of a link that sets a new password'),
     attempts_per_address: count(30).describe('failed local sign-ins per address and window'),
     attempts_per_account: count(10).describe(
       'failed local sign-ins per account and window, from browsers never seen there',

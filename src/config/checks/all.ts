@@ -1,0 +1,23 @@
+import { demoStaysHere, listenersDiffer, plainHttpStaysHere, tlsNeedsHttps } from './addresses.ts';
+import type { Check } from './conflict.ts';
+import { rulesDiffer, rulesNeedProxies, rulesOmitDefaultPort, rulesSpareOurHost } from './forward-auth.ts';
+import { oidcAsksForOpenid, oidcHasIssuer, providerNamesDiffer } from './providers.ts';
+import { secretsDiffer } from './secrets.ts';
+import { idleEndsFirst } from './sessions.ts';
+
+/** Everything that several keys decide together. */
+export const allChecks: readonly Check[] = [
+  plainHttpStaysHere,
+  listenersDiffer,
+  tlsNeedsHttps,
+  demoStaysHere,
+  secretsDiffer,
+  idleEndsFirst,
+  providerNamesDiffer,
+  oidcHasIssuer,
+  oidcAsksForOpenid,
+  rulesNeedProxies,
+  rulesSpareOurHost,
+  rulesOmitDefaultPort,
+  rulesDiffer,
+];

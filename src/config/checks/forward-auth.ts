@@ -1,0 +1,47 @@
+import type { Check } from './conflict.ts';
+
+/** Without them anybody could say which host and path is asked for. */
+export const rulesNeedProxies: Check = function* ({ trusted_proxies, forward_auth }) {
+  if (forward_auth.rule.length === 0 || trusted_proxies.length > 0) return;
+  yield {
+    path: ['trusted_proxies'],
+    others: [],
+    expected: 'the ranges of the proxies in front, because there are forward_auth rules',
+  };
+};
+
+/** The appliance signs people in there; a rule would send them in circles. */
+export const rulesSpareOurHost: Check = function* ({ url, forward_auth }) {
+  const ours = new URL(url).host;
+  for (const [index, { host }] of forward_auth.rule.entries()) {
+    if (host !== ours) continue;
+    const path = ['forward_auth', 'rule', index, 'host'];
+    yield { path, others: [['url']], expected: 'a host other than that of url' };
+  }
+};
+
+/** Browsers leave the port of the scheme out, so a rule with it would never match. */
+export const rulesOmitDefaultPort: Check = function* ({ url, forward_auth }) {
+  const suffix = url.startsWith('https:') ? ':443' : ':80';
+  for (const [index, { host }] of forward_auth.rule.entries()) {
+    if (!host.endsWith(suffix)) continue;
+    const path = ['forward_auth', 'rule', index, 'host'];
+    yield { path, others: [['url']], expected: `the host without ${suffix}, which is the scheme’s own port` };
+  }
+};
+
+export const rulesDiffer: Check = function* ({ forward_auth: { rule } }) {
+  for (const [index, { host, path }] of rule.entries()) {
+    const first = rule.findIndex((other) => other.host === host && other.path === path);
+    if (first === index) continue;
+    yield {
+      path: ['forward_auth', 'rule', index, 'host'],
+      others: [
+        ['forward_auth', 'rule', index, 'path'],
+        ['forward_auth', 'rule', first, 'host'],
+        ['forward_auth', 'rule', first, 'path'],
+      ],
+      expected: `a host and path of its own; another rule is for ${host} and ${path} as well`,
+    };
+  }
+};

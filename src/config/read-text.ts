@@ -1,0 +1,49 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+
+/** More than any configuration or secret needs, in bytes; `/dev/zero` ends here. */
+const MAX_BYTES = 1_048_576;
+
+/**
+ * The text of a small file, without a byte order mark; pipes and sockets work as well.
+ * @throws an error whose message says why not, in words, and quotes nothing of the content.
+ */
+export function readText(path: string): string {
+  const bytes = readBytes(path);
+  if (bytes.length > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES} bytes`);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error('it is not UTF-8 text');
+  }
+}
+
+function readBytes(path: string): Uint8Array {
+  const buffer = new Uint8Array(MAX_BYTES + 1);
+  let length = 0;
+  try {
+    const file = openSync(path, 'r');
+    try {
+      for (let read = -1; read !== 0; length += read)
+        read = readSync(file, buffer, length, buffer.length - length, null);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw new Error(reasonOf(error), { cause: error });
+  }
+  return buffer.subarray(0, length);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'it may not be read',
+  EPERM: 'it may not be read',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'there is no such file',
+};
+
+/** The system's reason in words. */
+function reasonOf(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return REASONS[code ?? ''] ?? `the system says ${code ?? 'no'}`;
+}

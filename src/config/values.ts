@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import type { Fault } from './faults.ts';
+
+/** The values that configuration is made of. Every message says what is expected, in words for the operator. */
+
+const CONTROL = /\p{Cc}/u;
+
+/** A text of one line that is not empty. */
+export const text = (expected: string) => checkedText(expected, () => undefined);
+
+/** A text of one line that is not empty and without fault. */
+export const checkedText = (expected: string, fault: Fault) =>
+  z
+    .string({ error: expected })
+    .min(1, { error: expected, abort: true })
+    .check((context) => {
+      const message = CONTROL.test(context.value) ? `${expected}, on one line` : fault(context.value);
+      if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+    });
+
+/** A file or directory. A line break means that somebody gave the content instead. */
+export const filePath = (expected: string) => text(expected).meta({ file: true });
+
+export const list = <T extends z.ZodType>(element: T, expected: string) =>
+  z.array(element, { error: expected });
+
+/** Tables that repeat, each under its own `[[name]]`. */
+export const tables = <T extends z.ZodType>(name: string, element: T) =>
+  z.array(element, { error: `tables, each under its own [[${name}]]` }).default([]);
+
+export const choice = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: oneOf(values) });
+
+export const yesNo = () => z.boolean({ error: 'true or false' });
+
+/** Ten figures are more than any bound here can mean. */
+const LARGEST = 1_000_000_000;
+
+export const count = (defaultValue: number, largest = LARGEST) => {
+  const error = `a whole number from 1 to ${largest}`;
+  return z.int({ error }).min(1, { error }).max(largest, { error }).prefault(defaultValue);
+};
+
+function oneOf(values: readonly string[]): string {
+  const quoted = values.map((value) => JSON.stringify(value));
+  return `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
+}
