@@ -45,12 +45,14 @@ export function groupCommit({ database, clock, beforeJobs, busyTimeoutMs }: Grou
   let scheduled: Promise<void> | undefined;
   let closed = false;
 
+  /** Ends in the same step in which it finds nothing waiting: a job that comes later schedules a round of its own. */
   const drain = async () => {
     while (waiting.length > 0) {
       const jobs = waiting.splice(0, MAX_JOBS_PER_COMMIT);
       await commit(jobs);
       if (waiting.length > 0) await nextTurn();
     }
+    scheduled = undefined;
   };
 
   const commit = async (jobs: readonly Job[]) => {
@@ -76,11 +78,7 @@ export function groupCommit({ database, clock, beforeJobs, busyTimeoutMs }: Grou
       if (closed) return Promise.reject(shuttingDown());
       return new Promise<T>((resolve, reject) => {
         waiting.push({ run, resolve, reject });
-        scheduled ??= nextTurn()
-          .then(drain)
-          .finally(() => {
-            scheduled = undefined;
-          });
+        scheduled ??= nextTurn().then(drain);
       });
     },
     /** Refuses new jobs and waits for those that were accepted. */
