@@ -2,68 +2,58 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { missingPeers } from './peers.ts';
 import { runStep } from './step.ts';
 
-/** Debian asks this program before it starts or stops a service (`man invoke-rc.d`). */
-const POLICY = '/usr/sbin/policy-rc.d';
-const POLICY_ASIDE = `${POLICY}.before-postern`;
+/** What installing has to do with; tests bring one of their own. */
+export interface Machine {
+  /** Debian packages whose programs are not there. */
+  missing: () => string[];
+  /** Whether packages may be installed: as root, where there is apt-get. */
+  mayInstall: boolean;
+  aptGet: (title: string, args: readonly string[]) => Promise<boolean>;
+  /** Keeps what a package brought from starting at the next boot. */
+  disableService: (name: string) => Promise<void>;
+  /** The program that Debian asks before it starts a service (`man invoke-rc.d`). */
+  policyFile: string;
+  complain: (line: string) => void;
+}
+
 const START_NOTHING =
   '#!/bin/sh\n# Written while the tests install packages, and removed right after: start no service.\nexit 101\n';
 
-const APT_ENVIRONMENT = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' };
-
 /**
- * Sees to it that every peer is installed: does nothing when they are, installs them through apt-get as root, and
+ * Sees to it that every peer is installed: does nothing when they are, installs them through apt-get where it may, and
  * otherwise says in one line which are missing and how to get them.
  */
-export async function installPeers(): Promise<boolean> {
-  const names = missingPeers().map(({ debianPackage }) => debianPackage);
+export async function installPeers(machine: Machine = thisMachine()): Promise<boolean> {
+  const names = machine.missing();
   if (names.length === 0) return true;
-  const mayInstall = process.getuid?.() === 0 && Bun.which('apt-get') !== null;
-  if (!mayInstall) {
-    console.error(
-      `missing: ${names.join(' ')}; as root: apt-get install --no-install-recommends ${names.join(' ')}`,
+  if (!machine.mayInstall) {
+    machine.complain(
+      `missing: ${names.join(' ')} (as root: apt-get install --no-install-recommends ${names.join(' ')})`,
     );
     return false;
   }
-  using _policy = startNoServices();
+  using _policy = startNoServices(machine.policyFile);
+  const install = ['install', '--yes', '--no-install-recommends', ...names];
   const installed =
-    (await aptGet('reading the package lists', ['update'])) &&
-    (await aptGet(installTitle(names), ['install', '--yes', '--no-install-recommends', ...names]));
+    (await machine.aptGet('reading the package lists', ['update'])) &&
+    (await machine.aptGet(`installing Debian packages: ${names.join(' ')}`, install));
   if (!installed) return false;
-  await disableServices(names);
-  const still = missingPeers().map(({ debianPackage }) => debianPackage);
+  for (const name of names) await machine.disableService(name);
+  const still = machine.missing();
   if (still.length > 0)
-    console.error(
-      `apt-get installed everything it was asked for, and these are still missing: ${still.join(' ')}`,
-    );
+    machine.complain(`still missing after apt-get has installed them: ${still.join(' ')}`);
   return still.length === 0;
-}
-
-const installTitle = (names: readonly string[]) => `installing Debian packages: ${names.join(' ')}`;
-
-function aptGet(title: string, args: readonly string[]): Promise<boolean> {
-  return runStep({ title, command: ['apt-get', '--quiet', ...args], env: APT_ENVIRONMENT, output: 'shown' });
-}
-
-/** A machine where the tests ran once must not open ports 80 and 2019 at its next boot. */
-async function disableServices(packages: readonly string[]): Promise<void> {
-  if (Bun.which('systemctl') === null) return;
-  for (const name of packages.filter((each) => existsSync(`/lib/systemd/system/${each}.service`))) {
-    await runStep({
-      title: `keeping ${name} from starting at boot`,
-      command: ['systemctl', '--quiet', 'disable', name],
-      quiet: true,
-    });
-  }
 }
 
 /**
  * Puts the policy in place until disposed of; an administrator's own policy is set aside and comes back.
  * A signal waits for apt-get, because what it still configures asks the policy too.
  */
-function startNoServices(): Disposable {
-  const leftBehind = existsSync(POLICY) && readFileSync(POLICY, 'utf8') === START_NOTHING;
-  if (existsSync(POLICY) && !leftBehind) renameSync(POLICY, POLICY_ASIDE);
-  writeFileSync(POLICY, START_NOTHING, { mode: 0o755 });
+function startNoServices(policyFile: string): Disposable {
+  const aside = `${policyFile}.before-postern`;
+  const leftBehind = existsSync(policyFile) && readFileSync(policyFile, 'utf8') === START_NOTHING;
+  if (existsSync(policyFile) && !leftBehind) renameSync(policyFile, aside);
+  writeFileSync(policyFile, START_NOTHING, { mode: 0o755 });
   let interrupted = false;
   const onSignal = () => {
     interrupted = true;
@@ -72,10 +62,31 @@ function startNoServices(): Disposable {
   for (const signal of signals) process.on(signal, onSignal);
   return {
     [Symbol.dispose]() {
-      rmSync(POLICY, { force: true });
-      if (existsSync(POLICY_ASIDE)) renameSync(POLICY_ASIDE, POLICY);
+      rmSync(policyFile, { force: true });
+      if (existsSync(aside)) renameSync(aside, policyFile);
       for (const signal of signals) process.off(signal, onSignal);
       if (interrupted) process.exit(130);
     },
+  };
+}
+
+function thisMachine(): Machine {
+  return {
+    missing: () => missingPeers().map(({ debianPackage }) => debianPackage),
+    mayInstall: process.getuid?.() === 0 && Bun.which('apt-get') !== null,
+    aptGet: (title, args) =>
+      runStep({
+        title,
+        command: ['apt-get', '--quiet', ...args],
+        env: { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' },
+        output: 'shown',
+      }),
+    async disableService(name) {
+      if (Bun.which('systemctl') === null || !existsSync(`/lib/systemd/system/${name}.service`)) return;
+      const command = ['systemctl', '--quiet', 'disable', name] as const;
+      await runStep({ title: `keeping ${name} from starting at boot`, command, quiet: true });
+    },
+    policyFile: '/usr/sbin/policy-rc.d',
+    complain: (line) => console.error(line),
   };
 }

@@ -31,6 +31,6 @@ export function tallyOfReport(report: string, exitCode: number): Tally {
   const [head = ''] = /<testsuites\b[^>]*>/.exec(report) ?? [];
   const figure = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
   const failed = figure('failures') + figure('skipped');
-  const unexplained = exitCode !== 0 && failed === 0 ? 1 : 0;
+  const unexplained = (exitCode !== 0 && failed === 0) || head === '' ? 1 : 0;
   return { passed: figure('tests') - failed, failed: failed + unexplained };
 }
