@@ -25,7 +25,8 @@ export type AuditAction =
   | 'backchannel_logout'
   | 'forward_auth.denied'
   | 'forward_auth.ticket'
-  | 'csrf.refused';
+  | 'csrf.refused'
+  | 'restored';
 
 /** Ids, names of providers and reasons; never a secret, an address of a page, or text that a stranger typed. */
 export type AuditDetail = Record<string, string | number | boolean>;

@@ -20,6 +20,8 @@ export interface ArgumentSpec {
   command: string;
   flags: readonly FlagSpec[];
   operands: readonly OperandSpec[];
+  /** Names the flag, dashes included, that was meant by a name without dashes that there is not. */
+  nearestFlag?: (name: string) => string | undefined;
 }
 
 /** @throws CommandError, exit 2, for anything the specification does not know, naming the nearest thing it does. */
@@ -91,11 +93,12 @@ function bind(
 }
 
 function unknownFlag(word: string, name: string, spec: ArgumentSpec): CommandError {
-  const meant = nearest(
+  const own = nearest(
     name,
     spec.flags.map((flag) => flag.name),
   );
-  return wrongUse(`there is no flag ${word}${meant === undefined ? '' : `; did you mean --${meant}?`}`, spec);
+  const meant = own === undefined ? spec.nearestFlag?.(name) : `--${own}`;
+  return wrongUse(`there is no flag ${word}${meant === undefined ? '' : `; did you mean ${meant}?`}`, spec);
 }
 
 function wrongUse(complaint: string, { command }: ArgumentSpec): CommandError {

@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema.ts';
 import type { Arguments } from './arguments.ts';
 import type { Io } from './io.ts';
 
@@ -24,7 +25,7 @@ export interface CommandSpec {
   details?: string;
   operands?: readonly OperandSpec[];
   flags?: readonly FlagSpec[];
-  /** Whether it takes the flags that stand for configuration. */
+  /** Whether it reads the configuration, and takes flags that stand for its keys. */
   configured?: boolean;
   load: () => Promise<CommandRun>;
 }
@@ -35,4 +36,6 @@ export type CommandRun = (context: CommandContext) => Promise<void>;
 export interface CommandContext {
   io: Io;
   args: Arguments;
+  /** @throws ConfigError, exit 2, with everything that is wrong with it. */
+  loadConfig: () => Promise<Config>;
 }

@@ -1,9 +1,14 @@
 import type { CommandSpec, FlagSpec } from './command.ts';
 
-/** Flags of every command that reads the configuration; they win over the environment and the file. */
+/** Shown in the help of every command that reads the configuration; `config/flags.ts` knows them all. */
 export const CONFIGURATION_FLAGS: readonly FlagSpec[] = [
   { name: 'config', value: 'FILE', about: 'configuration file (default: postern.toml, where there is one)' },
   { name: 'data-dir', value: 'DIR', about: 'everything that is kept (default: ./postern-data)' },
+  {
+    name: 'KEY',
+    value: 'VALUE',
+    about: 'any other key of the configuration, like --sessions.idle-timeout 12h',
+  },
 ];
 
 const JSON_FLAG: FlagSpec = { name: 'json', about: 'print JSON, for programs' };
@@ -75,11 +80,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'user create',
     summary: 'make a local account and print the one-time link that sets its password',
     operands: [{ name: 'USERNAME' }],
-    flags: [
-      { name: 'name', value: 'NAME', about: 'display name (default: the username)' },
-      { name: 'email', value: 'ADDRESS', about: 'e-mail address, taken as verified' },
-      ROLE_FLAG,
-    ],
+    flags: [{ name: 'name', value: 'NAME', about: 'display name (default: the username)' }, ROLE_FLAG],
     configured: true,
     load: async () => (await import('./commands/user.ts')).createUser,
   },

@@ -39,7 +39,9 @@ function groupHelp(group: string): string {
 }
 
 function commandHelp(command: CommandSpec): string {
-  const flags = flagsOf(command);
+  const flags = command.configured
+    ? [...(command.flags ?? []), ...CONFIGURATION_FLAGS]
+    : (command.flags ?? []);
   return [
     `Usage: postern ${usage(command)}${flags.length > 0 ? ' [FLAGS]' : ''}`,
     '',
@@ -53,11 +55,6 @@ function usage({ name, operands = [] }: CommandSpec): string {
   return [name, ...operands.map((operand) => (operand.optional ? `[${operand.name}]` : operand.name))].join(
     ' ',
   );
-}
-
-/** The command's own flags, then those that stand for configuration. */
-export function flagsOf({ flags = [], configured = false }: CommandSpec): readonly FlagSpec[] {
-  return configured ? [...flags, ...CONFIGURATION_FLAGS] : flags;
 }
 
 const flagRow = ({ name, value, about }: FlagSpec) => [

@@ -1,31 +1,57 @@
 import { AppError } from '../lib/app-error.ts';
 import { CommandError } from '../lib/command-error.ts';
-import { parseArguments } from './arguments.ts';
-import type { CommandSpec } from './command.ts';
+import { type Arguments, parseArguments } from './arguments.ts';
+import type { CommandContext, CommandSpec } from './command.ts';
 import { findCommand } from './find-command.ts';
-import { flagsOf, helpFor } from './help.ts';
+import { helpFor } from './help.ts';
 import type { Io } from './io.ts';
 
 /** Runs one command line; resolves with its exit code: 0 done, 1 failed, 2 wrong use or configuration. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   try {
     const { command, rest } = findCommand(argv);
-    if (asksForHelp(rest)) io.out(helpFor(command.name.split(' ')));
-    else await runCommand(command, rest, io);
+    if (asksForHelp(rest)) {
+      io.out(helpFor(command.name.split(' ')));
+      return 0;
+    }
+    const context = command.configured ? await configured(command, rest, io) : plain(command, rest, io);
+    const perform = await command.load();
+    await perform(context);
     return 0;
   } catch (error) {
     return complain(error, io);
   }
 }
 
-async function runCommand(command: CommandSpec, words: readonly string[], io: Io): Promise<void> {
-  const args = parseArguments(words, {
-    command: command.name,
-    flags: flagsOf(command),
-    operands: command.operands ?? [],
-  });
-  const perform = await command.load();
-  await perform({ io, args });
+function plain(command: CommandSpec, words: readonly string[], io: Io): CommandContext {
+  const loadConfig = () => Promise.reject(new Error(`${command.name} reads no configuration`));
+  return { io, args: parse(command, words), loadConfig };
+}
+
+/** Reading the configuration is loaded only by commands that do. */
+async function configured(command: CommandSpec, words: readonly string[], io: Io): Promise<CommandContext> {
+  const [{ takeConfigFlags }, { nearestFlagName }] = await Promise.all([
+    import('../config/flags.ts'),
+    import('../config/names.ts'),
+  ]);
+  const own = new Set((command.flags ?? []).map(({ name }) => name));
+  const { flags, rest } = takeConfigFlags(words, own);
+  return {
+    io,
+    args: parse(command, rest, nearestFlagName),
+    async loadConfig() {
+      const { loadConfig } = await import('../config/config.ts');
+      return loadConfig({ argv: flags, env: io.env, cwd: io.workingDir });
+    },
+  };
+}
+
+function parse(
+  { name, flags = [], operands = [] }: CommandSpec,
+  words: readonly string[],
+  nearestFlag?: (name: string) => string | undefined,
+): Arguments {
+  return parseArguments(words, { command: name, flags, operands, ...(nearestFlag && { nearestFlag }) });
 }
 
 function asksForHelp(words: readonly string[]): boolean {

@@ -1,0 +1,2 @@
+/** Files of a data directory that belong to the appliance as much as its database does, and go with it into a backup. */
+export const KEPT_FILES = ['secret'] as const;
