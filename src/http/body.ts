@@ -8,9 +8,19 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   const announced = request.headers.get('content-length');
   if (announced !== null && Number(announced) > maxBytes) throw bodyTooLarge();
   if (request.body === null) return new Uint8Array(0);
+  try {
+    return await readBounded(request.body, maxBytes);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw request.signal.aborted ? incompleteBody(error) : bodyTooLarge(error);
+  }
+}
+
+/** Reading fails by itself when the connection ends, and when the runtime's own, larger limit is passed. */
+async function readBounded(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body) {
+  for await (const chunk of body) {
     length += chunk.byteLength;
     if (length > maxBytes) throw bodyTooLarge();
     chunks.push(chunk);
@@ -18,5 +28,8 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   return Buffer.concat(chunks);
 }
 
-export const bodyTooLarge = () =>
-  new AppError('payload_too_large', 'body_too_large', 'The body is larger than this accepts.');
+export const bodyTooLarge = (cause?: unknown) =>
+  new AppError('payload_too_large', 'body_too_large', 'The body is larger than this accepts.', { cause });
+
+const incompleteBody = (cause: unknown) =>
+  new AppError('bad_request', 'incomplete_body', 'The body ended early.', { cause });

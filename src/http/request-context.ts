@@ -1,4 +1,6 @@
 import { newId } from '../lib/random.ts';
+import type { Peer } from './native.ts';
+import type { PeerTable } from './peers.ts';
 
 /** What is known of a request before anything of it is believed. */
 export interface RequestContext {
@@ -28,18 +30,46 @@ export function setRequestContext(request: Request, context: RequestContext): vo
   contexts.set(request, context);
 }
 
-/** A context made from the request and what its connection told. The id is made when somebody asks for it. */
+/** The context of a request from one known client. */
 export function newRequestContext(request: Request, address: string, peerTrusted: boolean): RequestContext {
-  let id: string | undefined;
-  return {
-    get id() {
-      id ??= newId('req');
-      return id;
-    },
-    address,
-    peerTrusted,
-    get userAgent() {
-      return request.headers.get('user-agent')?.slice(0, USER_AGENT_LENGTH);
-    },
-  };
+  const peer: Peer = { address, trusted: peerTrusted };
+  return new ConnectionContext(request, peer, { clientAddress: () => address });
+}
+
+/** The context of a request that came over a connection; most of it is worked out only when somebody asks. */
+export function connectionContext(request: Request, peer: Peer, peers: ClientAddresses): RequestContext {
+  return new ConnectionContext(request, peer, peers);
+}
+
+type ClientAddresses = Pick<PeerTable, 'clientAddress'>;
+
+/** A class, because the getters of an object literal would be made again for every request of the hot path. */
+class ConnectionContext implements RequestContext {
+  readonly #request: Request;
+  readonly #peer: Peer;
+  readonly #peers: ClientAddresses;
+  #id: string | undefined;
+
+  constructor(request: Request, peer: Peer, peers: ClientAddresses) {
+    this.#request = request;
+    this.#peer = peer;
+    this.#peers = peers;
+  }
+
+  get id(): string {
+    this.#id ??= newId('req');
+    return this.#id;
+  }
+
+  get address(): string {
+    return this.#peers.clientAddress(this.#peer, this.#request.headers.get('x-forwarded-for'));
+  }
+
+  get peerTrusted(): boolean {
+    return this.#peer.trusted;
+  }
+
+  get userAgent(): string | undefined {
+    return this.#request.headers.get('user-agent')?.slice(0, USER_AGENT_LENGTH);
+  }
 }

@@ -1,0 +1,86 @@
+import type { Clock } from '../lib/clock.ts';
+import { withDeadline } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import type { TlsMaterial } from './tls-source.ts';
+
+type BunServer = Bun.Server<undefined>;
+type Routes = Record<string, (request: Request, server: BunServer) => Response | Promise<Response>>;
+
+export interface ListenerOptions {
+  hostname: string;
+  /** 0 for any that is free. */
+  port: number;
+  routes: Routes;
+  fetch: (request: Request, server: BunServer) => Response | Promise<Response>;
+  tls: TlsMaterial | undefined;
+  /** For a head that follows another on the same connection, in seconds; the first has 10, which Bun fixes. */
+  idleSeconds: number;
+  maxBodyBytes: number;
+  clock: Clock;
+  log: Logger;
+}
+
+/** Something that accepts connections until it is drained. */
+export interface Listener {
+  readonly hostname: string;
+  readonly port: number;
+  /** Serves connections from now on with another certificate; those that are open keep the one they have. */
+  replaceTls(material: TlsMaterial): void;
+  /** Accepts nothing more, waits for what is running and cuts it at the deadline. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/**
+ * Listens, alone on its port. @throws when the port cannot be had.
+ * Bun has no way to give a running server another certificate (`reload` leaves `tls` as it is), so a second server
+ * takes the port in the same turn in which the first lets go of it, and the first finishes what it has.
+ */
+export function listen(options: ListenerOptions): Listener {
+  const { clock, log } = options;
+  let current = serve(options, options.port, options.tls);
+  const { port = options.port } = current;
+  /** Servers that accept nothing more, each with what resolves when its last answer is out. */
+  const retired = new Map<BunServer, Promise<void>>();
+
+  const retire = (server: BunServer) => {
+    const ended = server.stop().finally(() => retired.delete(server));
+    retired.set(server, ended);
+  };
+
+  return {
+    hostname: options.hostname,
+    port,
+    replaceTls(material) {
+      retire(current);
+      current = serve(options, port, material);
+    },
+    async drain(timeoutMs) {
+      retire(current);
+      const drained = Promise.all(retired.values());
+      const cutOff = () => new Error('requests outlived the drain');
+      await withDeadline(clock, timeoutMs, drained, cutOff).catch(() => {
+        log.warn('requests still ran at the end of the drain and are cut');
+      });
+      await Promise.all([...retired.keys()].map((server) => server.stop(true)));
+    },
+  };
+}
+
+function serve(options: ListenerOptions, port: number, tls: TlsMaterial | undefined): BunServer {
+  const { hostname, routes, fetch, idleSeconds, maxBodyBytes, log } = options;
+  return Bun.serve({
+    hostname,
+    port,
+    routes,
+    fetch,
+    ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
+    reusePort: false,
+    development: false,
+    idleTimeout: idleSeconds,
+    maxRequestBodySize: maxBodyBytes,
+    error(error) {
+      log.error('a request failed outside of its handler', { error, stack: error.stack });
+      return new Response(null, { status: 500 });
+    },
+  });
+}

@@ -1,0 +1,117 @@
+import type { Elysia } from 'elysia';
+import type { Clock } from '../lib/clock.ts';
+import type { AddressRange } from '../lib/ip-address.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import { cors } from './cors.ts';
+import { dispatcher } from './dispatch.ts';
+import { errorAnswers } from './errors.ts';
+import { requestHost, unknownHost } from './host.ts';
+import { listen } from './listener.ts';
+import type { NativeRoutes, Peer } from './native.ts';
+import { type NativeRules, nativeRoute } from './native-route.ts';
+import type { PublicOrigin } from './origin.ts';
+import { peerTable } from './peers.ts';
+import { routeMeters } from './route-meter.ts';
+import { routeTable } from './router.ts';
+import type { TlsSource } from './tls-source.ts';
+
+export interface ServerOptions {
+  listen: { readonly hostname: string; readonly port: number };
+  /** The origin of `url`. */
+  origin: PublicOrigin;
+  /** Every feature's routes, added to `newRouter()`. */
+  app: Pick<Elysia, 'fetch' | 'router'>;
+  /** For proxies: a trusted peer may send them any Host. */
+  nativeRoutes?: NativeRoutes;
+  /** For probes: anybody may send them any Host. */
+  probeRoutes?: NativeRoutes;
+  /** Whether a host (lower case, with its port unless that is the scheme's own) is served here. */
+  isServedHost: (host: string) => boolean;
+  trustedProxies: readonly AddressRange[];
+  /** Origins whose pages may call `/api/v1`. */
+  corsOrigins: readonly string[];
+  tls?: TlsSource | undefined;
+  limits: ServerLimits;
+  /** Called when nothing more is accepted: ends what would stay open for ever (event streams, WebSockets). */
+  endOpenAnswers?: () => void;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+}
+
+export interface ServerLimits {
+  maxBodyBytes: number;
+  headTimeoutMs: number;
+  drainTimeoutMs: number;
+}
+
+export interface Server extends AsyncDisposable {
+  /** Where it really listens: a port of 0 is a real one here. */
+  readonly address: { readonly hostname: string; readonly port: number };
+}
+
+/** Bodies up to this many times the limit are refused by us, with words; larger ones by the runtime, without. */
+const REFUSED_WITH_WORDS = 2;
+
+/** The runtime's largest idle timeout, in seconds. */
+const MAX_IDLE_SECONDS = 255;
+
+/**
+ * Starts the appliance's server. Disposing stops accepting, drains, and cuts what is left at the deadline.
+ * @throws when the address cannot be listened on.
+ */
+export function startServer(options: ServerOptions): Server {
+  const { app, origin, isServedHost, limits, clock, log, tls } = options;
+  const idleSeconds = Math.min(Math.ceil(limits.headTimeoutMs / 1000), MAX_IDLE_SECONDS);
+  const peers = peerTable(options.trustedProxies);
+  const errors = errorAnswers({ log, origin });
+  const meterOf = routeMeters(options.metrics);
+
+  const requireServedHost = (request: Request, peer: Peer) => {
+    if (!peer.trusted && !isServedHost(requestHost(request, origin.secure))) throw unknownHost();
+  };
+  const wrap = (routes: NativeRoutes = {}, rules: NativeRules = {}) =>
+    Object.entries(routes).map(
+      ([path, handle]) =>
+        [path, nativeRoute(handle, { peers, errors, meter: meterOf(path), ...rules })] as const,
+    );
+  const routes = Object.fromEntries([
+    ...wrap(options.nativeRoutes, { guard: requireServedHost }),
+    ...wrap(options.probeRoutes, { methods: ['GET', 'HEAD'] }),
+  ]);
+  const fetch = dispatcher({
+    app,
+    table: routeTable(app),
+    cors: cors(options.corsOrigins),
+    errors,
+    meterOf,
+    peers,
+    origin,
+    isServedHost,
+    maxBodyBytes: limits.maxBodyBytes,
+    idleSeconds,
+    clock,
+    log,
+  });
+  const listener = listen({
+    ...options.listen,
+    routes,
+    fetch,
+    tls: tls?.current,
+    idleSeconds,
+    maxBodyBytes: limits.maxBodyBytes * REFUSED_WITH_WORDS,
+    clock,
+    log,
+  });
+  tls?.onChange((material) => listener.replaceTls(material));
+
+  return {
+    address: { hostname: listener.hostname, port: listener.port },
+    async [Symbol.asyncDispose]() {
+      const drained = listener.drain(limits.drainTimeoutMs);
+      options.endOpenAnswers?.();
+      await drained;
+    },
+  };
+}
