@@ -28,13 +28,3 @@ export function parseOrigin(url: string): PublicOrigin {
 export function hostOrigin(host: string, secure: boolean): PublicOrigin {
   return parseOrigin(`${secure ? 'https' : 'http'}://${host}`);
 }
-
-/** Whether a host name (no port) always means this very machine (RFC 6761 section 6.3). */
-export function isLoopbackName(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '127.0.0.1' ||
-    hostname === '[::1]'
-  );
-}
