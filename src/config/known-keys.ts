@@ -52,46 +52,55 @@ export function isNamedList(path: readonly string[]): boolean {
   return byName.has([...path, '*', 'name'].join('.'));
 }
 
+type Schema = z.core.$ZodTypes;
+type Definition = Schema['_zod']['def'];
+
 function* entriesOf(
   schema: z.core.$ZodType,
   path: readonly string[],
   about = '',
 ): Iterable<KnownKey | KnownTable> {
-  const { inner, facts } = peel(schema);
+  const { definition, facts } = peel(schema);
   const description = facts.description === '' ? about : facts.description;
-  if (inner instanceof z.ZodObject) {
+  if (definition.type === 'object') {
     yield { path, kind: 'table', description };
-    for (const [name, each] of Object.entries(inner.shape)) yield* entriesOf(each, [...path, name]);
-  } else if (inner instanceof z.ZodArray && peel(inner.element).inner instanceof z.ZodObject) {
-    yield* entriesOf(inner.element, [...path, '*'], description);
+    for (const [name, each] of Object.entries(definition.shape)) yield* entriesOf(each, [...path, name]);
+  } else if (definition.type === 'array' && definitionOf(definition.element).type === 'object') {
+    yield* entriesOf(definition.element, [...path, '*'], description);
   } else {
-    yield { path, ...kindOf(inner, facts), ...facts };
-    if (inner instanceof z.ZodUnion) for (const each of tablesOf(inner)) yield* entriesOf(each, path);
+    yield { path, ...kindOf(definition, facts), ...facts };
+    for (const each of alternativesTo(definition))
+      if (definitionOf(each).type === 'object') yield* entriesOf(each, path);
   }
 }
 
+function definitionOf(schema: z.core.$ZodType): Definition {
+  return (schema as Schema)._zod.def;
+}
+
 /** Takes optional, default and transforming layers off; the outermost word on anything counts. */
-function peel(schema: z.core.$ZodType): { inner: z.core.$ZodType; facts: Facts } {
+function peel(schema: z.core.$ZodType): { definition: Definition; facts: Facts } {
   const { description = '', ...meta } = z.globalRegistry.get(schema) ?? {};
-  const own = {
+  const facts = {
+    required: true,
+    defaultValue: undefined,
     description,
     secret: meta['secret'] === true,
     file: meta['file'] === true,
     duration: meta['duration'] === true,
   };
-  const outside = { required: true, defaultValue: undefined, ...own };
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
-    return under({ ...outside, required: false, defaultValue: schema.def.defaultValue }, schema.unwrap());
+  const definition = definitionOf(schema);
+  if (definition.type === 'default' || definition.type === 'prefault') {
+    return under({ ...facts, required: false, defaultValue: definition.defaultValue }, definition.innerType);
   }
-  if (schema instanceof z.ZodOptional) return under({ ...outside, required: false }, schema.unwrap());
-  if (schema instanceof z.ZodPipe) return under(outside, schema.in);
-  return { inner: schema, facts: outside };
+  if (definition.type === 'optional') return under({ ...facts, required: false }, definition.innerType);
+  return definition.type === 'pipe' ? under(facts, definition.in) : { definition, facts };
 }
 
-function under(outside: Facts, schema: z.core.$ZodType): { inner: z.core.$ZodType; facts: Facts } {
-  const { inner, facts } = peel(schema);
+function under(outside: Facts, schema: z.core.$ZodType): { definition: Definition; facts: Facts } {
+  const { definition, facts } = peel(schema);
   return {
-    inner,
+    definition,
     facts: {
       required: outside.required && facts.required,
       defaultValue: outside.defaultValue ?? facts.defaultValue,
@@ -103,20 +112,22 @@ function under(outside: Facts, schema: z.core.$ZodType): { inner: z.core.$ZodTyp
   };
 }
 
-function kindOf(schema: z.core.$ZodType, { duration }: Facts): Pick<KnownKey, 'kind' | 'choices'> {
+function kindOf(definition: Definition, { duration }: Facts): Pick<KnownKey, 'kind' | 'choices'> {
   if (duration) return { kind: 'duration', choices: [] };
-  if (schema instanceof z.ZodArray) return { kind: 'list', choices: [] };
-  if (schema instanceof z.ZodBoolean) return { kind: 'boolean', choices: [] };
-  if (schema instanceof z.ZodNumber) return { kind: 'integer', choices: [] };
-  if (schema instanceof z.ZodEnum) return { kind: 'choice', choices: schema.options.map(String) };
-  if (schema instanceof z.ZodUnion) return { kind: 'choice', choices: schema.options.flatMap(literalsOf) };
+  if (definition.type === 'array') return { kind: 'list', choices: [] };
+  if (definition.type === 'boolean') return { kind: 'boolean', choices: [] };
+  if (definition.type === 'number') return { kind: 'integer', choices: [] };
+  if (definition.type === 'enum')
+    return { kind: 'choice', choices: Object.values(definition.entries).map(String) };
+  if (definition.type === 'union') return { kind: 'choice', choices: definition.options.flatMap(wordsOf) };
   return { kind: 'text', choices: [] };
 }
 
-function literalsOf(schema: z.core.$ZodType): string[] {
-  return schema instanceof z.ZodLiteral ? [...schema.values].map(String) : [];
+function wordsOf(schema: z.core.$ZodType): string[] {
+  const definition = definitionOf(schema);
+  return definition.type === 'literal' ? definition.values.map(String) : [];
 }
 
-function tablesOf(union: z.ZodUnion): z.core.$ZodType[] {
-  return union.options.filter((option) => option instanceof z.ZodObject);
+function alternativesTo(definition: Definition): readonly z.core.$ZodType[] {
+  return definition.type === 'union' ? definition.options : [];
 }

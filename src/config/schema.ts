@@ -64,7 +64,9 @@ const provider = z.strictObject(
     kind: choice(['oidc', 'github']).default('oidc').describe('`oidc`, or an OAuth-only provider'),
     issuer: checkedText('an https URL', issuerFault)
       .optional()
-      .describe('the issuer identifier, exactly as the provider publishes it; required for `oidc`'),
+      .describe(
+        'the issuer identifier, exactly as the provider publishes it, required for `oidc`; for `github` the address of a GitHub Enterprise Server',
+      ),
     client_id: text('the client id').describe('client id registered at the provider'),
     client_secret: text('the client secret')
       .meta({ secret: true })

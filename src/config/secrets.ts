@@ -1,0 +1,151 @@
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { CommandError } from '../lib/command-error.ts';
+import { type KeyRing, keyRing } from '../lib/key-ring.ts';
+import type { Logger } from '../lib/log.ts';
+import { newSecret } from '../lib/random.ts';
+import { syncDirectory } from './data-directory.ts';
+import { secretFault } from './faults.ts';
+import { readText } from './read-text.ts';
+import type { Config } from './schema.ts';
+
+export interface SecretsDeps {
+  config: Pick<Config, 'data_dir' | 'secret' | 'previous_secrets'>;
+  log: Pick<Logger, 'info' | 'warn'>;
+}
+
+/** The file of the data directory that holds the appliance's secret when the configuration does not. */
+export const SECRET_FILE = 'secret';
+const TEMPORARY = /^secret\.[\w-]+\.tmp$/;
+const OWNER_ONLY = 0o600;
+
+/**
+ * The appliance's keys: of the configured secret, otherwise of `<data-dir>/secret`, which is made once (mode 0600, on disk
+ * before anybody uses it). A configured secret leaves that file alone. The same text gives the same keys in either place.
+ * @throws CommandError when the file cannot be read, made or used, or two secrets do not go together.
+ */
+export function loadKeyRing({ config, log }: SecretsDeps): KeyRing {
+  const { data_dir, secret, previous_secrets } = config;
+  const previous = previous_secrets.map(bytesOf);
+  if (secret !== undefined) return ringOf(secret, previous);
+  const path = join(data_dir, SECRET_FILE);
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    make(data_dir, path, previous);
+    log.info('made the secret that all keys come from; it belongs into every backup', { file: path });
+  }
+  sweep(data_dir);
+  restrict(path, log);
+  return ringOf(read(path), previous);
+}
+
+function read(path: string): string {
+  let text: string;
+  try {
+    text = readText(path).replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new CommandError(
+      `${path} cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`,
+      1,
+    );
+  }
+  const fault = secretFault(text);
+  if (fault === undefined) return text;
+  throw new CommandError(
+    `${path} does not hold ${fault}; put it back from a backup, or remove it to begin anew`,
+    1,
+  );
+}
+
+/** Under its name only when it is complete and on disk; whoever comes second finds it there. */
+function make(dataDir: string, path: string, previous: readonly Uint8Array[]): void {
+  const temporary = join(dataDir, `${SECRET_FILE}.${crypto.randomUUID()}.tmp`);
+  try {
+    write(temporary, `${freshSecret(previous)}\n`);
+    publish(temporary, path);
+    rmSync(temporary, { force: true });
+    syncDirectory(dataDir);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new CommandError(`${path} cannot be made (${code})`, 1, { cause: error });
+  }
+}
+
+function write(path: string, text: string): void {
+  const file = openSync(path, 'wx', OWNER_ONLY);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A link does not replace what is there. File systems without links get a rename: the data directory is held alone. */
+function publish(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch {
+    const another = statSync(path, { throwIfNoEntry: false });
+    if (another === undefined) renameSync(temporary, path);
+  }
+}
+
+/** Draws before giving up; fewer than one in a hundred thousand needs a third. */
+const MAX_DRAWS = 32;
+
+/** A key id is one byte; one time in 256 a draw has that of a previous secret. */
+function freshSecret(previous: readonly Uint8Array[]): string {
+  const draws = Array.from({ length: MAX_DRAWS }, newSecret);
+  return draws.find((secret) => areApart([bytesOf(secret), ...previous])) ?? newSecret();
+}
+
+function areApart(secrets: readonly [Uint8Array, ...Uint8Array[]]): boolean {
+  try {
+    keyRing(secrets);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes what a process that died in the middle left behind. */
+function sweep(dataDir: string): void {
+  for (const name of readdirSync(dataDir))
+    if (TEMPORARY.test(name)) rmSync(join(dataDir, name), { force: true });
+}
+
+/** A copy from elsewhere may have come with a wider mode. */
+function restrict(path: string, log: Pick<Logger, 'warn'>): void {
+  if ((statSync(path).mode & 0o077) === 0) return;
+  try {
+    chmodSync(path, OWNER_ONLY);
+    log.warn('others could read the secret; its mode is 0600 now', { file: path });
+  } catch {
+    log.warn('others can read the secret, and its mode cannot be changed', { file: path });
+  }
+}
+
+function ringOf(secret: string, previous: readonly Uint8Array[]): KeyRing {
+  try {
+    return keyRing([bytesOf(secret), ...previous]);
+  } catch {
+    const expected = 'two of the secrets share a key id, by chance; make a new one in the place of either';
+    throw new CommandError(`secret, previous_secrets: ${expected}`, 2);
+  }
+}
+
+function bytesOf(secret: string): Uint8Array {
+  return new TextEncoder().encode(secret);
+}

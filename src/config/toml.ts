@@ -1,0 +1,15 @@
+/** A value of configuration as TOML on one line; tables are written inline. */
+export function tomlValue(value: unknown): string {
+  if (typeof value === 'string') return tomlText(value);
+  if (Array.isArray(value)) return `[${value.map(tomlValue).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const pairs = Object.entries(value).map(([name, each]) => `${name} = ${tomlValue(each)}`);
+    return pairs.length === 0 ? '{}' : `{ ${pairs.join(', ')} }`;
+  }
+  return JSON.stringify(value);
+}
+
+/** JSON's escapes are TOML's too, but for DEL, which TOML wants escaped. */
+function tomlText(value: string): string {
+  return JSON.stringify(value).replaceAll('\x7f', String.raw`\u007f`);
+}
