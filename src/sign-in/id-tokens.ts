@@ -1,0 +1,27 @@
+import type { Tx } from '../db/write.ts';
+import { type KeyRing, keyPurpose } from '../lib/key-ring.ts';
+import { sealer } from '../lib/seal.ts';
+import type { SessionId } from '../sessions/model.ts';
+import type { IdTokenStore } from './store-id-tokens.ts';
+
+const PURPOSE = keyPurpose('id token');
+
+export interface IdTokens {
+  /** Keeps the token with its session. */
+  keep(tx: Tx, sessionId: SessionId, idToken: string): void;
+  /** Removes and returns it; `undefined` when there is none, or when a secret that is no longer known sealed it. */
+  take(tx: Tx, sessionId: SessionId): string | undefined;
+}
+
+/** ID tokens are kept sealed, and only to be handed back to their provider when the person signs out. */
+export function idTokens(ring: KeyRing, store: IdTokenStore): IdTokens {
+  const box = sealer(ring, PURPOSE);
+  const context = (sessionId: SessionId) => ['session_id_tokens', sessionId];
+  return {
+    keep: (tx, sessionId, idToken) => store.insert(tx, sessionId, box.seal(idToken, context(sessionId))),
+    take(tx, sessionId) {
+      const sealed = store.take(tx, sessionId);
+      return sealed === undefined ? undefined : box.open(sealed, context(sessionId));
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import { SignInRefused, type ProviderAnswer } from './model.ts';
+import { verifyLogoutToken } from './logout-token.ts';
+import { lacksClaims, toIdentityClaims } from './oidc-claims.ts';
+import { type OidcConnection, oidcConnector } from './oidc-connection.ts';
+import type { AuthorizationChecks, EndSessionRequest, Provider } from './provider.ts';
+import type { ProviderDeps } from './provider-deps.ts';
+import { describeError, providerUnavailable, refusalOf } from './provider-errors.ts';
+
+/** Longest ID token that is handed back as a hint, in characters: it travels in a URL. */
+const HINT_MAX_LENGTH = 4_096;
+
+/** An OpenID provider: code flow with PKCE, state and nonce (OpenID Connect Core section 3.1, RFC 9700). */
+export function oidcProvider(deps: ProviderDeps): Provider {
+  const { config, redirectUri, log } = deps;
+  const connector = oidcConnector(deps);
+  const scope = [...new Set(['openid', ...config.scopes])].join(' ');
+
+  return {
+    name: config.name,
+    label: config.label ?? config.name,
+    allow: config.allow,
+    owners: config.owners,
+    isAvailable: () => connector.current !== undefined,
+    refresh: () => connector.refresh(),
+
+    async authorizationUrl({ state, nonce, codeVerifier }) {
+      const { client, configuration } = await connector.get();
+      return client.buildAuthorizationUrl(configuration, {
+        redirect_uri: redirectUri,
+        scope,
+        state,
+        nonce,
+        code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
+        code_challenge_method: 'S256',
+      });
+    },
+
+    async redeem(query, checks) {
+      try {
+        return await redeem(deps, await connector.get(), query, checks);
+      } catch (error) {
+        const refusal = error instanceof SignInRefused ? error.refusal : refusalOf(error);
+        log.warn('a sign-in failed at the provider', {
+          provider: config.name,
+          refusal,
+          ...describeError(error),
+        });
+        throw error instanceof SignInRefused ? error : new SignInRefused(refusal, { cause: error });
+      }
+    },
+
+    endSessionUrl({ idTokenHint, state }: EndSessionRequest) {
+      const connection = connector.current;
+      if (connection?.metadata.end_session_endpoint === undefined) return undefined;
+      const hint =
+        idTokenHint !== undefined && idTokenHint.length <= HINT_MAX_LENGTH ? idTokenHint : undefined;
+      return connection.client.buildEndSessionUrl(connection.configuration, {
+        post_logout_redirect_uri: deps.postLogoutRedirectUri,
+        state,
+        ...(hint !== undefined && { id_token_hint: hint }),
+      });
+    },
+
+    async readLogoutToken(token) {
+      const { metadata, keys } = await connector.get();
+      if (keys === undefined) throw providerUnavailable(Math.ceil(deps.timing.discovery_retry / 1000));
+      const expected = { issuer: metadata.issuer, audience: config.client_id, now: deps.clock.now() };
+      return verifyLogoutToken(token, keys, expected);
+    },
+  };
+}
+
+async function redeem(
+  { config, redirectUri }: ProviderDeps,
+  { client, configuration, metadata }: OidcConnection,
+  query: URLSearchParams,
+  { state, nonce, codeVerifier }: AuthorizationChecks,
+): Promise<ProviderAnswer> {
+  const callback = new URL(redirectUri);
+  callback.search = query.toString();
+  const tokens = await client.authorizationCodeGrant(configuration, callback, {
+    expectedState: state,
+    expectedNonce: nonce,
+    pkceCodeVerifier: codeVerifier,
+    idTokenExpected: true,
+  });
+  const idToken = tokens.claims();
+  if (idToken === undefined) throw new SignInRefused('answer_invalid');
+  const asksUserInfo = metadata.userinfo_endpoint !== undefined && lacksClaims(idToken, config.groups_claim);
+  const userInfo = asksUserInfo
+    ? await client.fetchUserInfo(configuration, tokens.access_token, idToken.sub)
+    : undefined;
+  const claims = toIdentityClaims({
+    issuer: metadata.issuer,
+    provider: config.name,
+    groupsClaim: config.groups_claim,
+    idToken,
+    userInfo,
+  });
+  if (claims === undefined) throw new SignInRefused('answer_invalid');
+  const sid = typeof idToken['sid'] === 'string' ? idToken['sid'] : undefined;
+  return { claims, sid, idToken: tokens.id_token };
+}

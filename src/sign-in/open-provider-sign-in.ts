@@ -1,0 +1,103 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
+import type { Config } from '../config/schema.ts';
+import type { Db } from '../db/open.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { KeyRing } from '../lib/key-ring.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import type { Ledger } from '../sessions/ledger.ts';
+import type { ReapTask } from '../sessions/reaper.ts';
+import type { OpenPeople } from '../users/open-people.ts';
+import { type BackchannelLogout, backchannelLogout } from './backchannel-logout.ts';
+import { idTokens } from './id-tokens.ts';
+import type { LocalSignInFeature } from './open-local.ts';
+import { backchannelLogoutCounts, signInCounts } from './metrics.ts';
+import { type ProviderSignOut, providerSignOut } from './provider-sign-out.ts';
+import { openProviders, type Providers } from './providers.ts';
+import { completePurpose } from './purposes.ts';
+import { type SignInService, signInService } from './service.ts';
+import { type SignOut, signOut } from './sign-out.ts';
+import { attemptStore } from './store-attempts.ts';
+import { idTokenStore } from './store-id-tokens.ts';
+import { logoutStore } from './store-logouts.ts';
+
+export interface OpenProviderSignInDeps {
+  db: Db;
+  /** Judges by the time mark (`markedClock`). */
+  clock: Clock;
+  ring: KeyRing;
+  audit: AuditRecorder;
+  metrics: Metrics;
+  log: Logger;
+  ledger: Ledger;
+  people: OpenPeople;
+  /** What an attempt may complete besides a sign-in. */
+  local: Pick<LocalSignInFeature, 'setup' | 'invitations'>;
+  /** The origin of `url`. */
+  origin: string;
+  config: Pick<Config, 'provider' | 'sign_in'>;
+  /** Told of each round of asking providers. */
+  onRound?: (outcome: 'success' | 'failure') => void;
+}
+
+export interface ProviderSignIn extends AsyncDisposable {
+  readonly providers: Providers;
+  readonly service: SignInService;
+  readonly signOut: SignOut;
+  readonly providerSignOut: ProviderSignOut;
+  readonly backchannelLogout: BackchannelLogout;
+  readonly reapTasks: readonly ReapTask[];
+}
+
+/** Sign-in and sign-out through providers. Works without any: sign-out is for everybody. */
+export function openProviderSignIn(deps: OpenProviderSignInDeps): ProviderSignIn {
+  const { db, clock, ring, audit, metrics, log, ledger, people, local, origin, config } = deps;
+  const attempts = attemptStore();
+  const logouts = logoutStore();
+  const tokens = idTokens(ring, idTokenStore());
+  const onRound = deps.onRound && { onRound: deps.onRound };
+  const providers = openProviders({ config, origin, clock, log, ...onRound });
+  const leaving = providerSignOut({ providers, ring });
+  return {
+    providers,
+    providerSignOut: leaving,
+    signOut: signOut({ ledger, idTokens: tokens, providerSignOut: leaving, audit, clock }),
+    service: signInService({
+      db,
+      clock,
+      ring,
+      ledger,
+      audit,
+      providers,
+      attempts,
+      logouts,
+      idTokens: tokens,
+      providerSignOut: leaving,
+      completePurpose: completePurpose({ people: people.acts, store: people.store, ...local }),
+      count: signInCounts(metrics),
+      attemptLifetimeMs: config.sign_in.attempt_lifetime,
+    }),
+    backchannelLogout: backchannelLogout({
+      ledger,
+      users: people.store,
+      providers,
+      logouts,
+      audit,
+      count: backchannelLogoutCounts(metrics),
+      clock,
+      memoryMs: Math.max(config.sign_in.logout_memory, config.sign_in.attempt_lifetime),
+    }),
+    reapTasks: [
+      { name: 'sign_in_attempts', deleteExpired: (tx, now, limit) => attempts.deleteExpired(tx, now, limit) },
+      {
+        name: 'provider_logouts',
+        deleteExpired: (tx, now, limit) => logouts.deleteExpiredLogouts(tx, now, limit),
+      },
+      {
+        name: 'logout_token_ids',
+        deleteExpired: (tx, now, limit) => logouts.deleteExpiredTokenIds(tx, now, limit),
+      },
+    ],
+    [Symbol.asyncDispose]: () => providers[Symbol.asyncDispose](),
+  };
+}

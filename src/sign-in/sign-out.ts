@@ -1,0 +1,55 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ledger } from '../sessions/ledger.ts';
+import type { Session } from '../sessions/model.ts';
+import type { IdTokens } from './id-tokens.ts';
+import type { ProviderSignOut } from './provider-sign-out.ts';
+
+export interface SignOutDeps {
+  ledger: Pick<Ledger, 'writeEnding' | 'endIn'>;
+  idTokens: IdTokens;
+  providerSignOut: ProviderSignOut;
+  audit: AuditRecorder;
+  clock: Clock;
+}
+
+export interface SignedOut {
+  /** Where the session at the provider ends, when this one came from there. */
+  readonly continueAt: string | undefined;
+}
+
+export type SignOut = ReturnType<typeof signOut>;
+
+/**
+ * Ends a browser session and its children.
+ * @throws AppError `unavailable` when it could not be committed; this process refuses the session all the same.
+ */
+export function signOut({ ledger, idTokens, providerSignOut, audit, clock }: SignOutDeps) {
+  return async (
+    session: Session,
+    from: { address: string; userAgent: string | undefined },
+  ): Promise<SignedOut> => {
+    const { id, userId, origin } = session;
+    const idToken = await ledger.writeEnding([{ session: id }], (tx) => {
+      const wasLive = ledger.endIn(tx, id, {
+        reason: 'signed_out',
+        actorUserId: userId,
+        address: from.address,
+      });
+      if (wasLive) {
+        const at = clock.now();
+        audit.record(tx, {
+          at,
+          action: 'sign_out',
+          outcome: 'success',
+          actorUserId: userId,
+          sessionId: id,
+          ...from,
+        });
+      }
+      return idTokens.take(tx, id);
+    });
+    const { provider } = origin;
+    return { continueAt: provider === undefined ? undefined : providerSignOut.url(provider, idToken) };
+  };
+}

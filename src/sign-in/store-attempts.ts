@@ -1,0 +1,72 @@
+import { and, eq, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import { signInAttempts } from '../db/schema/index.ts';
+import type { Tx } from '../db/write.ts';
+import type { SessionId } from '../sessions/model.ts';
+import type { Attempt, AttemptId } from './model.ts';
+
+export type AttemptStore = ReturnType<typeof attemptStore>;
+
+/** Attempts to sign in at a provider; of what binds them to a browser only a hash is kept. */
+export function attemptStore() {
+  return {
+    insert(tx: Tx, { createdAt, expiresAt, ...columns }: Attempt, browserHash: string): void {
+      tx.insert(signInAttempts)
+        .values({ ...columns, browserHash, createdAtMs: createdAt, expiresAtMs: expiresAt })
+        .run();
+    },
+
+    /** Uses an attempt up; `undefined` unless this browser began it and nobody has used it. It may have expired. */
+    consume(tx: Tx, id: string, browserHash: string): Attempt | undefined {
+      const row = tx
+        .delete(signInAttempts)
+        .where(and(eq(signInAttempts.id, id), eq(signInAttempts.browserHash, browserHash)))
+        .returning()
+        .get();
+      return row === undefined ? undefined : toAttempt(row);
+    },
+
+    /** A browser whose session is replaced keeps the attempts of its other tabs. */
+    moveToSession(tx: Tx, from: SessionId, to: SessionId): void {
+      tx.update(signInAttempts)
+        .set({ startedBySessionId: to })
+        .where(eq(signInAttempts.startedBySessionId, from))
+        .run();
+    },
+
+    /** Voids what these sessions began. */
+    deleteOfSessions(tx: Tx, sessionIds: readonly SessionId[]): void {
+      tx.delete(signInAttempts).where(startedByOneOf(sessionIds)).run();
+    },
+
+    /** Deletes at most `limit` attempts that ran out by `now`; returns how many. */
+    deleteExpired(tx: Tx, now: number, limit: number): number {
+      const old = tx
+        .select({ id: signInAttempts.id })
+        .from(signInAttempts)
+        .where(lte(signInAttempts.expiresAtMs, now))
+        .limit(limit)
+        .all();
+      const ids = old.map(({ id }) => id);
+      if (ids.length > 0) tx.delete(signInAttempts).where(inArray(signInAttempts.id, ids)).run();
+      return ids.length;
+    },
+  };
+}
+
+/** One variable however many there are: a statement takes 32,766, and a person may hold more sessions. */
+function startedByOneOf(ids: readonly SessionId[]): SQL {
+  return sql`${signInAttempts.startedBySessionId} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+}
+
+function toAttempt(row: typeof signInAttempts.$inferSelect): Attempt {
+  return {
+    id: row.id as AttemptId,
+    provider: row.provider,
+    returnTo: row.returnTo,
+    purpose: row.purpose,
+    invitationId: row.invitationId ?? undefined,
+    startedBySessionId: (row.startedBySessionId ?? undefined) as SessionId | undefined,
+    createdAt: row.createdAtMs,
+    expiresAt: row.expiresAtMs,
+  };
+}
