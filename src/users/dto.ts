@@ -43,22 +43,6 @@ export const userPatchDto = z
   )
   .meta({ id: 'UserPatch' });
 
-export const newInvitationDto = z
-  .strictObject(
-    { role: role.default('member').describe('what the invited person becomes') },
-    { error: 'an object' },
-  )
-  .meta({ id: 'NewInvitation' });
-
-export const invitationDto = z
-  .strictObject({
-    id: z.string(),
-    url: z.url().describe('lets one person in, once; shown this once'),
-    role,
-    expires_at: z.iso.datetime(),
-  })
-  .meta({ id: 'Invitation' });
-
 export function toUserDto(user: User): z.input<typeof userDto> {
   return {
     id: user.id,

@@ -46,3 +46,8 @@ export interface Actor {
   readonly address?: string | undefined;
   readonly userAgent?: string | undefined;
 }
+
+/** The form in which names and addresses are compared: compatibility forms and case do not count. */
+export function foldName(text: string): string {
+  return text.normalize('NFKC').toLowerCase().normalize('NFKC');
+}

@@ -1,3 +1,5 @@
+import { foldName } from './model.ts';
+
 /** Longest username, in characters: a header and every protected app must take it. */
 export const USERNAME_MAX_LENGTH = 64;
 /** Longest display name, in code points. */
@@ -45,11 +47,6 @@ const PLAIN_LETTERS: Readonly<Record<string, string>> = {
 /** Controls, line separators and what turns the direction of text around: none of it belongs into a name. */
 const INVISIBLE =
   /[\p{Cc}\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
-
-/** The form in which names and addresses are compared: compatibility forms and case do not count. */
-export function foldName(text: string): string {
-  return text.normalize('NFKC').toLowerCase().normalize('NFKC');
-}
 
 export function isUsername(text: string): boolean {
   return text.length <= USERNAME_MAX_LENGTH && USERNAME.test(text);

@@ -1,6 +1,6 @@
 import { AppError } from '../lib/app-error.ts';
 import { COMMON_PASSWORD_PARTS } from './common-passwords.ts';
-import { foldName } from './name.ts';
+import { foldName } from './model.ts';
 
 /** Fewest characters of a password that is the only factor (NIST SP 800-63B-4 section 3.1.1.2). */
 export const PASSWORD_MIN_LENGTH = 15;
@@ -10,7 +10,7 @@ export const PASSWORD_MAX_LENGTH = 512;
 /** A password that repeats within this many characters is as good as its first part. */
 const SHORTEST_PERIOD = 10;
 const LEAST_DISTINCT = 5;
-/** Letters and digits that must remain once everything guessable is taken out. */
+/** Characters that must remain once separators and everything guessable are taken out. */
 const LEAST_REMAINDER = 6;
 /** Shorter words of the context stand in too many honest passwords. */
 const CONTEXT_WORD_LENGTH = 3;
@@ -28,6 +28,9 @@ const SEQUENCES = [
 const STEPS = new Set(
   SEQUENCES.flatMap((row) => Array.from(row, (_, index) => row.slice(index, index + 2)).slice(0, -1)),
 );
+
+/** White space and the signs of ASCII, which people put between words. */
+const SEPARATORS = /[\s!-/:-@[-`{-~]/g;
 
 /** Digits and signs that stand for letters. */
 const LOOKALIKES: Readonly<Record<string, string>> = {
@@ -98,14 +101,14 @@ function period(text: string): number {
   return text.length;
 }
 
-/** How many letters and digits are left without words, sequences and years, read plainly or with look-alikes as letters. */
+/** How many characters are left without separators, words, sequences and years, read plainly or with look-alikes as letters. */
 function remainder(text: string, words: readonly string[]): number {
   const plain = text.replaceAll(/[@$!013457]/g, (sign) => LOOKALIKES[sign] ?? sign);
   return Math.min(...[text, plain].map((each) => leftOf(each, words)));
 }
 
 function leftOf(text: string, words: readonly string[]): number {
-  let rest = text.replaceAll(/[^\p{L}\p{N}]/gu, '');
+  let rest = text.replaceAll(SEPARATORS, '');
   for (const word of words) rest = rest.replaceAll(word, ' ');
   rest = rest.replaceAll(/(?:19|20)\d\d/g, ' ').replaceAll(/(.)\1{2,}/gu, ' ');
   return Array.from(withoutSequences(rest).replaceAll(' ', '')).length;

@@ -2,8 +2,7 @@ import { and, count, eq, sql } from 'drizzle-orm';
 import type { Db } from '../db/open.ts';
 import { applianceState, identities, retiredUsernames, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
-import type { Identity, User, UserId } from './model.ts';
-import { foldName } from './name.ts';
+import { type Identity, type User, type UserId, foldName } from './model.ts';
 import { toUser } from './store-row.ts';
 
 /** What may change of a person; the username never does. */
