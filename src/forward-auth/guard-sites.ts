@@ -1,0 +1,47 @@
+import { cookieName } from '../http/cookies.ts';
+import { type PublicOrigin, hostOrigin } from '../http/origin.ts';
+import { AppError } from '../lib/app-error.ts';
+import { hostAudience } from '../sessions/audience.ts';
+import type { Audience } from '../sessions/model.ts';
+import type { ForwardAuthRules, Rule } from './rules.ts';
+
+/** A protected host as requests meet it. */
+export interface Site {
+  readonly origin: PublicOrigin;
+  /** Name of the cookie of its child sessions. */
+  readonly cookie: string;
+  readonly audience: Audience;
+  /** See `ProtectedHost.rulesFor`. */
+  readonly rulesFor: (path: string) => readonly Rule[];
+}
+
+export interface Sites {
+  /** The site that a `Host` header (or its like) names. */
+  find(host: string): Site | undefined;
+}
+
+const HTTPS_PORT = 443;
+
+export function protectedSites(rules: ForwardAuthRules): Sites {
+  const sites = new Map(
+    rules.hosts.map(({ host, secure, rulesFor }): [string, Site] => {
+      const origin = hostOrigin(host, secure);
+      return [host, { origin, cookie: siteCookieName(origin), audience: hostAudience(host), rulesFor }];
+    }),
+  );
+  return { find: (host) => sites.get(host) ?? sites.get(rules.find(host)?.host ?? '') };
+}
+
+/** The site that a request was sent to. @throws AppError `not_found` on any other host. */
+export function siteOfRequest(sites: Sites, request: Request): Site {
+  const site = sites.find(request.headers.get('host') ?? '');
+  if (site === undefined) throw new AppError('not_found', 'not_found', 'There is nothing at this address.');
+  return site;
+}
+
+/** Two sites on ports of one name share their cookies: another port than https's own is part of the name. */
+function siteCookieName(origin: PublicOrigin): string {
+  return origin.secure && origin.port !== HTTPS_PORT
+    ? cookieName(origin, String(origin.port))
+    : cookieName(origin);
+}

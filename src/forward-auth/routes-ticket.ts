@@ -1,0 +1,52 @@
+import { singleParam } from '../http/form.ts';
+import { requestContext } from '../http/request-context.ts';
+import type { Caller, SessionGuard } from '../sessions/guard.ts';
+import type { TokenHash } from '../sessions/model.ts';
+import { canonicalPath } from './canonical-path.ts';
+import { FINISH_PATH } from './constants.ts';
+import type { FlowTarget, Flows } from './flows.ts';
+import { pathOf } from './forwarded.ts';
+import type { RefusalNotes } from './guard-refusals.ts';
+import type { Site, Sites } from './guard-sites.ts';
+import { notAllowedPage, staleFlowPage } from './pages.ts';
+import { redirectTo, withQuery } from './routes-common.ts';
+import { mayPassAll } from './rules.ts';
+import type { HostTickets } from './tickets.ts';
+
+export interface TicketDeps {
+  sites: Sites;
+  flows: Flows;
+  tickets: HostTickets;
+  sessions: Pick<SessionGuard, 'optionalBrowserSession'>;
+  noteRefusal: RefusalNotes;
+}
+
+/** On the appliance's own origin: hands who is signed in, and may pass, a ticket for the flow that the link names. */
+export function ticketRoute({ sites, flows, tickets, sessions, noteRefusal }: TicketDeps) {
+  const mayPass = ({ path }: FlowTarget, site: Site, { user }: Caller): boolean => {
+    const canonical = canonicalPath(pathOf(path));
+    return canonical !== undefined && mayPassAll(site.rulesFor(canonical), user);
+  };
+
+  const refuse = (request: Request, caller: Caller, { host }: FlowTarget): Response => {
+    const context = requestContext(request);
+    noteRefusal('forward_auth.denied', { reason: 'not_allowed', context, host, caller });
+    return notAllowedPage(caller.user, host);
+  };
+
+  return async (request: Request): Promise<Response> => {
+    const { pathname, search, searchParams } = new URL(request.url);
+    const flowHash = singleParam(searchParams, 'flow') ?? '';
+    const target = flows.open(singleParam(searchParams, 'to') ?? '', flowHash);
+    const site = target && sites.find(target.host);
+    if (target === undefined || site === undefined) return staleFlowPage();
+
+    const caller = await sessions.optionalBrowserSession(request);
+    if (caller === undefined) {
+      return redirectTo(withQuery('/sign-in', { return_to: pathname + search }));
+    }
+    if (!mayPass(target, site, caller)) return refuse(request, caller, target);
+    const ticket = await tickets.issue({ session: caller.session, flowHash: flowHash as TokenHash, target });
+    return redirectTo(withQuery(site.origin.origin + FINISH_PATH, { ticket }));
+  };
+}

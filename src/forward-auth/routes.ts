@@ -1,0 +1,97 @@
+import { Elysia } from 'elysia';
+import type { AuditRecorder } from '../audit/recorder.ts';
+import type { Config } from '../config/schema.ts';
+import type { Db } from '../db/open.ts';
+import type { NativeRoutes } from '../http/native.ts';
+import type { PublicOrigin } from '../http/origin.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { KeyRing } from '../lib/key-ring.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import type { SessionGuard } from '../sessions/guard.ts';
+import type { Ledger } from '../sessions/ledger.ts';
+import type { ReapTask } from '../sessions/reaper.ts';
+import type { UserId } from '../users/model.ts';
+import { FINISH_PATH, START_PATH, TICKET_PATH } from './constants.ts';
+import { flows } from './flows.ts';
+import { refusalNotes } from './guard-refusals.ts';
+import { protectedSites } from './guard-sites.ts';
+import { forwardAuthGuard } from './guard.ts';
+import { finishRoute } from './routes-finish.ts';
+import { startRoute } from './routes-start.ts';
+import { ticketRoute } from './routes-ticket.ts';
+import { compileRules } from './rules.ts';
+import { isPosternPath } from './start-url.ts';
+import { ticketStore } from './store.ts';
+import { hostTickets } from './tickets.ts';
+
+export interface ForwardAuthDeps {
+  config: Config['forward_auth'];
+  /** The origin of `url`. */
+  origin: PublicOrigin;
+  db: Db;
+  ring: KeyRing;
+  /** Judges by the time mark (`markedClock`). */
+  clock: Clock;
+  ledger: Pick<Ledger, 'authenticate' | 'requireLive' | 'openChildSession' | 'whenEnding'>;
+  sessions: Pick<SessionGuard, 'optionalBrowserSession'>;
+  audit: AuditRecorder;
+  metrics: Metrics;
+  /** Subjects (`sub`) of a person at the providers. */
+  subjectsOf: (id: UserId) => readonly string[];
+}
+
+export interface ForwardAuth {
+  /** The checks, for proxies. */
+  readonly nativeRoutes: NativeRoutes;
+  /** How a browser gets a session of a protected host. */
+  readonly routes: ReturnType<typeof hostSignInRoutes>;
+  /** Whether a host (lower case, with its port unless that is the scheme's own) is behind a rule. */
+  isProtectedHost(host: string): boolean;
+  /** Whether sign-in may lead to this URL: a page of a protected host. */
+  protectedReturnTo(url: URL): boolean;
+  readonly reapTask: ReapTask;
+}
+
+/** Puts forward-auth together; see DESIGN.md section 4 for what it promises. */
+export function openForwardAuth(deps: ForwardAuthDeps): ForwardAuth {
+  const { config, origin, db, ring, clock, ledger, audit, subjectsOf } = deps;
+  const sites = protectedSites(compileRules(config.rule, { secure: origin.secure, subjectsOf }));
+  const store = ticketStore();
+  const noteRefusal = refusalNotes({ audit, clock });
+  const steps = {
+    ...deps,
+    sites,
+    noteRefusal,
+    flows: flows({ ring, clock, lifetimeMs: config.flow_lifetime }),
+    tickets: hostTickets({ db, store, ledger, audit, clock, lifetimeMs: config.ticket_lifetime }),
+    flowLifetimeMs: config.flow_lifetime,
+  };
+  return {
+    nativeRoutes: forwardAuthGuard(steps),
+    routes: hostSignInRoutes(steps),
+    isProtectedHost: (host) => sites.find(host) !== undefined,
+    protectedReturnTo: ({ protocol, host, username, password, pathname }) => {
+      const site = username === '' && password === '' ? sites.find(host) : undefined;
+      return site !== undefined && site.origin.origin === `${protocol}//${host}` && !isPosternPath(pathname);
+    },
+    reapTask: { name: 'host_tickets', deleteExpired: (tx, now, limit) => store.deleteExpired(tx, now, limit) },
+  };
+}
+
+type HostSignInDeps = Parameters<typeof startRoute>[0] &
+  Parameters<typeof ticketRoute>[0] &
+  Parameters<typeof finishRoute>[0];
+
+/**
+ * Start (on the protected host), ticket (on our own), finish (on the protected host).
+ * Start and finish come through the proxy, which makes no check for them.
+ */
+function hostSignInRoutes(deps: HostSignInDeps) {
+  const start = startRoute(deps);
+  const ticket = ticketRoute(deps);
+  const finish = finishRoute(deps);
+  return new Elysia({ aot: false, name: 'forward-auth' })
+    .get(START_PATH, ({ request }) => start(request))
+    .get(TICKET_PATH, ({ request }) => ticket(request))
+    .get(FINISH_PATH, ({ request }) => finish(request));
+}

@@ -1,0 +1,56 @@
+import { eq, inArray, lte, sql } from 'drizzle-orm';
+import { hostTickets } from '../db/schema/index.ts';
+import type { Tx } from '../db/write.ts';
+import type { SessionId, TokenHash } from '../sessions/model.ts';
+import type { UserId } from '../users/model.ts';
+import type { HostTicket } from './model.ts';
+
+export type TicketStore = ReturnType<typeof ticketStore>;
+
+/** Host tickets in SQLite. Absence is `undefined`; only an outage throws. */
+export function ticketStore() {
+  return {
+    insert(tx: Tx, { parentSessionId, expiresAt, ...ticket }: HostTicket): void {
+      tx.insert(hostTickets)
+        .values({ ...ticket, parentSessionId, expiresAtMs: expiresAt })
+        .run();
+    },
+
+    /** Takes the ticket out; whoever presents it first has used it up. */
+    consume(tx: Tx, hash: TokenHash): HostTicket | undefined {
+      const row = tx.delete(hostTickets).where(eq(hostTickets.hash, hash)).returning().get();
+      return row === undefined ? undefined : toTicket(row);
+    },
+
+    /** Deletes what these sessions asked for. */
+    deleteOf(tx: Tx, sessions: readonly SessionId[]): void {
+      const ids = sql`(SELECT value FROM json_each(${JSON.stringify(sessions)}))`;
+      tx.delete(hostTickets).where(sql`${hostTickets.parentSessionId} IN ${ids}`).run();
+    },
+
+    /** Deletes at most `limit` tickets that nobody came back with in time; returns how many. */
+    deleteExpired(tx: Tx, now: number, limit: number): number {
+      const expired = tx
+        .select({ hash: hostTickets.hash })
+        .from(hostTickets)
+        .where(lte(hostTickets.expiresAtMs, now))
+        .limit(limit)
+        .all()
+        .map(({ hash }) => hash);
+      if (expired.length > 0) tx.delete(hostTickets).where(inArray(hostTickets.hash, expired)).run();
+      return expired.length;
+    },
+  };
+}
+
+function toTicket(row: typeof hostTickets.$inferSelect): HostTicket {
+  return {
+    hash: row.hash as TokenHash,
+    host: row.host,
+    userId: row.userId as UserId,
+    parentSessionId: row.parentSessionId as SessionId,
+    flowHash: row.flowHash as TokenHash,
+    returnPath: row.returnPath,
+    expiresAt: row.expiresAtMs,
+  };
+}
