@@ -96,7 +96,8 @@ export function toSessionEvent(session: Session): z.input<typeof sessionEventDto
   return { session: toSessionFields(session), reason: session.revokeReason ?? null };
 }
 
-function toSessionFields(session: Session) {
+/** A session without what depends on who asks. */
+export function toSessionFields(session: Session) {
   const endsAt = sessionEndsAt(session);
   return {
     id: session.id,

@@ -1,4 +1,5 @@
 import { type ApiRoute, apiRoute } from '../http/api-route.ts';
+import { keepOpen } from '../http/keep-open.ts';
 import { sessionEventDto } from './dto.ts';
 import type { SessionEventStreams } from './events-streams.ts';
 import type { SessionApiAccess } from './guard.ts';
@@ -6,8 +7,6 @@ import type { SessionApiAccess } from './guard.ts';
 export interface EventRoutesDeps {
   streams: SessionEventStreams;
   access: SessionApiAccess;
-  /** Lifts the server's idle timeout for the connection of this request. */
-  keepOpen: (request: Request) => void;
 }
 
 const HEADERS = {
@@ -24,7 +23,7 @@ const description = [
 ].join(' ');
 
 /** What becomes of one's sessions, as it happens. */
-export function eventRoutes({ streams, access, keepOpen }: EventRoutesDeps): ApiRoute[] {
+export function eventRoutes({ streams, access }: EventRoutesDeps): ApiRoute[] {
   return [
     apiRoute({
       method: 'GET',
@@ -45,6 +44,7 @@ export function eventRoutes({ streams, access, keepOpen }: EventRoutesDeps): Api
         { kind: 'unauthorized', code: 'session_ended' },
       ],
       handle({ request, caller }) {
+        if (request.method === 'HEAD') return new Response(null, { headers: HEADERS });
         const stream = streams.open(caller.session);
         keepOpen(request);
         // A reader who left before the first byte cancels nothing.

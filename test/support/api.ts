@@ -1,0 +1,170 @@
+import { auditRoutes } from '../../src/audit/routes.ts';
+import { mountApi } from '../../src/http/api-mount.ts';
+import type { ApiRoute } from '../../src/http/api-route.ts';
+import { cookieName } from '../../src/http/cookies.ts';
+import { parseOrigin } from '../../src/http/origin.ts';
+import type { Router } from '../../src/http/router.ts';
+import { toSessionEvent } from '../../src/sessions/dto.ts';
+import { type SessionEventStreams, sessionEventStreams } from '../../src/sessions/events-streams.ts';
+import { apiAccess, type SessionGuard, sessionGuard } from '../../src/sessions/guard.ts';
+import type { SessionId, SessionToken } from '../../src/sessions/model.ts';
+import { personalTokens } from '../../src/sessions/personal-tokens.ts';
+import { eventRoutes } from '../../src/sessions/routes-events.ts';
+import { tokenRoutes } from '../../src/sessions/routes-tokens.ts';
+import { userSessionRoutes } from '../../src/sessions/routes-users.ts';
+import { sessionRoutes } from '../../src/sessions/routes.ts';
+import { invitationRoutes } from '../../src/sign-in/routes-invitations.ts';
+import type { UserId } from '../../src/users/model.ts';
+import { userRoutes } from '../../src/users/routes.ts';
+import { temporaryServer } from './http-server.ts';
+import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
+import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
+
+/** The one host that a rule of forward-auth names. */
+export const PROTECTED_HOST = 'app.example.test';
+export const MAX_BODY_BYTES = 4_096;
+
+const ORIGIN = parseOrigin(TEST_ORIGIN);
+export const TEST_COOKIE = cookieName(ORIGIN);
+
+export interface CallOptions {
+  method?: string;
+  /** The token of a browser session; the request then comes from a page of ours. */
+  cookie?: SessionToken | undefined;
+  bearer?: SessionToken | undefined;
+  json?: unknown;
+  body?: string | ReadableStream;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** Something signed in: whose it is, and its secret. */
+export interface SignedIn {
+  userId: UserId;
+  sessionId: SessionId;
+  token: SessionToken;
+}
+
+export interface TemporaryApi extends AsyncDisposable {
+  base: TemporaryLedger;
+  accounts: TemporaryAccounts;
+  routes: readonly ApiRoute[];
+  streams: SessionEventStreams;
+  guard: SessionGuard;
+  port: number;
+  router: Router;
+  /** Sends a real request. */
+  call(path: string, options?: CallOptions): Promise<Response>;
+  /** A new person, or another session of one. */
+  signIn(userId?: UserId): Promise<SignedIn>;
+  signInOwner(): Promise<SignedIn>;
+  /** A personal token, made over the API. */
+  makeToken(by: SignedIn, token?: Record<string, unknown>): Promise<SignedIn>;
+}
+
+export interface TemporaryApiOptions extends TemporaryLedgerOptions {
+  maxStreamsPerUser?: number;
+}
+
+/** The whole of `/api/v1` behind the real server, over a ledger of its own. */
+export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApiOptions = {}): TemporaryApi {
+  const accounts = temporaryAccounts(options);
+  const { base, people, local } = accounts;
+  const { ledger, db, audit, clock, config } = base;
+  const guard = sessionGuard({ ledger, origin: ORIGIN, audit, clock });
+  const access = apiAccess(guard);
+  const streams = sessionEventStreams({
+    ledger,
+    events: ledger.events,
+    describe: toSessionEvent,
+    maxStreamsPerUser,
+  });
+  const tokens = personalTokens({
+    db,
+    ledger,
+    audit,
+    clock,
+    maxLifetimeMs: config.sessions.personal_max_lifetime,
+    isProtectedHost: (host) => host === PROTECTED_HOST,
+  });
+  const routes = [
+    ...sessionRoutes({ ledger, access, origin: ORIGIN }),
+    ...eventRoutes({ streams, access }),
+    ...tokenRoutes({ tokens, access }),
+    ...auditRoutes({ store: base.auditStore, access: access.scoped('audit:read') }),
+    ...userRoutes({ people: people.acts, store: people.store, owner: access.owner }),
+    ...userSessionRoutes({ ledger, access, users: people.store }),
+    ...invitationRoutes({ invitations: local.invitations, access }),
+  ];
+  let router: Router | undefined;
+  const server = temporaryServer(
+    (added) => {
+      router = added;
+      mountApi(added, {
+        routes,
+        maxBodyBytes: MAX_BODY_BYTES,
+        origin: TEST_ORIGIN,
+        cookie: TEST_COOKIE,
+        version: '1.2.3',
+      });
+    },
+    {
+      origin: ORIGIN,
+      limits: { maxBodyBytes: MAX_BODY_BYTES, headTimeoutMs: 10_000, drainTimeoutMs: 1_000 },
+      endOpenAnswers: () => streams[Symbol.dispose](),
+    },
+  );
+  if (router === undefined) throw new Error('the server added no routes');
+
+  const call = (
+    path: string,
+    { method = 'GET', cookie, bearer, json, body, headers, signal }: CallOptions = {},
+  ) =>
+    fetch(`http://127.0.0.1:${server.port}${path}`, {
+      method,
+      redirect: 'manual',
+      ...(signal !== undefined && { signal }),
+      ...(json !== undefined && { body: JSON.stringify(json) }),
+      ...(body !== undefined && { body }),
+      headers: {
+        host: ORIGIN.host,
+        ...(cookie !== undefined && { cookie: `${TEST_COOKIE}=${cookie}`, origin: TEST_ORIGIN }),
+        ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+        ...(json !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+    });
+
+  const signIn = async (known?: UserId): Promise<SignedIn> => {
+    const userId = known ?? (await base.addUser());
+    const { session, token } = await base.signIn(userId);
+    return { userId, sessionId: session.id, token };
+  };
+
+  return {
+    base,
+    accounts,
+    routes,
+    streams,
+    guard,
+    port: server.port,
+    router,
+    call,
+    signIn,
+    async signInOwner() {
+      const userId = await base.addUser();
+      await db.write((tx) => people.store.update(tx, userId, { role: 'owner' }));
+      return signIn(userId);
+    },
+    async makeToken({ userId, token }, wanted = {}) {
+      const json = { label: 'test', scopes: ['sessions:read'], expires_in: 3_600, ...wanted };
+      const response = await call('/api/v1/tokens', { method: 'POST', cookie: token, json });
+      const made = (await response.json()) as { token: { id: SessionId }; secret: SessionToken };
+      return { userId, sessionId: made.token.id, token: made.secret };
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await accounts[Symbol.asyncDispose]();
+    },
+  };
+}
