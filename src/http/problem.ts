@@ -61,8 +61,13 @@ export function toProblem(error: unknown): Problem {
   const status = statusOf(error.kind);
   const headers: Record<string, string> = {};
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds);
-  if (status === 401) headers['www-authenticate'] = 'Bearer';
+  if (status === 401) headers['www-authenticate'] = challenge(error.code);
   return describe(status, error.code, error.message, headers);
+}
+
+/** A reason is told only to who came with a token (RFC 6750 section 3.1). */
+function challenge(code: string): string {
+  return code === 'invalid_token' ? 'Bearer error="invalid_token"' : 'Bearer';
 }
 
 /** An error for a program (RFC 9457). `context.id` lets its owner find the line in the log. */
