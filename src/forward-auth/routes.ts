@@ -74,7 +74,10 @@ export function openForwardAuth(deps: ForwardAuthDeps): ForwardAuth {
       const site = username === '' && password === '' ? sites.find(host) : undefined;
       return site !== undefined && site.origin.origin === `${protocol}//${host}` && !isPosternPath(pathname);
     },
-    reapTask: { name: 'host_tickets', deleteExpired: (tx, now, limit) => store.deleteExpired(tx, now, limit) },
+    reapTask: {
+      name: 'host_tickets',
+      deleteExpired: (tx, now, limit) => store.deleteExpired(tx, now, limit),
+    },
   };
 }
 
@@ -90,7 +93,7 @@ function hostSignInRoutes(deps: HostSignInDeps) {
   const start = startRoute(deps);
   const ticket = ticketRoute(deps);
   const finish = finishRoute(deps);
-  return new Elysia({ aot: false, name: 'forward-auth' })
+  return new Elysia({ aot: false, strictPath: true, name: 'forward-auth' })
     .get(START_PATH, ({ request }) => start(request))
     .get(TICKET_PATH, ({ request }) => ticket(request))
     .get(FINISH_PATH, ({ request }) => finish(request));

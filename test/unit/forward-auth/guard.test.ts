@@ -1,0 +1,418 @@
+import { describe, expect, test } from 'bun:test';
+import { userStore } from '../../../src/users/store.ts';
+import { APP, type AskedFor, NOTES, type TestForwardAuth, aRule, temporaryForwardAuth } from './support.ts';
+
+const HOST_COOKIE = '__Host-postern';
+const NAVIGATION = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', accept: 'text/html' };
+const SCRIPT = { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', accept: '*/*' };
+
+/** What the proxy copies into the request that it lets pass. */
+function copied({ headers }: Response): Record<string, string | null> {
+  const names = ['remote-user', 'remote-name', 'remote-email', 'remote-groups', 'cookie', 'authorization'];
+  return Object.fromEntries(names.map((name) => [name, headers.get(name)]));
+}
+
+const NOBODY = {
+  'remote-user': '',
+  'remote-name': '',
+  'remote-email': '',
+  'remote-groups': '',
+  cookie: '',
+  authorization: '',
+};
+const ADA = { ...NOBODY, 'remote-user': 'ada', 'remote-name': 'ada' };
+
+async function signedIn(forwardAuth: TestForwardAuth, username = 'ada') {
+  const userId = await forwardAuth.addUser(username);
+  const parent = await forwardAuth.signIn(userId);
+  const child = await forwardAuth.openChild(parent.session.id);
+  return { userId, parent, child, cookie: `${HOST_COOKIE}=${child.token}` };
+}
+
+async function problem(response: Response): Promise<unknown[]> {
+  expect(response.headers.get('content-type')).toBe('application/problem+json');
+  const { code } = (await response.json()) as { code: string };
+  return [response.status, code];
+}
+
+describe('who is signed in', () => {
+  test('passes, and the app learns who it is', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { cookie, userId } = await signedIn(forwardAuth);
+    expect(copied(await forwardAuth.check({ headers: { cookie } }))).toEqual(ADA);
+
+    await forwardAuth.db.write((tx) =>
+      userStore(forwardAuth.db).update(tx, userId, {
+        displayName: 'Ada 🙂',
+        email: 'ada@example.test',
+        groups: ['staff', 'a,b'],
+      }),
+    );
+    forwardAuth.ledger.userChanged(userId);
+    const response = await forwardAuth.checkNginx({ headers: { cookie } });
+    expect(response.status).toBe(200);
+    const { 'remote-name': name, ...rest } = copied(response);
+    expect(Buffer.from(name ?? '', 'latin1').toString()).toBe('Ada 🙂');
+    expect(rest).toMatchObject({ 'remote-email': 'ada@example.test', 'remote-groups': 'staff,a%2Cb' });
+  });
+
+  test('keeps the cookies and credentials that are the app’s own', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { cookie } = await signedIn(forwardAuth);
+    const headers = {
+      cookie: `theme=dark; ${cookie}; __Host-postern-flow-x=y; postern_7400=z; lang=en`,
+      authorization: 'Basic YWRhOng=',
+    };
+    expect(copied(await forwardAuth.check({ headers }))).toEqual({
+      ...ADA,
+      cookie: 'theme=dark; lang=en',
+      authorization: 'Basic YWRhOng=',
+    });
+  });
+
+  test('passes with a personal token for the host, which the app does not see', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { parent } = await signedIn(forwardAuth);
+    const { token } = await forwardAuth.openToken(parent.session.id);
+    const headers = { authorization: `Bearer ${token}`, cookie: 'theme=dark' };
+    expect(copied(await forwardAuth.check({ headers, method: 'POST' }))).toEqual({
+      ...ADA,
+      cookie: 'theme=dark',
+    });
+    expect((await forwardAuth.checkNginx({ headers })).status).toBe(200);
+    expect(await problem(await forwardAuth.check({ headers, host: NOTES }))).toEqual([401, 'not_signed_in']);
+  });
+
+  test('is nobody when a token of ours is no good, whatever cookie comes with it', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { cookie } = await signedIn(forwardAuth);
+    const headers = { cookie, authorization: `Bearer pstp_${'a'.repeat(66)}` };
+    expect(await problem(await forwardAuth.check({ headers }))).toEqual([401, 'not_signed_in']);
+  });
+
+  test('is let in by the rule of the path', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { cookie, userId, child } = await signedIn(forwardAuth);
+    const headers = { cookie };
+    expect(await problem(await forwardAuth.check({ headers, uri: '/staff/x' }))).toEqual([
+      403,
+      'not_allowed',
+    ]);
+    expect(await problem(await forwardAuth.check({ headers, uri: '/STAFF' }))).toEqual([403, 'not_allowed']);
+    expect((await forwardAuth.checkNginx({ headers, uri: '/staff' })).status).toBe(403);
+    await forwardAuth.db.write((tx) => userStore(forwardAuth.db).update(tx, userId, { groups: ['staff'] }));
+    forwardAuth.ledger.userChanged(userId);
+    expect((await forwardAuth.check({ headers, uri: '/staff/x' })).status).toBe(200);
+    const [row] = await forwardAuth.refusals();
+    expect(row).toEqual({
+      action: 'forward_auth.denied',
+      reason: 'not_allowed',
+      host: APP,
+      actorUserId: child.session.userId,
+      address: '192.0.2.7',
+    });
+  });
+
+  test('is out with the session, and with its parent', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const first = await signedIn(forwardAuth);
+    const second = await signedIn(forwardAuth, 'grace');
+    await forwardAuth.ledger.end(first.child.session.id, { reason: 'ended_by_user' });
+    await forwardAuth.ledger.end(second.parent.session.id, { reason: 'signed_out' });
+    for (const { cookie } of [first, second]) {
+      expect(await problem(await forwardAuth.check({ headers: { cookie } }))).toEqual([401, 'not_signed_in']);
+    }
+  });
+});
+
+describe('a credential of another place is unknown', () => {
+  test('a session of another host', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { cookie } = await signedIn(forwardAuth);
+    expect((await forwardAuth.check({ headers: { cookie }, host: NOTES })).status).toBe(401);
+  });
+
+  test('a session of the appliance itself', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { parent } = await signedIn(forwardAuth);
+    const headers = { cookie: `${HOST_COOKIE}=${parent.token}` };
+    expect((await forwardAuth.check({ headers })).status).toBe(401);
+  });
+
+  test('a cookie in the header, a token in the cookie', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { parent, child } = await signedIn(forwardAuth);
+    const { token } = await forwardAuth.openToken(parent.session.id);
+    expect((await forwardAuth.check({ headers: { authorization: `Bearer ${child.token}` } })).status).toBe(
+      401,
+    );
+    expect((await forwardAuth.check({ headers: { cookie: `${HOST_COOKIE}=${token}` } })).status).toBe(401);
+  });
+
+  test('a host on another port of the same name has a cookie of its own', async () => {
+    await using forwardAuth = temporaryForwardAuth({ rules: [aRule(), aRule({ host: `${APP}:8443` })] });
+    const { parent, cookie } = await signedIn(forwardAuth);
+    const other = await forwardAuth.openChild(parent.session.id, `${APP}:8443`);
+    const both = { cookie: `${cookie}; ${HOST_COOKIE}-8443=${other.token}` };
+    expect((await forwardAuth.check({ headers: both })).status).toBe(200);
+    const response = await forwardAuth.check({ headers: both, host: `${APP}:8443` });
+    expect(copied(response)).toEqual(ADA);
+  });
+});
+
+describe('nobody', () => {
+  test('is sent to sign-in when looking at a page', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const uri = '/page?a=1&b=/x?y';
+    const response = await forwardAuth.check({ uri, headers: NAVIGATION });
+    expect(response.status).toBe(302);
+    expect(response.headers.get('location')).toBe(`https://${APP}/.postern/start?${uri}`);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+
+    const nginx = await forwardAuth.checkNginx({ uri, headers: NAVIGATION });
+    expect(nginx.status).toBe(401);
+    expect(nginx.headers.get('location')).toBe(`https://${APP}/.postern/start?${uri}`);
+  });
+
+  test.each<[string, AskedFor]>([
+    ['a script', { headers: SCRIPT }],
+    ['a form', { method: 'POST', headers: NAVIGATION }],
+    ['a WebSocket', { headers: { 'sec-websocket-key': 'x', accept: 'text/html' } }],
+    ['a program', { headers: { accept: '*/*', 'user-agent': 'Mozilla/5.0' } }],
+    ['a frame', { headers: { ...NAVIGATION, 'sec-fetch-dest': 'iframe' } }],
+  ])('is told so when it is %s', async (_what, asked) => {
+    await using forwardAuth = temporaryForwardAuth();
+    for (const response of [await forwardAuth.check(asked), await forwardAuth.checkNginx(asked)]) {
+      expect(response.headers.get('www-authenticate')).toBe('Bearer');
+      expect(response.headers.get('location')).toBeNull();
+      expect(await problem(response)).toEqual([401, 'not_signed_in']);
+    }
+  });
+
+  test.each([
+    ['garbage', 'x'],
+    ['a truncated token', 'pstc_abc'],
+    ['a forged token', `pstc_${'A'.repeat(66)}`],
+    ['nothing', ''],
+  ])('is who brings %s', async (_what, value) => {
+    await using forwardAuth = temporaryForwardAuth();
+    const headers = { cookie: `${HOST_COOKIE}=${value}` };
+    expect(await problem(await forwardAuth.check({ headers }))).toEqual([401, 'not_signed_in']);
+  });
+
+  test('passes where the rule is public, and brings nothing of ours along', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { cookie } = await signedIn(forwardAuth);
+    expect(copied(await forwardAuth.check({ uri: '/public/x' }))).toEqual(NOBODY);
+    const headers = {
+      cookie: `${cookie}; theme=dark`,
+      authorization: `Bearer pstp_x`,
+      'remote-user': 'root',
+    };
+    const response = await forwardAuth.checkNginx({ uri: '/public', method: 'POST', headers });
+    expect(copied(response)).toEqual({ ...NOBODY, cookie: 'theme=dark' });
+    expect((await forwardAuth.check({ uri: '/PUBLIC' })).status).toBe(401);
+  });
+});
+
+describe('a form or a WebSocket', () => {
+  test.each<[string, AskedFor, number]>([
+    ['of a page of the host', { method: 'POST', headers: { origin: `https://${APP}` } }, 200],
+    ['by fetch metadata', { method: 'POST', headers: { 'sec-fetch-site': 'same-origin' } }, 200],
+    ['of a sibling host', { method: 'POST', headers: { origin: 'https://cam.example.test' } }, 403],
+    ['of the appliance', { method: 'POST', headers: { origin: 'https://auth.example.test' } }, 403],
+    ['of nowhere', { method: 'DELETE' }, 403],
+    [
+      'of an origin that the rule names',
+      { method: 'POST', uri: '/hook', headers: { origin: 'https://partner.example.net' } },
+      200,
+    ],
+    [
+      'of an origin that another rule names',
+      { method: 'POST', headers: { origin: 'https://partner.example.net' } },
+      403,
+    ],
+    ['of the host, upgraded', { headers: { 'sec-websocket-key': 'x', origin: `https://${APP}` } }, 200],
+    [
+      'of a sibling, upgraded',
+      { headers: { 'sec-websocket-key': 'x', origin: 'https://cam.example.test' } },
+      403,
+    ],
+    ['of a sibling that only reads', { headers: { origin: 'https://cam.example.test' } }, 200],
+  ])('%s', async (_what, asked, status) => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { cookie, userId } = await signedIn(forwardAuth);
+    const withCookie = { ...asked, headers: { ...asked.headers, cookie } };
+    expect((await forwardAuth.check(withCookie)).status).toBe(status);
+    expect((await forwardAuth.checkNginx(withCookie)).status).toBe(status);
+    const rows = await forwardAuth.refusals();
+    const row = {
+      action: 'forward_auth.denied',
+      reason: 'cross_origin',
+      host: APP,
+      actorUserId: userId,
+      address: '192.0.2.7',
+    };
+    expect(rows).toEqual(status === 403 ? [row, row] : []);
+  });
+});
+
+describe('what is refused, whoever asks', () => {
+  const cases: [string, AskedFor, number, string][] = [
+    ['a host without a rule', { host: 'other.example.test' }, 403, 'unprotected_host'],
+    ['a suffix of a host', { host: 'example.test' }, 403, 'unprotected_host'],
+    ['another scheme', { scheme: 'http' }, 400, 'insecure_scheme'],
+    ['dots in the path', { uri: '/public/../staff' }, 400, 'ambiguous_path'],
+    ['escaped dots in the path', { uri: '/public/%2e%2e/staff' }, 400, 'ambiguous_path'],
+    ['an escaped slash in the path', { uri: '/public%2fstaff' }, 400, 'ambiguous_path'],
+    ['an absolute path', { uri: 'https://app.example.test/' }, 400, 'ambiguous_path'],
+    ['a path of ours', { uri: '/.postern/start?/x' }, 403, 'postern_path'],
+    ['an identity header in disguise', { headers: { Remote_User: 'root' } }, 400, 'disguised_header'],
+    ['an identity header with a dot', { headers: { 'Remote.Groups': 'admins' } }, 400, 'disguised_header'],
+    ['a cookie sent twice', { headers: { cookie: `${HOST_COOKIE}=a; ${HOST_COOKIE}=b` } }, 400, 'bad_cookie'],
+    ['a huge cookie', { headers: { cookie: `${HOST_COOKIE}=${'a'.repeat(3_000)}` } }, 400, 'bad_cookie'],
+  ];
+
+  test.each(cases)('%s', async (_what, asked, status, code) => {
+    await using forwardAuth = temporaryForwardAuth();
+    expect(await problem(await forwardAuth.check(asked))).toEqual([status, code]);
+    expect((await forwardAuth.refusals()).map(({ reason }) => reason)).toEqual([code]);
+  });
+
+  test.each(cases.filter(([what]) => what !== 'an absolute path'))(
+    '%s, by nginx',
+    async (_what, asked, _status, code) => {
+      await using forwardAuth = temporaryForwardAuth();
+      expect(await problem(await forwardAuth.checkNginx(asked))).toEqual([403, code]);
+    },
+  );
+
+  test('a path without a rule', async () => {
+    await using forwardAuth = temporaryForwardAuth({ rules: [aRule({ path: '/app' })] });
+    const { cookie } = await signedIn(forwardAuth);
+    for (const uri of ['/', '/apps', '/APP']) {
+      expect(await problem(await forwardAuth.check({ uri, headers: { cookie } }))).toEqual([
+        403,
+        'unmatched_path',
+      ]);
+    }
+  });
+
+  test('a proxy that does not say what it asks about', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    expect(await problem(await forwardAuth.send('/forward-auth', { host: APP }))).toEqual([
+      400,
+      'forwarded_headers',
+    ]);
+    expect(await problem(await forwardAuth.send('/forward-auth/nginx', { host: APP }))).toEqual([
+      403,
+      'forwarded_headers',
+    ]);
+  });
+
+  test('a page that may not be opened is shown as one', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { cookie } = await signedIn(forwardAuth);
+    const response = await forwardAuth.check({ uri: '/staff', headers: { ...NAVIGATION, cookie } });
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      403,
+      'text/html; charset=utf-8',
+    ]);
+    expect(await response.text()).toContain('/.postern/assets/');
+  });
+});
+
+describe('a peer that is no trusted proxy', () => {
+  test('is refused, whatever it says', async () => {
+    await using forwardAuth = temporaryForwardAuth({ trusted: '192.0.2.0/24' });
+    const { cookie } = await signedIn(forwardAuth);
+    const headers = { cookie, 'x-forwarded-for': '192.0.2.1' };
+    expect(await problem(await forwardAuth.check({ headers }))).toEqual([403, 'untrusted_peer']);
+    expect(
+      await problem(await forwardAuth.checkNginx({ host: APP, headers: { ...headers, host: APP } })),
+    ).toEqual([403, 'untrusted_peer']);
+    expect(await forwardAuth.refusals()).toEqual(
+      ['untrusted_peer', 'untrusted_peer'].map((reason) => ({
+        action: 'forward_auth.denied',
+        reason,
+        actorUserId: null,
+        address: '127.0.0.1',
+      })),
+    );
+  });
+});
+
+test('each proxy’s headers count at its own check alone', async () => {
+  await using forwardAuth = temporaryForwardAuth();
+  const { cookie } = await signedIn(forwardAuth);
+  const forNginx = { 'x-original-method': 'GET', 'x-original-url': `https://${APP}/public` };
+  expect((await forwardAuth.check({ uri: '/staff', headers: { cookie, ...forNginx } })).status).toBe(403);
+  const forCaddy = {
+    'x-forwarded-uri': '/public',
+    'x-forwarded-method': 'GET',
+    'x-forwarded-host': APP,
+    'x-forwarded-proto': 'https',
+  };
+  expect((await forwardAuth.checkNginx({ uri: '/staff', headers: { cookie, ...forCaddy } })).status).toBe(
+    403,
+  );
+});
+
+test('a flood of refusals leaves few rows', async () => {
+  await using forwardAuth = temporaryForwardAuth();
+  for (let each = 0; each < 50; each++) await forwardAuth.check({ host: `h${each}.example.test` });
+  expect((await forwardAuth.refusals()).length).toBe(20);
+  expect(forwardAuth.metrics.render()).toContain(
+    'postern_forward_auth_checks_total{outcome="unprotected_host"} 50',
+  );
+});
+
+test('checks are counted by outcome', async () => {
+  await using forwardAuth = temporaryForwardAuth();
+  const { cookie } = await signedIn(forwardAuth);
+  await forwardAuth.check({ headers: { cookie } });
+  await forwardAuth.check({ headers: { cookie } });
+  await forwardAuth.check({ uri: '/public' });
+  await forwardAuth.check({ headers: NAVIGATION });
+  const text = forwardAuth.metrics.render();
+  for (const [outcome, count] of Object.entries({ allowed: 2, public: 1, anonymous: 1 })) {
+    expect(text).toContain(`postern_forward_auth_checks_total{outcome="${outcome}"} ${count}\n`);
+  }
+});
+
+test('an appliance on loopback protects hosts on loopback over http', async () => {
+  const host = 'app.localhost:8080';
+  await using forwardAuth = temporaryForwardAuth({
+    origin: 'http://localhost:7400',
+    rules: [aRule({ host })],
+  });
+  const userId = await forwardAuth.addUser('ada');
+  const parent = await forwardAuth.signIn(userId);
+  const { token } = await forwardAuth.openChild(parent.session.id, host);
+  const asked = {
+    host,
+    scheme: 'http',
+    headers: { cookie: `postern_8080=${token}; postern_7400=${parent.token}` },
+  };
+  expect(copied(await forwardAuth.check(asked))).toEqual(ADA);
+  const anonymous = await forwardAuth.check({ host, scheme: 'http', uri: '/x', headers: NAVIGATION });
+  expect(anonymous.headers.get('location')).toBe('http://app.localhost:8080/.postern/start?/x');
+});
+
+test('sign-in may lead to pages of protected hosts alone', async () => {
+  await using forwardAuth = temporaryForwardAuth();
+  const allowed = (url: string) => forwardAuth.forwardAuth.protectedReturnTo(new URL(url));
+  expect(allowed(`https://${APP}/page?x#y`)).toBe(true);
+  for (const url of [
+    `http://${APP}/page`,
+    `https://${APP}:8443/`,
+    `https://x.${APP}/`,
+    `https://${APP}.evil.example/`,
+    `https://user@${APP}/`,
+    `https://:pass@${APP}/`,
+    `https://${APP}/.postern/start`,
+    'https://auth.example.test/',
+  ]) {
+    expect(allowed(url)).toBe(false);
+  }
+});
