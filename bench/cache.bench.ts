@@ -54,16 +54,16 @@ async function cacheFigures(progress: (line: string) => void) {
   };
 }
 
-/** Asks a cache for a credential and, where it is not there, has it looked up and kept. */
+/** Asks a cache for a credential and, where it is not there, has it looked up (a new object each time) and kept. */
 function asking(ours: SessionCache, bare: BareCache): Contenders {
   return {
     ours(found) {
       const { hash } = found.credential;
-      if (ours.get(hash) === undefined) void ours.load(hash, () => found);
+      if (ours.get(hash) === undefined) void ours.load(hash, () => copyOf(found));
     },
     bare(found) {
       const { hash } = found.credential;
-      if (bare.get(hash) === undefined) bare.set(hash, found);
+      if (bare.get(hash) === undefined) bare.set(hash, copyOf(found));
     },
   };
 }
@@ -79,6 +79,12 @@ async function ratioOver(
   const rounds = await interleave({ ours: speed(ours), bare: speed(bare) }, ROUNDS);
   return median(rounds.map((round) => round.ours / round.bare));
 }
+
+const copyOf = ({ credential, session, user }: FoundCredential): FoundCredential => ({
+  credential: { ...credential },
+  session: { ...session },
+  user: { ...user },
+});
 
 /** The same batch of keys, drawn uniformly once: both caches see the same ones. */
 function drawn(keys: readonly FoundCredential[]): () => readonly FoundCredential[] {

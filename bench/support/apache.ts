@@ -28,13 +28,15 @@ export async function startSignedInApache(directory: string): Promise<SignedInAp
   const configuration = join(directory, 'apache.conf');
   writeFileSync(configuration, apacheConfiguration(directory, port, provider.issuer));
   const program = locatePeer('apache2');
-  if (program === undefined) throw new Error('apache2 is missing: apt-get install apache2 libapache2-mod-auth-openidc');
+  if (program === undefined)
+    throw new Error('apache2 is missing: apt-get install apache2 libapache2-mod-auth-openidc');
   const command = [program, '-D', 'FOREGROUND', '-f', configuration];
   const server = starting.use(await startServer({ command, cwd: directory, origin, readyPath: '/open' }));
   const browser = new Browser();
   const page = await browser.visit(`${origin}/protected`);
   const landed = await provider.signIn(browser, page, 'somebody');
-  if (landed.response.status !== 204) throw new Error(`signing in at Apache ended with ${landed.response.status}`);
+  if (landed.response.status !== 204)
+    throw new Error(`signing in at Apache ended with ${landed.response.status}`);
   const running = starting.move();
   return {
     ...server,

@@ -29,13 +29,28 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   if (wrk === undefined) throw new Error('wrk is missing: apt-get install wrk');
   const script = join(load.directory, 'load.lua');
   writeFileSync(script, luaScript(load));
-  const timing = [`--threads=1`, `--connections=${load.connections}`, `--duration=${load.seconds}s`, '--timeout=5s'];
-  const child = Bun.spawn([wrk, ...timing, '--script', script, load.target], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const [text, errors, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  const timing = [
+    `--threads=1`,
+    `--connections=${load.connections}`,
+    `--duration=${load.seconds}s`,
+    '--timeout=5s',
+  ];
+  const child = Bun.spawn([wrk, ...timing, '--script', script, load.target], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [text, errors, exitCode] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
   const [, requests = '', microseconds = '', failures = ''] = /RESULT (\d+) (\d+) (\d+)/.exec(text) ?? [];
   if (exitCode !== 0 || requests === '') throw new Error(`wrk failed: ${text}${errors}`);
-  if (failures !== '0') throw new Error(`${failures} of ${requests} requests failed or were refused: ${text}`);
-  return { requests: Number(requests), requestsPerSecond: Number(requests) / (Number(microseconds) / 1_000_000) };
+  if (failures !== '0')
+    throw new Error(`${failures} of ${requests} requests failed or were refused: ${text}`);
+  return {
+    requests: Number(requests),
+    requestsPerSecond: Number(requests) / (Number(microseconds) / 1_000_000),
+  };
 }
 
 /** The request is put together once, but for its token; drawing one is a slice of the file's text. */

@@ -18,8 +18,18 @@ export interface ServerCommand {
 }
 
 /** Starts a program and waits until it answers. @throws with what it printed when it does not. */
-export async function startServer({ command, cwd, env = {}, origin, readyPath }: ServerCommand): Promise<BenchServer> {
-  const child = Bun.spawn([...command], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+export async function startServer({
+  command,
+  cwd,
+  env = {},
+  origin,
+  readyPath,
+}: ServerCommand): Promise<BenchServer> {
+  const child = Bun.spawn([...command], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let printed = '';
   const collecting = collect(child.stderr, (text) => {
     printed = (printed + text).slice(-8_000);
@@ -64,4 +74,3 @@ async function collect(stream: ReadableStream<Uint8Array>, take: (text: string) 
   const decoder = new TextDecoder();
   for await (const chunk of stream) take(decoder.decode(chunk, { stream: true }));
 }
-
