@@ -4,11 +4,21 @@ import { DOCUMENTED_SECRETS } from './documented-secrets.ts';
 import { formatHost, parseHost, parseListen } from './hosts.ts';
 
 /** What is expected instead of a text, or `undefined` when nothing is wrong with it. */
-export type Fault = (text: string) => string | undefined;
+export type Fault = (text: string) => string | Correction | undefined;
+
+/** A text that means something, and is written otherwise. */
+export interface Correction {
+  readonly expected: string;
+  readonly meant: string;
+}
 
 const ORIGIN = /^(https?):\/\/([^/]+)\/?$/i;
 const LOOPBACK_NAMES = 'localhost, *.localhost, 127.0.0.1, [::1]';
 const MIN_SECRET_BYTES = 32;
+
+/** Requests for shorter hosts are refused, because the router would take them for a part of the path. */
+const MIN_HOST_LENGTH = 4;
+const LONGER_HOST = `a host of at least ${MIN_HOST_LENGTH} characters, like nas.home; shorter ones cannot be served`;
 
 /** The public `url`: an origin, http only where nobody else can listen in. */
 export const publicUrlFault: Fault = (text) => {
@@ -16,6 +26,7 @@ export const publicUrlFault: Fault = (text) => {
   if (origin === undefined) {
     return 'an origin like https://auth.example.com: scheme and host, no user, path, query or fragment';
   }
+  if (origin.host.length < MIN_HOST_LENGTH) return LONGER_HOST;
   if (origin.protocol === 'https:' || isLoopbackName(origin.hostname)) return undefined;
   return `an https origin; http is for loopback alone (${LOOPBACK_NAMES})`;
 };
@@ -26,7 +37,7 @@ export const exactOriginFault: Fault = (text) => {
     return 'one exact origin; a wildcard would let any site act with the cookies of the person';
   const origin = parseBareOrigin(text)?.origin;
   if (origin === undefined) return 'an origin like https://app.example.com';
-  return origin === text ? undefined : `the origin as browsers send it: ${origin}`;
+  return origin === text ? undefined : { expected: 'the origin as browsers send it', meant: origin };
 };
 
 /** The issuer identifier (OpenID Connect Discovery section 3): https, no query, no fragment. */
@@ -52,13 +63,16 @@ export const ruleHostFault: Fault = (text) => {
   if (host === undefined || host.port === 0)
     return 'a host name, with its port if need be, without scheme and path';
   const canonical = formatHost(host);
-  return canonical === text ? undefined : `the host in its canonical form: ${canonical}`;
+  if (canonical.length < MIN_HOST_LENGTH) return LONGER_HOST;
+  return canonical === text ? undefined : { expected: 'the host in its canonical form', meant: canonical };
 };
 
 export const domainFault: Fault = (text) => {
   const host = parseHost(text.replace(/^@/, ''));
   if (host === undefined || host.port !== undefined) return 'a domain like example.com';
-  return host.hostname === text ? undefined : `the domain in its canonical form: ${host.hostname}`;
+  return host.hostname === text
+    ? undefined
+    : { expected: 'the domain in its canonical form', meant: host.hostname };
 };
 
 export const emailFault: Fault = (text) =>
@@ -68,7 +82,8 @@ export const emailFault: Fault = (text) =>
 export const pathPrefixFault: Fault = (text) => {
   if (text === '/') return undefined;
   if (!text.startsWith('/')) return 'a path that begins with /';
-  if (text.endsWith('/')) return `the path without the slash at its end: ${text.replace(/\/+$/, '') || '/'}`;
+  if (text.endsWith('/'))
+    return { expected: 'the path without the slash at its end', meant: text.replace(/\/+$/, '') || '/' };
   const canonical = text.slice(1).split('/').every(isPlainSegment);
   return canonical ? undefined : 'a plain path: no //, no dot segments, no %, no query, no backslash';
 };
@@ -86,7 +101,7 @@ export const landingFault: Fault = (text) => {
 };
 
 /** The appliance's secret, or one of those before it. */
-export const secretFault: Fault = (text) => {
+export const secretFault = (text: string): string | undefined => {
   if (DOCUMENTED_SECRETS.has(text)) return 'a secret of your own; this one stands in the documentation';
   return Buffer.byteLength(text) < MIN_SECRET_BYTES ? `at least ${MIN_SECRET_BYTES} bytes` : undefined;
 };

@@ -67,7 +67,7 @@ function lineOf(text: string, complaint: string): number {
   let bad = lines.length;
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
-    if (tomlComplaint(lines.slice(0, middle).join('\n')) === complaint) bad = middle;
+    if (tomlComplaint(`${lines.slice(0, middle).join('\n')}\n`) === complaint) bad = middle;
     else good = middle;
   }
   return bad;
@@ -76,7 +76,7 @@ function lineOf(text: string, complaint: string): number {
 /** An unquoted value is quoted in the complaint, and may be a secret. */
 function withoutQuotes(complaint: string): string {
   if (complaint.startsWith('Cannot redefine')) return lowerFirst(complaint);
-  return lowerFirst(complaint.replace(/: (?:"[^]*|'[^]*|\(0x[^]*)$/, '').replace(/ but found '[^]*$/, ''));
+  return lowerFirst(complaint.replace(/: (?:"[^]*|'[^]*|\(0x[^]*)$/, '').replace(/ but found ['(][^]*$/, ''));
 }
 
 function lowerFirst(text: string): string {

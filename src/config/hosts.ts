@@ -25,6 +25,7 @@ export function formatHost({ hostname, port }: Host): string {
 /** Whether a URL's host name is a bracketed address, or a name that DNS could hold. */
 function isHostname(hostname: string): boolean {
   if (hostname.startsWith('[')) return true;
+  if (hostname.startsWith('_')) return false;
   return hostname.length <= MAX_NAME_LENGTH && hostname.split('.').every((label) => LABEL.test(label));
 }
 

@@ -11,6 +11,8 @@ export interface Refusal {
   readonly path: Path;
   /** `undefined` for a key that is not known. */
   readonly expected: string | undefined;
+  /** How it would be right, where that is plain. */
+  readonly meant?: string | undefined;
 }
 
 /** The schema's complaints; inside a word-or-table those of the table, when a table was given. */
@@ -21,11 +23,18 @@ export function refusalsOf(issues: readonly Issue[], at: Path = []): Refusal[] {
       return issue.keys.map((key) => ({ path: [...path, key], expected: undefined }));
     }
     const inside = issue.code === 'invalid_union' ? issue.errors.find(isOfTable) : undefined;
-    return inside === undefined ? [{ path, expected: issue.message }] : refusalsOf(inside, path);
+    return inside === undefined
+      ? [{ path, expected: issue.message, meant: meantBy(issue) }]
+      : refusalsOf(inside, path);
   });
   // Bounds are checked one by one, and one word about a value is enough.
   const first = new Map(refusals.map((refusal) => [pathKey(refusal.path), refusal] as const).toReversed());
   return refusals.filter((refusal) => first.get(pathKey(refusal.path)) === refusal);
+}
+
+function meantBy(issue: Issue): string | undefined {
+  const meant: unknown = issue.code === 'custom' ? issue.params?.['meant'] : undefined;
+  return typeof meant === 'string' ? meant : undefined;
 }
 
 /** Whether these complaints are about what a table holds, and not about its not being one. */
@@ -35,38 +44,29 @@ function isOfTable(issues: readonly Issue[]): boolean {
   );
 }
 
-export function problemOfRefusal({ path, expected }: Refusal, raw: RawConfig): Problem {
+export function problemOfRefusal({ path, expected, meant }: Refusal, raw: RawConfig): Problem {
   const key = printable(describePath(raw.table, path));
   const source = raw.sourceOf(path);
   if (expected === undefined) {
-    return {
-      key,
-      source: source.name,
-      found: undefined,
-      expected: 'there is no such key',
-      nearest: nearestKey(path, raw),
-    };
+    const nearest = nearestKey(path, raw);
+    return { key, source: source.name, found: undefined, expected: 'there is no such key', nearest };
   }
-  return { key, source: source.name, found: foundAt(path, raw), expected, nearest: undefined };
-}
-
-/** What stands at a place, or what stands in for it. */
-function foundAt(path: Path, raw: RawConfig): string {
   const known = knownKeyAt(path);
-  const mayShow = known !== undefined && !known.secret && raw.sourceOf(path).hidden !== true;
-  return describeFound(valueAt(raw.table, path) ?? known?.defaultValue, mayShow);
+  const mayShow = known !== undefined && !known.secret && source.hidden !== true;
+  const found = describeFound(valueAt(raw.table, path) ?? known?.defaultValue, mayShow);
+  return { key, source: source.name, found, expected, nearest: mayShow ? meant : undefined };
 }
 
-/** Looks among the keys beside it, then at whole names, then for the same key in another table. */
+/** A key that is in the wrong table, a key beside it that was mistyped, or a name that is wrong further up. */
 function nearestKey(path: Path, raw: RawConfig): string | undefined {
-  const table = path.slice(0, -1);
   const last = String(path.at(-1));
   if (last.length > MAX_NAME) return undefined;
+  const [misplaced, ...others] = allNames.filter((name) => name.endsWith(`.${last}`));
+  if (misplaced !== undefined && others.length === 0) return misplaced;
   const pattern = path.map((segment) => (typeof segment === 'number' ? '*' : segment));
   const beside = nearest(last, namesIn(pattern.slice(0, -1)));
-  if (beside !== undefined) return describePath(raw.table, [...table, beside]);
-  const whole = nearest(pattern.join('.'), allNames);
-  return whole ?? allNames.find((name) => name.endsWith(`.${last}`));
+  if (beside !== undefined) return describePath(raw.table, [...path.slice(0, -1), beside]);
+  return nearest(pattern.join('.'), allNames);
 }
 
 /** Longer names are nobody's slip of the hand. */

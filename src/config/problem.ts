@@ -1,4 +1,5 @@
 import { CommandError } from '../lib/command-error.ts';
+import { tomlValue } from './toml.ts';
 
 /** One thing that is wrong with the configuration. No field ever holds a secret's value. */
 export interface Problem {
@@ -48,7 +49,7 @@ export function describeFound(value: unknown, mayShow: boolean): string {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object' && value !== null) return 'a table';
   if (!mayShow) return HIDDEN;
-  return typeof value === 'string' ? quote(value) : JSON.stringify(value);
+  return typeof value === 'string' ? quote(value) : tomlValue(value);
 }
 
 function quote(value: string): string {
@@ -56,7 +57,7 @@ function quote(value: string): string {
   const withoutCredentials = value.replaceAll(/\/\/[^/]*@/g, '//…@');
   const shown =
     withoutCredentials.length > MAX_SHOWN ? `${withoutCredentials.slice(0, MAX_SHOWN)}…` : withoutCredentials;
-  return printable(JSON.stringify(shown));
+  return printable(tomlValue(shown));
 }
 
 /** A name that somebody else wrote, fit for a terminal: cut, and without control characters. */

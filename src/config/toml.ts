@@ -1,6 +1,7 @@
 /** A value of configuration as TOML on one line; tables are written inline. */
 export function tomlValue(value: unknown): string {
   if (typeof value === 'string') return tomlText(value);
+  if (typeof value === 'number') return tomlNumber(value);
   if (Array.isArray(value)) return `[${value.map(tomlValue).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {
     const pairs = Object.entries(value).map(([name, each]) => `${name} = ${tomlValue(each)}`);
@@ -12,4 +13,11 @@ export function tomlValue(value: unknown): string {
 /** JSON's escapes are TOML's too, but for DEL, which TOML wants escaped. */
 function tomlText(value: string): string {
   return JSON.stringify(value).replaceAll('\x7f', String.raw`\u007f`);
+}
+
+/** JSON has no words for these. */
+function tomlNumber(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (Number.isFinite(value)) return JSON.stringify(value);
+  return value > 0 ? 'inf' : '-inf';
 }

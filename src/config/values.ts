@@ -11,8 +11,11 @@ export const text = (expected: string) => checkedText(expected, () => undefined)
 /** A text of one line that is not empty and without fault. One check does it all: each layer of a schema costs start-up time. */
 export const checkedText = (expected: string, fault: Fault) =>
   z.string({ error: expected }).check(({ value, issues }) => {
-    const message = lineFault(value, expected) ?? fault(value);
-    if (message !== undefined) issues.push({ code: 'custom', message, input: value });
+    const found = lineFault(value, expected) ?? fault(value);
+    if (found === undefined) return;
+    const { expected: message, meant } =
+      typeof found === 'string' ? { expected: found, meant: undefined } : found;
+    issues.push({ code: 'custom', message, params: { meant }, input: value });
   });
 
 function lineFault(value: string, expected: string): string | undefined {
