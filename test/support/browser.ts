@@ -1,4 +1,5 @@
 import { CookieJar } from './cookie-jar.ts';
+import type { Turnstile } from './turnstile.ts';
 
 const MAX_REDIRECTS = 20;
 
@@ -15,9 +16,12 @@ export interface Visit {
 export class Browser {
   readonly cookies = new CookieJar();
   readonly #headers: Record<string, string>;
+  readonly #turnstile: Turnstile;
 
-  constructor(headers: Record<string, string> = {}) {
+  /** `headers` go with every request; `turnstile` shares the process's outgoing requests among many browsers. */
+  constructor(headers: Record<string, string> = {}, turnstile: Turnstile = (job) => job()) {
     this.#headers = headers;
+    this.#turnstile = turnstile;
   }
 
   /** One exchange; redirects are not followed. */
@@ -27,7 +31,7 @@ export class Browser {
     for (const [name, value] of new Headers(init.headers)) headers.set(name, value);
     const cookie = this.cookies.header(url);
     if (cookie !== '') headers.set('cookie', cookie);
-    const response = await fetch(url, { ...init, headers, redirect: 'manual' });
+    const response = await this.#turnstile(() => fetch(url, { ...init, headers, redirect: 'manual' }));
     this.cookies.store(url, response.headers.getSetCookie());
     return response;
   }
