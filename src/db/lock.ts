@@ -3,10 +3,17 @@ import { join } from 'node:path';
 import { CommandError } from '../lib/command-error.ts';
 import { isBusy } from './errors.ts';
 
+/** Another process holds the data directory. */
+export class DataDirectoryInUse extends CommandError {
+  constructor(dataDir: string, options: { cause: unknown }) {
+    super(`the data directory ${dataDir} is in use by another postern process`, 1, options);
+  }
+}
+
 /**
  * Takes the data directory for this process. The lock is the file lock of an open SQLite transaction, so any death frees it.
  * `shared` lets several processes hold it together, but never beside an exclusive one.
- * @throws CommandError when another process has it.
+ * @throws DataDirectoryInUse when another process has it.
  */
 export function lockDataDirectory(dataDir: string, mode: 'exclusive' | 'shared' = 'exclusive'): Disposable {
   const client = new Database(join(dataDir, 'lock.db'), { create: true, readwrite: true });
@@ -22,7 +29,7 @@ export function lockDataDirectory(dataDir: string, mode: 'exclusive' | 'shared' 
   } catch (error) {
     client.close();
     if (!isBusy(error)) throw error;
-    throw new CommandError(`the data directory ${dataDir} is in use by another postern process`, 1, { cause: error });
+    throw new DataDirectoryInUse(dataDir, { cause: error });
   }
   return { [Symbol.dispose]: () => client.close() };
 }

@@ -1,0 +1,58 @@
+import { askServer } from '../../control/client.ts';
+import { controlAddress } from '../../control/protocol.ts';
+import { CommandError } from '../../lib/command-error.ts';
+import type { CommandRun } from '../command.ts';
+import { columns } from '../table.ts';
+import { checkClock, checkDatabase } from './database.ts';
+import { checkDirectory, checkDiskSpace, checkSecret } from './directory.ts';
+import type { Check, CheckContext, Finding } from './finding.ts';
+import { findingsAbout } from './finding.ts';
+import { checkListeners, checkProxies, checkUrl } from './network.ts';
+import { checkProviders } from './providers.ts';
+import { checkTls } from './tls.ts';
+
+/** In the order of the lines. */
+const CHECKS: readonly Check[] = [
+  checkDirectory,
+  checkSecret,
+  checkDiskSpace,
+  checkDatabase,
+  checkClock,
+  checkListeners,
+  checkTls,
+  checkUrl,
+  checkProxies,
+  checkProviders,
+];
+
+export const doctor: CommandRun = async ({ io, loadConfig }) => {
+  const config = await loadConfig();
+  const address = controlAddress(config.data_dir, io.workingDir);
+  const isRunning = (await askServer(address, { operation: 'status', input: {} })) !== undefined;
+  const findings = await examine({ config, isRunning });
+  for (const line of columns(findings.map(({ level, about, text }) => [level, about, text]))) io.out(line);
+  const failed = findings.filter(({ level }) => level === 'fail').length;
+  if (failed > 0) throw new CommandError(failed === 1 ? 'one thing is wrong' : `${failed} things are wrong`);
+};
+
+/** Everything there is to say, what can be waited for at once. */
+export async function examine(context: CheckContext): Promise<Finding[]> {
+  const { ok } = findingsAbout('server');
+  const found = await Promise.all(CHECKS.map((check) => runCheck(check, context)));
+  return [
+    findingsAbout('configuration').ok('understood; postern config prints it'),
+    ok(context.isRunning ? 'running' : 'not running'),
+    ...found.flat(),
+  ];
+}
+
+/** One check that cannot be made leaves the others their say. */
+async function runCheck(check: Check, context: CheckContext): Promise<Finding[]> {
+  try {
+    return await check(context);
+  } catch (error) {
+    return [
+      findingsAbout('doctor').fail(`cannot look: ${error instanceof Error ? error.message : String(error)}`),
+    ];
+  }
+}

@@ -1,0 +1,152 @@
+import { z } from 'zod';
+import type { Config } from '../config/schema.ts';
+import type { Db } from '../db/open.ts';
+import { CommandError } from '../lib/command-error.ts';
+import { instantText } from '../lib/instant.ts';
+import { nearest } from '../lib/nearest.ts';
+import { toSessionFields } from '../sessions/dto.ts';
+import type { Ledger } from '../sessions/ledger.ts';
+import type { SessionId } from '../sessions/model.ts';
+import type { ReapReport } from '../sessions/reaper.ts';
+import type { Invitations } from '../sign-in/invitations.ts';
+import { toUserDto } from '../users/dto.ts';
+import type { Actor, User, UserId } from '../users/model.ts';
+import type { People } from '../users/people.ts';
+import type { UserStore } from '../users/store.ts';
+
+/** What commands act on: of the running server, or opened for one command. */
+export interface Services {
+  config: Config;
+  db: Db;
+  users: UserStore;
+  people: People;
+  invitations: Invitations;
+  ledger: Ledger;
+  reap: () => Promise<ReapReport>;
+}
+
+export interface Operation<Input extends z.ZodType, Output> {
+  input: Input;
+  /** Its output is plain data, the same whether it crossed the control socket or not. */
+  run: (services: Services, input: z.output<Input>) => Promise<Output> | Output;
+}
+
+const operation = <Input extends z.ZodType, Output>(input: Input, run: Operation<Input, Output>['run']) => ({
+  input,
+  run,
+});
+
+/** Whoever may open the data directory may do everything; the audit row says so by naming nobody. */
+const OPERATOR: Actor = {};
+
+const nothing = z.strictObject({});
+const role = z.enum(['owner', 'member'], { error: 'the role is owner or member' });
+const oneUser = z.strictObject({ user: z.string() });
+
+/** Every act that commands have in common with the running server, each written once. */
+export const OPERATIONS = {
+  'user.list': operation(nothing, ({ users }) => users.list().map(toUserDto)),
+
+  'user.invite': operation(z.strictObject({ role }), async ({ invitations }, input) =>
+    toLinkDto(await invitations.invite(input.role, OPERATOR)),
+  ),
+
+  'user.create': operation(
+    z.strictObject({ username: z.string(), displayName: z.string().optional(), role }),
+    async ({ db, people, invitations }, input) => {
+      const user = await db.write((tx) =>
+        people.createLocal(tx, { ...input, by: OPERATOR, chosenByOperator: true }),
+      );
+      return { user: toUserDto(user), ...toLinkDto(await invitations.issueReset(user.id, OPERATOR)) };
+    },
+  ),
+
+  'user.disable': operation(oneUser, async ({ users, people }, { user }) =>
+    toUserDto(await people.disable(requireUser(users, user).id, OPERATOR)),
+  ),
+
+  'user.enable': operation(oneUser, async ({ users, people }, { user }) =>
+    toUserDto(await people.enable(requireUser(users, user).id, OPERATOR)),
+  ),
+
+  'user.remove': operation(oneUser, async ({ users, people }, { user }) => {
+    const found = requireUser(users, user);
+    await people.remove(found.id, OPERATOR);
+    return toUserDto(found);
+  }),
+
+  'user.set-role': operation(oneUser.extend({ role }), async ({ users, people }, { user, role }) =>
+    toUserDto(await people.setRole(requireUser(users, user).id, role, OPERATOR)),
+  ),
+
+  'user.reset-password': operation(oneUser, async ({ users, invitations }, { user }) => {
+    const found = requireUser(users, user);
+    return { user: toUserDto(found), ...toLinkDto(await invitations.issueReset(found.id, OPERATOR)) };
+  }),
+
+  'session.list': operation(oneUser.partial(), ({ users, ledger }, { user }) => {
+    const whose = user === undefined ? users.list() : [requireUser(users, user)];
+    return whose.flatMap(({ id, username }) =>
+      ledger.list(id).map((session) => ({ username, ...toSessionFields(session) })),
+    );
+  }),
+
+  'session.end': operation(z.strictObject({ session: z.string() }), async ({ ledger }, { session }) => {
+    const ended = await ledger.end(session as SessionId, { reason: 'ended_by_owner' });
+    if (!ended) throw new CommandError(`there is no live session "${session}"`);
+  }),
+
+  'session.end-all': operation(oneUser, async ({ users, ledger }, { user }) => {
+    const { id, username } = requireUser(users, user);
+    return { username, ended: await ledger.endAll(id, { reason: 'everywhere' }) };
+  }),
+
+  reap: operation(nothing, ({ reap }) => reap()),
+
+  status: operation(nothing, ({ config }) => ({ pid: process.pid, url: config.url })),
+};
+
+export type OperationName = keyof typeof OPERATIONS;
+export type InputOf<Name extends OperationName> = z.input<(typeof OPERATIONS)[Name]['input']>;
+export type OutputOf<Name extends OperationName> = Awaited<ReturnType<(typeof OPERATIONS)[Name]['run']>>;
+
+/** Performs an act by its name, wherever the services are. */
+export type Perform = <Name extends OperationName>(
+  name: Name,
+  input: InputOf<Name>,
+) => Promise<OutputOf<Name>>;
+
+/**
+ * Checks the input and performs one act.
+ * @throws CommandError: exit 2 for an unknown act (a newer command asks an older server) or a wrong input; and what the act throws.
+ */
+export async function performOperation(services: Services, name: string, input: unknown): Promise<unknown> {
+  const found = Object.entries(OPERATIONS).find(([known]) => known === name)?.[1];
+  if (found === undefined)
+    throw new CommandError('the running postern is of another version and cannot do this', 1);
+  const { run } = found as Operation<z.ZodType, unknown>;
+  return run(services, parseInput(found.input, input));
+}
+
+function parseInput(schema: z.ZodType, input: unknown): unknown {
+  const { success, data, error } = schema.safeParse(input);
+  if (success) return data;
+  throw new CommandError(error.issues.map(({ message }) => message).join('; '), 2);
+}
+
+/** By id or username. @throws CommandError naming the nearest username when there is none. */
+function requireUser(users: UserStore, text: string): User {
+  const found = users.find(text as UserId) ?? users.findByUsername(text);
+  if (found !== undefined) return found;
+  const meant = nearest(
+    text,
+    users.list().map(({ username }) => username),
+  );
+  throw new CommandError(
+    `there is no user "${text}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`,
+  );
+}
+
+function toLinkDto({ link, expiresAt }: { link: string; expiresAt: number }) {
+  return { link, expires_at: instantText(expiresAt) };
+}

@@ -1,0 +1,78 @@
+import { hostname, userInfo } from 'node:os';
+import { parseListen } from '../../config/hosts.ts';
+import type { Config } from '../../config/schema.ts';
+import { isLoopbackName } from '../../lib/loopback.ts';
+import type { Io } from '../io.ts';
+import { confide, forget } from './confide.ts';
+
+/** What a running appliance tells of itself. */
+export interface Started {
+  url: string;
+  /** Where it really listens, `host:port`. */
+  listen: string;
+  /** SHA-256 of the certificate, when TLS ends here. */
+  fingerprint?: string | undefined;
+  /** For the first owner, while nobody has ever been a user. */
+  setupLink?: string | undefined;
+  /** The demo user, when this start added it. */
+  demo?: { username: string; password: string } | undefined;
+}
+
+const SETUP_FILE = 'setup-link';
+const DEMO_FILE = 'demo-password';
+
+/** Tells the person who started it that it is ready, how to reach it, and what lets them in. */
+export function greet(started: Started, config: Config, io: Io): void {
+  const secrets = [setupSecret(started), demoSecret(started)];
+  for (const file of [SETUP_FILE, DEMO_FILE]) forget(file, config.data_dir);
+  const confided = secrets.flatMap((each) => (each === undefined ? [] : confide(each, config.data_dir, io)));
+  for (const line of [...greetingLines(started, config), ...confided]) io.out(line);
+}
+
+export function greetingLines(
+  { url, listen, fingerprint }: Started,
+  { data_dir, tls }: Pick<Config, 'data_dir' | 'tls'>,
+  machine = thisMachine(),
+): string[] {
+  return [
+    `Postern is ready at ${url}`,
+    `  data: ${data_dir}`,
+    ...(fingerprint === undefined ? [] : [`  certificate: SHA-256 ${fingerprint}`]),
+    ...(tls === 'self-signed'
+      ? ['  A browser will ask about that certificate once: compare it with this line.']
+      : []),
+    ...forwarding(url, listen, machine),
+  ];
+}
+
+/** On a loopback `url` only browsers of this machine reach it; ssh brings the port to another one. */
+function forwarding(url: string, listen: string, machine: string): string[] {
+  const { hostname: name, port, protocol } = new URL(url);
+  const address = parseListen(listen);
+  if (address === undefined || !isLoopbackName(name)) return [];
+  const urlPort = port === '' ? (protocol === 'https:' ? 443 : 80) : port;
+  const host = address.hostname.includes(':') ? `[${address.hostname}]` : address.hostname;
+  return [
+    '  from another machine: run this there, then open the same address',
+    `    ssh -L ${urlPort}:${host}:${address.port} ${machine}`,
+  ];
+}
+
+/** `user@host`, as ssh takes it. */
+function thisMachine(): string {
+  return `${userInfo().username}@${hostname()}`;
+}
+
+function setupSecret({ setupLink }: Started) {
+  if (setupLink === undefined) return undefined;
+  return {
+    file: SETUP_FILE,
+    what: 'Nobody has an account yet. Make the owner with this link',
+    secret: setupLink,
+  };
+}
+
+function demoSecret({ demo }: Started) {
+  if (demo === undefined) return undefined;
+  return { file: DEMO_FILE, what: `The password of the user "${demo.username}"`, secret: demo.password };
+}

@@ -1,0 +1,52 @@
+import { openApp } from '../../app.ts';
+import type { Config } from '../../config/schema.ts';
+import { controlAddress } from '../../control/protocol.ts';
+import { listenControl } from '../../control/server.ts';
+import { systemClock, withDeadline } from '../../lib/clock.ts';
+import { CommandError } from '../../lib/command-error.ts';
+import type { CommandRun } from '../command.ts';
+import type { Io } from '../io.ts';
+import { serverLog } from '../log.ts';
+import { performOperation } from '../operations.ts';
+import { greet } from './greeting.ts';
+import { logParts } from './part-lines.ts';
+import { type EndingSignals, endingSignals } from './signals.ts';
+import { logStrays } from './strays.ts';
+
+const clock = systemClock;
+/** For closing the database and the like, on top of the time that requests have. */
+const CLOSING_MS = 1_000;
+
+/** Runs the appliance until a signal asks it to end; another one ends it at once. */
+export const serve: CommandRun = async ({ io, loadConfig }) => {
+  using signals = endingSignals(clock);
+  const config = await loadConfig();
+  const cut = signals.second.then((signal) => {
+    throw new CommandError(`ended at once by a second signal (${signal})`);
+  });
+  await Promise.race([serveUntil(signals, config, io), cut]);
+};
+
+async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promise<void> {
+  const log = serverLog(config, io);
+  logParts(config, log);
+  using _strays = logStrays(log);
+  await using starting = new AsyncDisposableStack();
+  const app = starting.use(await openApp(config, { clock, log }));
+  const control = await listenControl({
+    address: controlAddress(config.data_dir, io.workingDir),
+    clock,
+    log,
+    perform: ({ operation, input }) => performOperation(app.services, operation, input),
+  });
+  starting.use(control);
+  const running = starting.move();
+
+  greet(app, config, io);
+  log.info('ready', { url: app.url, listen: app.listen });
+  const signal = await signals.first;
+  log.info('ending: nothing new is accepted, what is running may finish', { signal });
+  const tooLate = () => new CommandError('not everything had finished in time');
+  await withDeadline(clock, config.http.drain_timeout + CLOSING_MS, running.disposeAsync(), tooLate);
+  log.info('ended');
+}

@@ -1,0 +1,50 @@
+import { encodeBase32LowerCaseNoPadding } from '@oslojs/encoding';
+import type { Db } from '../db/open.ts';
+import type { Clock } from '../lib/clock.ts';
+import { randomBytes } from '../lib/random.ts';
+import type { PasswordHasher } from '../users/password-hash.ts';
+import type { People } from '../users/people.ts';
+import type { PasswordStore } from '../users/store-passwords.ts';
+import type { UserStore } from '../users/store.ts';
+
+export interface DemoDeps {
+  db: Db;
+  clock: Clock;
+  store: UserStore;
+  people: People;
+  passwords: PasswordStore;
+  hasher: PasswordHasher;
+}
+
+export interface DemoUser {
+  username: string;
+  /** Told once: only its hash is kept. */
+  password: string;
+}
+
+const USERNAME = 'demo';
+/** 80 bits, which make 16 letters. */
+const PASSWORD_BYTES = 10;
+
+/**
+ * Adds the demo user, as the owner where nobody was before. `undefined` when there was one once, so that a removed demo
+ * user does not come back at the next start.
+ */
+export async function addDemoUser(deps: DemoDeps): Promise<DemoUser | undefined> {
+  const { db, clock, store, people, passwords, hasher } = deps;
+  if (store.isUsernameUsed(USERNAME)) return undefined;
+  const password = newPassword();
+  const hash = await hasher.hash(password);
+  await db.write((tx) => {
+    const role = store.hasEverHadUsers() ? 'member' : 'owner';
+    const user = people.createLocal(tx, { username: USERNAME, displayName: 'Demo', role, by: {} });
+    passwords.set(tx, user.id, hash, clock.now());
+  });
+  return { username: USERNAME, password };
+}
+
+/** In groups of four, to be read and typed. */
+function newPassword(): string {
+  const letters = encodeBase32LowerCaseNoPadding(randomBytes(PASSWORD_BYTES));
+  return (letters.match(/.{4}/g) ?? [letters]).join('-');
+}
