@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { withDeadline } from '../lib/clock.ts';
+import { CommandError } from '../lib/command-error.ts';
 import type { Logger } from '../lib/log.ts';
 import type { TlsMaterial } from './tls-source.ts';
 
@@ -20,6 +21,8 @@ export interface ListenerOptions {
   log: Logger;
 }
 
+const RETRY_MS = 1_000;
+
 /** Something that accepts connections until it is drained. */
 export interface Listener {
   readonly hostname: string;
@@ -31,14 +34,15 @@ export interface Listener {
 }
 
 /**
- * Listens, alone on its port. @throws when the port cannot be had.
+ * Listens, alone on its port. @throws CommandError when the address cannot be had.
  * Bun has no way to give a running server another certificate (`reload` leaves `tls` as it is), so a second server
  * takes the port in the same turn in which the first lets go of it, and the first finishes what it has.
  */
 export function listen(options: ListenerOptions): Listener {
   const { clock, log } = options;
-  let current = serve(options, options.port, options.tls);
+  let current = serveFirst(options);
   const { port = options.port } = current;
+  let draining = false;
   /** Servers that accept nothing more, each with what resolves when its last answer is out. */
   const retired = new Map<BunServer, Promise<void>>();
 
@@ -47,14 +51,26 @@ export function listen(options: ListenerOptions): Listener {
     retired.set(server, ended);
   };
 
+  /** Somebody may take the port in the instant it is free; then it is asked for until it is ours again. */
+  const takePort = (material: TlsMaterial) => {
+    if (draining) return;
+    try {
+      current = serve(options, port, material);
+    } catch (error) {
+      log.error('cannot listen with the new certificate yet', { port, error });
+      clock.setTimer(RETRY_MS, () => takePort(material));
+    }
+  };
+
   return {
     hostname: options.hostname,
     port,
     replaceTls(material) {
       retire(current);
-      current = serve(options, port, material);
+      takePort(material);
     },
     async drain(timeoutMs) {
+      draining = true;
       retire(current);
       const drained = Promise.all(retired.values());
       const cutOff = () => new Error('requests outlived the drain');
@@ -64,6 +80,16 @@ export function listen(options: ListenerOptions): Listener {
       await Promise.all([...retired.keys()].map((server) => server.stop(true)));
     },
   };
+}
+
+function serveFirst(options: ListenerOptions): BunServer {
+  const { hostname, port, tls } = options;
+  try {
+    return serve(options, port, tls);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown error';
+    throw new CommandError(`cannot listen on ${hostname}, port ${port}: ${reason}`, 1, { cause: error });
+  }
 }
 
 function serve(options: ListenerOptions, port: number, tls: TlsMaterial | undefined): BunServer {

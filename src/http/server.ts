@@ -59,7 +59,7 @@ const MAX_IDLE_SECONDS = 255;
 
 /**
  * Starts the appliance's server. Disposing stops accepting, drains, and cuts what is left at the deadline.
- * @throws when the address cannot be listened on.
+ * @throws CommandError when the address cannot be had.
  */
 export function startServer(options: ServerOptions): Server {
   const { app, origin, isServedHost, limits, clock, log, tls } = options;
