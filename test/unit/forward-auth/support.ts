@@ -64,6 +64,7 @@ interface Options {
   rules?: RuleConfig[];
   trusted?: string;
   origin?: string;
+  sessions?: Partial<Config['sessions']>;
 }
 
 /** A request as it is at the proxy. */
@@ -82,9 +83,10 @@ export function temporaryForwardAuth({
   rules = RULES,
   trusted = '127.0.0.1/32',
   origin = TEST_ORIGIN,
+  sessions: policy = {},
 }: Options = {}) {
   const clock = new ManualClock();
-  const base = temporaryLedger({ clock, origin });
+  const base = temporaryLedger({ clock, origin, sessions: policy });
   const { ledger, db, audit, metrics } = base;
   const publicOrigin = parseOrigin(origin);
   const sessions = sessionGuard({ ledger, origin: publicOrigin, audit, clock });
