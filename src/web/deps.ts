@@ -1,0 +1,41 @@
+import type { AuditStore } from '../audit/store.ts';
+import type { PublicOrigin } from '../http/origin.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { SessionGuard } from '../sessions/guard.ts';
+import type { Ledger } from '../sessions/ledger.ts';
+import type { PersonalTokens } from '../sessions/personal-tokens.ts';
+import type { AttemptCookies } from '../sign-in/guard.ts';
+import type { LocalSignInFeature } from '../sign-in/open-local.ts';
+import type { Provider } from '../sign-in/provider.ts';
+import type { SignInService } from '../sign-in/service.ts';
+import type { User } from '../users/model.ts';
+import type { OpenPeople } from '../users/open-people.ts';
+
+/** What the pages stand on. */
+export interface WebDeps {
+  clock: Clock;
+  /** The origin of `url`. */
+  origin: PublicOrigin;
+  guard: SessionGuard;
+  ledger: Ledger;
+  people: OpenPeople;
+  local: LocalSignInFeature;
+  /** In the order of the configuration. */
+  providers: readonly Pick<Provider, 'name' | 'label' | 'isAvailable'>[];
+  signIns: Pick<SignInService, 'begin'>;
+  attemptCookies: AttemptCookies;
+  tokens: PersonalTokens;
+  auditStore: AuditStore;
+  /** Hosts that rules of forward-auth name, with their ports unless those are the scheme's own. */
+  protectedHosts: readonly string[];
+  /** Addresses of the protected apps whose start page this person may open. */
+  appsOf: (user: User) => readonly string[];
+  /** Whether a URL is on a host that sign-in may lead back to. */
+  isReturnTarget: (url: URL) => boolean;
+  /** Where people land without a deep link: a path. */
+  landing: string;
+  /** Life of the session cookie. */
+  absoluteLifetimeMs: number;
+  /** Longest life of a personal token. */
+  tokenMaxLifetimeMs: number;
+}

@@ -1,0 +1,29 @@
+import { type Html, html } from '../http/html.ts';
+import { queryOf } from '../sign-in/routes.ts';
+
+/** What a page says once a form has done its work; only the name of a notice travels in the URL. */
+const NOTICES = {
+  'session-ended': 'The session has ended.',
+  'others-ended': 'All other sessions have ended.',
+  'token-revoked': 'The token is good for nothing now.',
+  'password-changed': 'Your password is changed. All your other sessions have ended.',
+  'user-disabled': 'The account is disabled, and all its sessions have ended.',
+  'user-enabled': 'The account is enabled again.',
+  'user-removed': 'The account is removed, and all its sessions have ended.',
+  'role-changed': 'The role is changed.',
+  'sessions-ended': 'All sessions of this person have ended.',
+  'invitation-voided': 'The invitation is good for nothing now.',
+} as const;
+
+export type Notice = keyof typeof NOTICES;
+
+export function withNotice(path: string, notice: Notice): string {
+  return `${path}?done=${notice}`;
+}
+
+/** The notice that the form before asked for. */
+export function noticeOf(request: Request): Html | undefined {
+  const name = queryOf(request).get('done') ?? '';
+  if (!Object.hasOwn(NOTICES, name)) return undefined;
+  return html`<p class="notice" role="status">${NOTICES[name as Notice]}</p>`;
+}

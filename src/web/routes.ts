@@ -1,0 +1,28 @@
+import type { Router } from '../http/router.ts';
+import { passwordPages } from './account-password.ts';
+import { sessionPages } from './account-sessions.ts';
+import { tokenPages } from './account-tokens.ts';
+import { auditPages } from './admin-audit.ts';
+import { userPages } from './admin-user.ts';
+import { usersPages } from './admin-users.ts';
+import type { WebDeps } from './deps.ts';
+import { homePage } from './home.ts';
+import { invitationPages } from './invitation.ts';
+import { resetPasswordPages } from './reset-password.ts';
+import { setupPages } from './setup.ts';
+import { signInPages } from './sign-in.ts';
+
+/** The pages for people, but for those of sign-in through providers and of forward-auth. */
+export function webRoutes(router: Router, deps: WebDeps): void {
+  homePage(router, deps);
+  signInPages(router, deps);
+  setupPages(router, deps);
+  invitationPages(router, deps);
+  resetPasswordPages(router, deps);
+  sessionPages(router, deps);
+  tokenPages(router, deps);
+  passwordPages(router, deps);
+  usersPages(router, deps);
+  userPages(router, deps);
+  auditPages(router, deps);
+}
