@@ -20,8 +20,8 @@ export function processIo(): Io & { flush: () => Promise<void> } {
     out: (line) => void stdout.write(`${line}\n`, writes.begun()),
     err: (text) => void stderr.write(text, writes.begun()),
     // Bun leaves it undefined where there is no terminal.
-    outIsTerminal: stdout.isTTY === true,
-    errIsTerminal: stderr.isTTY === true,
+    outIsTerminal: 'isTTY' in stdout && stdout.isTTY,
+    errIsTerminal: 'isTTY' in stderr && stderr.isTTY,
     env: process.env,
     workingDir: process.cwd(),
     flush: writes.settled,

@@ -5,7 +5,6 @@ import { databasePath } from '../db/files.ts';
 import { buildInfo } from '../lib/build-info.ts';
 import type { Clock } from '../lib/clock.ts';
 import { CommandError } from '../lib/command-error.ts';
-import { KEPT_FILES } from './kept-files.ts';
 
 export interface BackupReport {
   /** Names of the files that went in beside the database. */
@@ -13,14 +12,21 @@ export interface BackupReport {
   bytes: number;
 }
 
+export interface BackupDeps {
+  dataDir: string;
+  /** Names of the files in it that go with the database. */
+  keptFiles: readonly string[];
+  clock: Clock;
+}
+
 /**
  * Writes everything in a data directory that a restore needs into one new file, mode 0600; a server may be running.
  * @throws CommandError when there is nothing to back up, or something at `target` already.
  */
-export function backUp(dataDir: string, target: string, clock: Clock): BackupReport {
+export function backUp(target: string, { dataDir, keptFiles, clock }: BackupDeps): BackupReport {
   const source = databasePath(dataDir);
   if (!existsSync(source)) throw new CommandError(`there is no database in ${dataDir}`);
-  const files = readKeptFiles(dataDir);
+  const files = readFiles(dataDir, keptFiles);
   createPrivately(target);
   try {
     writeBackup(source, target, { createdAt: clock.now(), version: buildInfo.version, files });
@@ -31,8 +37,8 @@ export function backUp(dataDir: string, target: string, clock: Clock): BackupRep
   return { files: [...files.keys()], bytes: statSync(target).size };
 }
 
-function readKeptFiles(dataDir: string): Map<string, Uint8Array> {
-  const present = KEPT_FILES.filter((name) => existsSync(join(dataDir, name)));
+function readFiles(dataDir: string, names: readonly string[]): Map<string, Uint8Array> {
+  const present = names.filter((name) => existsSync(join(dataDir, name)));
   return new Map(present.map((name) => [name, readFileSync(join(dataDir, name))]));
 }
 

@@ -19,7 +19,7 @@ import { openDatabase } from '../db/open.ts';
 import type { Clock } from '../lib/clock.ts';
 import { CommandError } from '../lib/command-error.ts';
 import { instantText } from '../lib/instant.ts';
-import { KEPT_FILES } from './kept-files.ts';
+import type { BackupDeps } from './backup.ts';
 import { endEverything } from './store-restored.ts';
 
 export interface RestoreReport {
@@ -36,7 +36,10 @@ export interface RestoreReport {
  * Everything is made ready beside the old files first; until the last rename they stay what a start would find.
  * @throws CommandError when the file is no sound backup, or one of a newer version; nothing has changed then.
  */
-export async function restoreBackup(file: string, dataDir: string, clock: Clock): Promise<RestoreReport> {
+export async function restoreBackup(
+  file: string,
+  { dataDir, keptFiles, clock }: BackupDeps,
+): Promise<RestoreReport> {
   const draft = join(dataDir, 'restoring.db');
   const fresh = join(dataDir, 'restored.db');
   removeDatabase(draft, fresh);
@@ -48,8 +51,8 @@ export async function restoreBackup(file: string, dataDir: string, clock: Clock)
     createPrivately(fresh);
     copyDatabase(draft, fresh);
     syncFile(fresh);
-    const setAside = setAsideOld(dataDir, clock);
-    const kept = [...files].filter(([name]) => KEPT_FILES.some((each) => each === name));
+    const setAside = setAsideOld({ dataDir, keptFiles, clock });
+    const kept = [...files].filter(([name]) => keptFiles.includes(name));
     for (const [name, content] of kept) replaceFile(join(dataDir, name), content);
     renameSync(fresh, databasePath(dataDir));
     syncDirectory(dataDir);
@@ -86,13 +89,13 @@ async function endAccess(path: string, clock: Clock): Promise<number> {
 }
 
 /** A second name for the old files, so that the ones in place go only by being replaced. */
-function setAsideOld(dataDir: string, clock: Clock): string | undefined {
+function setAsideOld({ dataDir, keptFiles, clock }: BackupDeps): string | undefined {
   const database = databasePath(dataDir);
   if (!existsSync(database)) return undefined;
   mergeLog(database);
   const aside = join(dataDir, `before-restore-${compactTime(clock.now())}`);
   mkdirSync(aside, { mode: 0o700 });
-  for (const name of [basename(database), ...KEPT_FILES]) {
+  for (const name of [basename(database), ...keptFiles]) {
     if (existsSync(join(dataDir, name))) linkOrCopy(join(dataDir, name), join(aside, name));
   }
   // A log that could not be merged belongs to the old file alone: beside the new one it would be played into it.

@@ -5,6 +5,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { instantText } from '../../lib/instant.ts';
 import { restoreBackup } from '../../ops/restore.ts';
 import type { CommandRun } from '../command.ts';
+import { KEPT_FILES } from '../kept-files.ts';
 import { commandLog } from '../log.ts';
 
 export const restore: CommandRun = async ({ io, args, loadConfig }) => {
@@ -12,7 +13,11 @@ export const restore: CommandRun = async ({ io, args, loadConfig }) => {
   const file = resolve(io.workingDir, args.operand('FILE'));
   prepareDataDirectory(data_dir, commandLog(io));
   using _lock = lockDataDirectory(data_dir);
-  const { writtenAt, sessionsEnded, setAside } = await restoreBackup(file, data_dir, systemClock);
+  const { writtenAt, sessionsEnded, setAside } = await restoreBackup(file, {
+    dataDir: data_dir,
+    keptFiles: KEPT_FILES,
+    clock: systemClock,
+  });
   io.out(`restored what was kept at ${instantText(writtenAt)} into ${data_dir}`);
   io.out(`${sessionsEnded} sessions were ended: everybody signs in again`);
   if (setAside !== undefined) io.out(`what was there before is in ${setAside}`);

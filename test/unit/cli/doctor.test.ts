@@ -146,9 +146,12 @@ describe('trusted proxies', () => {
 describe('providers', () => {
   /** A provider that publishes what it is told to. */
   function provider(metadata: (issuer: string) => Response) {
-    const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => metadata(issuer) });
-    const issuer = `http://127.0.0.1:${server.port}`;
-    return { issuer, [Symbol.asyncDispose]: () => server.stop(true) };
+    const server = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch: ({ url }) => metadata(new URL(url).origin),
+    });
+    return { issuer: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
   }
   const named = (issuer: string) => ({
     provider: [{ name: 'home', issuer, client_id: 'c', client_secret: 's', allow: 'everyone' }],

@@ -23,6 +23,8 @@ import { ManualClock } from '../../support/manual-clock.ts';
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 
+const kept = (dataDir: string, clock: ManualClock) => ({ dataDir, clock, keptFiles: ['secret'] });
+
 /** An appliance in use, with a secret beside its database, and an empty directory to restore into. */
 async function inUse() {
   const clock = new ManualClock();
@@ -58,7 +60,7 @@ describe('a backup', () => {
   test('is one private file, made while the database is in use, and changes nothing', async () => {
     await using appliance = await inUse();
     const { dataDir, file, clock } = appliance;
-    expect(backUp(dataDir, file, clock)).toEqual({ files: ['secret'], bytes: statSync(file).size });
+    expect(backUp(file, kept(dataDir, clock))).toEqual({ files: ['secret'], bytes: statSync(file).size });
     expect(modeOf(file)).toBe(0o600);
     expect(readdirSync(appliance.emptyDir)).toEqual(['postern.backup']);
     expect(valueIn(file, 'SELECT count(*) AS value FROM sessions')).toBe(1);
@@ -72,7 +74,7 @@ describe('a backup', () => {
   test('never replaces anything', async () => {
     await using appliance = await inUse();
     writeFileSync(appliance.file, 'precious');
-    expect(() => backUp(appliance.dataDir, appliance.file, appliance.clock)).toThrow(
+    expect(() => backUp(appliance.file, kept(appliance.dataDir, appliance.clock))).toThrow(
       expect.objectContaining({
         exitCode: 1,
         message: expect.stringContaining('something of that name already'),
@@ -84,7 +86,7 @@ describe('a backup', () => {
   test('of nothing is refused', () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, 'file');
-    expect(() => backUp(join(directory.path, 'none'), file, new ManualClock())).toThrow(
+    expect(() => backUp(file, kept(join(directory.path, 'none'), new ManualClock()))).toThrow(
       'there is no database',
     );
     expect(existsSync(file)).toBe(false);
@@ -94,9 +96,9 @@ describe('a backup', () => {
     await using appliance = await inUse();
     const damaged = join(appliance.emptyDir, 'damaged');
     mkdirSync(damaged);
-    backUp(appliance.dataDir, databasePath(damaged), appliance.clock);
+    backUp(databasePath(damaged), kept(appliance.dataDir, appliance.clock));
     truncateSync(databasePath(damaged), 8192);
-    expect(() => backUp(damaged, appliance.file, appliance.clock)).toThrow();
+    expect(() => backUp(appliance.file, kept(damaged, appliance.clock))).toThrow();
     expect(existsSync(appliance.file)).toBe(false);
   });
 });
@@ -105,12 +107,12 @@ describe('a restore', () => {
   test('brings people and the secret back, and lets nobody in', async () => {
     await using appliance = await inUse();
     const { emptyDir, file, clock } = appliance;
-    backUp(appliance.dataDir, file, clock);
+    backUp(file, kept(appliance.dataDir, clock));
     const dataDir = join(emptyDir, 'data');
     mkdirSync(dataDir, { mode: 0o700 });
     const writtenAt = clock.now();
     await clock.advance(60_000);
-    expect(await restoreBackup(file, dataDir, clock)).toEqual({
+    expect(await restoreBackup(file, kept(dataDir, clock))).toEqual({
       writtenAt,
       sessionsEnded: 1,
       setAside: undefined,
@@ -149,8 +151,8 @@ describe('a restore', () => {
       tx.run(`INSERT INTO session_id_tokens VALUES ('${session.id}', 'sealed')`);
       tx.run(`INSERT INTO appliance_state (key, text) VALUES ('setup_secret_hash', 'x')`);
     });
-    backUp(appliance.dataDir, file, clock);
-    await restoreBackup(file, emptyDir, clock);
+    backUp(file, kept(appliance.dataDir, clock));
+    await restoreBackup(file, kept(emptyDir, clock));
     const path = databasePath(emptyDir);
     for (const table of [
       'host_tickets',
@@ -170,14 +172,14 @@ describe('a restore', () => {
   test('moves what was there aside, with what was not merged into it yet', async () => {
     await using appliance = await inUse();
     const { file, clock } = appliance;
-    backUp(appliance.dataDir, file, clock);
+    backUp(file, kept(appliance.dataDir, clock));
     await using other = temporaryDatabase(clock);
     await other.db.write((tx) =>
       tx.run(`INSERT INTO appliance_state (key, text) VALUES ('setup_secret_hash', 'other')`),
     );
     writeFileSync(join(other.directory, 'secret'), 'other secret');
     await other.db[Symbol.asyncDispose]();
-    const { setAside } = await restoreBackup(file, other.directory, clock);
+    const { setAside } = await restoreBackup(file, kept(other.directory, clock));
     expect(setAside).toBe(join(other.directory, 'before-restore-20300101T000000Z'));
     const aside = setAside ?? '';
     expect(readFileSync(join(aside, 'secret'), 'utf8')).toBe('other secret');
@@ -211,12 +213,15 @@ describe('a restore', () => {
   ])('from a file that %s changes nothing', async (_, spoil) => {
     await using appliance = await inUse();
     const { file, clock } = appliance;
-    backUp(appliance.dataDir, file, clock);
+    backUp(file, kept(appliance.dataDir, clock));
     await using other = temporaryDatabase(clock);
     await other.db[Symbol.asyncDispose]();
     const before = contentOf(other.directory);
     spoil(file);
-    await expect(restoreBackup(file, other.directory, clock)).rejects.toMatchObject({ exitCode: 1 });
+    const error: unknown = await restoreBackup(file, kept(other.directory, clock)).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ exitCode: 1 });
     expect(contentOf(other.directory)).toEqual(before);
   });
 });
