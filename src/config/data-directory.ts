@@ -14,9 +14,17 @@ const NOT_OWNER = 0o077;
  * @throws CommandError
  */
 export function prepareDataDirectory(path: string, log: Pick<Logger, 'warn'>): void {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = look(path);
   if (found === undefined) make(path);
   else inspect(path, found, log);
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw failure(path, error);
+  }
 }
 
 function make(path: string): void {

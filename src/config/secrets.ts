@@ -38,15 +38,23 @@ const OWNER_ONLY = 0o600;
 export function loadKeyRing({ config, log }: SecretsDeps): KeyRing {
   const { data_dir, secret, previous_secrets } = config;
   const previous = previous_secrets.map(bytesOf);
-  if (secret !== undefined) return ringOf(secret, previous);
-  const path = join(data_dir, SECRET_FILE);
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
-    make(data_dir, path, previous);
-    log.info('made the secret that all keys come from; it belongs into every backup', { file: path });
+  return ringOf(secret ?? keptSecret(data_dir, previous, log), previous);
+}
+
+function keptSecret(dataDir: string, previous: readonly Uint8Array[], log: SecretsDeps['log']): string {
+  const path = join(dataDir, SECRET_FILE);
+  try {
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+      make(dataDir, path, previous);
+      log.info('made the secret that all keys come from; it belongs into every backup', { file: path });
+    }
+    sweep(dataDir);
+    restrict(path, log);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new CommandError(`${path} cannot be made or used (${code})`, 1, { cause: error });
   }
-  sweep(data_dir);
-  restrict(path, log);
-  return ringOf(read(path), previous);
+  return read(path);
 }
 
 function read(path: string): string {
@@ -56,14 +64,12 @@ function read(path: string): string {
   } catch (error) {
     throw new CommandError(
       `${path} cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`,
-      1,
     );
   }
   const fault = secretFault(text);
   if (fault === undefined) return text;
   throw new CommandError(
     `${path} does not hold ${fault}; put it back from a backup, or remove it to begin anew`,
-    1,
   );
 }
 
@@ -73,13 +79,10 @@ function make(dataDir: string, path: string, previous: readonly Uint8Array[]): v
   try {
     write(temporary, `${freshSecret(previous)}\n`);
     publish(temporary, path);
+  } finally {
     rmSync(temporary, { force: true });
-    syncDirectory(dataDir);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw new CommandError(`${path} cannot be made (${code})`, 1, { cause: error });
   }
+  syncDirectory(dataDir);
 }
 
 function write(path: string, text: string): void {

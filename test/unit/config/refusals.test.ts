@@ -362,7 +362,7 @@ describe('a configuration file is refused', () => {
 });
 
 describe('an unknown key is refused, with the known one that was meant', () => {
-  test.each([
+  const cases: [toml: string, key: string, nearest: string | undefined][] = [
     ['lisen = "127.0.0.1:1"', 'lisen', 'listen'],
     ['[sesions]\ncache_size = 5', 'sesions', 'sessions'],
     ['[sessions]\ncach_size = 5', 'sessions.cach_size', 'sessions.cache_size'],
@@ -379,11 +379,15 @@ describe('an unknown key is refused, with the known one that was meant', () => {
     ['[__proto__]\nx = 1', '__proto__', undefined],
     ['constructor = 1', 'constructor', undefined],
     [`${'x'.repeat(500)} = 1`, `${'x'.repeat(80)}…`, undefined],
-  ])('%s', (toml, key, nearest) => {
-    expect(problemsOf(toml)).toContainEqual(
-      expect.objectContaining({ key, found: undefined, expected: 'there is no such key', nearest }),
-    );
-  });
+  ];
+  test.each(cases.map(([toml, key, nearest]) => ({ toml, key, nearest })))(
+    '$key, $nearest',
+    ({ toml, key, nearest }) => {
+      expect(problemsOf(toml)).toContainEqual(
+        expect.objectContaining({ key, found: undefined, expected: 'there is no such key', nearest }),
+      );
+    },
+  );
 });
 
 test('everything is reported at once, also what does not go together beside what is wrong in itself', () => {
