@@ -4,20 +4,32 @@ import { locatePeer } from '../../scripts/peers.ts';
 
 export interface Load {
   /** Where the requests go: `http://127.0.0.1:port`. */
-  target: string;
+  origin: string;
   path: string;
+  /** `{host}` in a value stands for the host that the drawn token is good at. */
   headers: Readonly<Record<string, string>>;
-  /** A file of tokens, all of one length and one a line; each request takes one of them at random. */
-  tokens?: { file: string; count: number; length: number; cookieName: string };
+  /** Each request draws one of these at random, uniformly. Absent: all requests are the same. */
+  tokens?: DrawnTokens;
   seconds: number;
   connections: number;
   /** For the generated script. */
   directory: string;
 }
 
+export interface DrawnTokens {
+  /** Tokens of one length, one a line. */
+  file: string;
+  /** Drawn from the first so many lines. */
+  count: number;
+  length: number;
+  /** The token in line i is good at `hosts[i % hosts.length]`. */
+  hosts: readonly string[];
+  cookieName: string;
+}
+
 export interface LoadResult {
-  requestsPerSecond: number;
   requests: number;
+  requestsPerSecond: number;
 }
 
 /**
@@ -28,14 +40,14 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   const wrk = locatePeer('wrk');
   if (wrk === undefined) throw new Error('wrk is missing: apt-get install wrk');
   const script = join(load.directory, 'load.lua');
-  writeFileSync(script, luaScript(load));
-  const timing = [
-    `--threads=1`,
+  writeFileSync(script, load.tokens === undefined ? sameRequests(load) : drawnRequests(load, load.tokens));
+  const bounds = [
+    '--threads=1',
     `--connections=${load.connections}`,
     `--duration=${load.seconds}s`,
     '--timeout=5s',
   ];
-  const child = Bun.spawn([wrk, ...timing, '--script', script, load.target], {
+  const child = Bun.spawn([wrk, ...bounds, '--script', script, load.origin], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [text, errors, exitCode] = await Promise.all([
@@ -53,37 +65,51 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   };
 }
 
-/** The request is put together once, but for its token; drawing one is a slice of the file's text. */
-function luaScript({ path, headers, tokens, target }: Load): string {
-  const { host } = new URL(target);
-  const lines = Object.entries({ Host: host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
-  const head = `GET ${path} HTTP/1.1\r\n${lines.join('')}`;
-  const start = tokens === undefined ? `${head}\r\n` : `${head}Cookie: ${tokens.cookieName}=`;
-  return `
-local before, after = ${luaString(start)}, ${luaString(tokens === undefined ? '' : '\r\n\r\n')}
-local count, length, text = ${tokens?.count ?? 0}, ${tokens?.length ?? 0}, ''
-function setup(thread) thread:set('seed', os.time()) end
-function init()
-  math.randomseed(seed)
-  if count > 0 then
-    local file = io.open(${luaString(tokens?.file ?? '')}, 'rb')
-    text = file:read('*a')
-    file:close()
-  end
-end
-function request()
-  if count == 0 then return before end
-  local at = math.random(0, count - 1) * (length + 1)
-  return before .. text:sub(at + 1, at + length) .. after
-end
+const REPORT = `
 function done(summary)
   local errors = summary.errors
   local failures = errors.connect + errors.read + errors.write + errors.timeout + errors.status
   print(string.format('RESULT %d %d %d', summary.requests, summary.duration, failures))
 end
 `;
+
+/** wrk sends one request over and over by itself, as fast as it can. */
+function sameRequests({ path, headers }: Load): string {
+  const lines = Object.entries(headers).map(([name, value]) => `wrk.headers[${lua(name)}] = ${lua(value)}`);
+  return `wrk.path = ${lua(path)}\n${lines.join('\n')}\n${REPORT}`;
 }
 
-function luaString(text: string): string {
+/** All of a request but its token is put together once for each host; drawing one takes a slice of the file's text. */
+function drawnRequests(load: Load, { file, count, length, hosts, cookieName }: DrawnTokens): string {
+  const beginnings = hosts.map((host) => lua(`${requestHead(load, host)}Cookie: ${cookieName}=`));
+  return `
+local beginnings = { ${beginnings.join(',\n')} }
+local ending = ${lua('\r\n\r\n')}
+local text
+function setup(thread) thread:set('seed', os.time()) end
+function init()
+  math.randomseed(seed)
+  local file = io.open(${lua(file)}, 'rb')
+  text = file:read(${count * (length + 1)})
+  file:close()
+end
+function request()
+  local line = math.random(0, ${count - 1})
+  local at = line * ${length + 1}
+  return beginnings[line % ${hosts.length} + 1] .. text:sub(at + 1, at + ${length}) .. ending
+end
+${REPORT}`;
+}
+
+function requestHead({ origin, path, headers }: Load, host: string): string {
+  const all = { Host: new URL(origin).host, ...headers };
+  const lines = Object.entries(all).map(
+    ([name, value]) => `${name}: ${value.replaceAll('{host}', host)}\r\n`,
+  );
+  return `GET ${path} HTTP/1.1\r\n${lines.join('')}`;
+}
+
+/** A string literal of Lua. */
+function lua(text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\r', '\\r').replaceAll('\n', '\\n')}"`;
 }
