@@ -18,7 +18,7 @@ export const auditQuery = z.strictObject({
   before: wholeNumber(Number.MAX_SAFE_INTEGER)
     .optional()
     .describe('only rows older than this id: `next_before` of the page before'),
-  limit: wholeNumber(MAX_PAGE).default(DEFAULT_PAGE).describe('rows on a page'),
+  limit: wholeNumber(MAX_PAGE).default(DEFAULT_PAGE).describe(`rows on a page, ${DEFAULT_PAGE} unless told`),
   user: z
     .string()
     .regex(/^usr_[a-z2-7]{26}$/, { error: 'the id of a user' })

@@ -12,7 +12,9 @@ export function impliedRefusals({ access, method, params, query, body }: ApiRout
       ? refusal('forbidden', 'browser_session_required')
       : refusal('unauthorized', 'invalid_token')),
     ...(access.ownersOnly === true ? refusal('forbidden', 'owner_required') : []),
-    ...(method === 'GET' ? [] : refusal('forbidden', 'cross_origin')),
+    ...(method === 'GET'
+      ? []
+      : [...refusal('forbidden', 'cross_origin'), ...refusal('unavailable', 'shutting_down')]),
     ...(params === undefined ? [] : refusal('not_found', 'not_found')),
     ...(query === undefined
       ? []

@@ -101,7 +101,11 @@ function operation(route: ApiRoute, components: Components): Json {
       required: true,
       content: jsonContent(components.refer(route.body, 'input')),
     },
-    responses: { [route.answer.status]: answerOf(route, components), ...refusalsOf(route, components) },
+    responses: {
+      [route.answer.status]: answerOf(route, components),
+      ...refusalsOf(route, components),
+      default: { description: 'Any other error.', content: problemContent(components) },
+    },
   };
 }
 
@@ -133,19 +137,19 @@ function answerOf({ answer }: ApiRoute, components: Components): Json {
 }
 
 function refusalsOf(route: ApiRoute, components: Components): Json {
-  const schema = components.refer(problem, 'output');
   const codesByStatus = Map.groupBy([...impliedRefusals(route), ...(route.refusals ?? [])], statusOfRefusal);
   const responses: Json = {};
   for (const [status, refusals] of codesByStatus) {
     const codes = [...new Set(refusals.map(({ code }) => `\`${code}\``))].join(', ');
-    responses[status] = {
-      description: `Codes: ${codes}.`,
-      content: { 'application/problem+json': { schema } },
-    };
+    responses[status] = { description: `Codes: ${codes}.`, content: problemContent(components) };
   }
   return responses;
 }
 
 const statusOfRefusal = ({ kind }: ApiRefusal) => statusOf(kind);
+
+const problemContent = (components: Components): Json => ({
+  'application/problem+json': { schema: components.refer(problem, 'output') },
+});
 
 const jsonContent = (schema: Json): Json => ({ 'application/json': { schema } });

@@ -14,7 +14,9 @@ const label = z
   .trim()
   .min(1, { error: 'a text that is not empty' })
   .max(MAX_LABEL_LENGTH, { error: `at most ${MAX_LABEL_LENGTH} characters` })
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, { error: 'a text of one line, without control characters' });
+  .regex(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u, {
+    error: 'a text of one line, without control characters',
+  });
 
 export const newTokenDto = z
   .strictObject(

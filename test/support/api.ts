@@ -1,6 +1,7 @@
 import { auditRoutes } from '../../src/audit/routes.ts';
 import { mountApi } from '../../src/http/api-mount.ts';
 import type { ApiRoute } from '../../src/http/api-route.ts';
+import { openApiDocument } from '../../src/http/openapi.ts';
 import { cookieName } from '../../src/http/cookies.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
 import type { Router } from '../../src/http/router.ts';
@@ -16,6 +17,7 @@ import { sessionRoutes } from '../../src/sessions/routes.ts';
 import { invitationRoutes } from '../../src/sign-in/routes-invitations.ts';
 import type { UserId } from '../../src/users/model.ts';
 import { userRoutes } from '../../src/users/routes.ts';
+import { apiContract, type OpenApiDocument } from './api-contract.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
 import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
@@ -53,7 +55,7 @@ export interface TemporaryApi extends AsyncDisposable {
   guard: SessionGuard;
   port: number;
   router: Router;
-  /** Sends a real request. */
+  /** Sends a real request; an answer that `/openapi.json` does not describe is an error. */
   call(path: string, options?: CallOptions): Promise<Response>;
   /** A new person, or another session of one. */
   signIn(userId?: UserId): Promise<SignedIn>;
@@ -96,17 +98,12 @@ export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApi
     ...userSessionRoutes({ ledger, access, users: people.store }),
     ...invitationRoutes({ invitations: local.invitations, access }),
   ];
+  const described = { routes, origin: TEST_ORIGIN, cookie: TEST_COOKIE, version: '1.2.3' };
   let router: Router | undefined;
   const server = temporaryServer(
     (added) => {
       router = added;
-      mountApi(added, {
-        routes,
-        maxBodyBytes: MAX_BODY_BYTES,
-        origin: TEST_ORIGIN,
-        cookie: TEST_COOKIE,
-        version: '1.2.3',
-      });
+      mountApi(added, { ...described, maxBodyBytes: MAX_BODY_BYTES });
     },
     {
       origin: ORIGIN,
@@ -116,11 +113,13 @@ export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApi
   );
   if (router === undefined) throw new Error('the server added no routes');
 
-  const call = (
+  const document = JSON.parse(JSON.stringify(openApiDocument(described))) as OpenApiDocument;
+  const check = apiContract(document);
+  const call = async (
     path: string,
     { method = 'GET', cookie, bearer, json, body, headers, signal }: CallOptions = {},
-  ) =>
-    fetch(`http://127.0.0.1:${server.port}${path}`, {
+  ) => {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, {
       method,
       redirect: 'manual',
       ...(signal !== undefined && { signal }),
@@ -134,6 +133,9 @@ export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApi
         ...headers,
       },
     });
+    await check(method, path, response);
+    return response;
+  };
 
   const signIn = async (known?: UserId): Promise<SignedIn> => {
     const userId = known ?? (await base.addUser());

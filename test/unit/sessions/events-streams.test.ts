@@ -1,0 +1,140 @@
+import { expect, test } from 'bun:test';
+import { temporaryApi, type SignedIn, type TemporaryApi } from '../../support/api.ts';
+import { eventStreamReader } from '../../support/event-stream-reader.ts';
+import { sessionEventStreams } from '../../../src/sessions/events-streams.ts';
+import { encodeEvent, eventStream } from '../../../src/sessions/events-stream.ts';
+import type { Session } from '../../../src/sessions/model.ts';
+
+function sessionOf({ base }: TemporaryApi, { sessionId }: SignedIn): Session {
+  const session = base.ledger.find(sessionId);
+  if (session === undefined) throw new Error('the session is stored');
+  return session;
+}
+
+/** Streams whose attachments to the ledger are counted. */
+function counted(api: TemporaryApi) {
+  const { ledger } = api.base;
+  let attached = 0;
+  let described = 0;
+  const streams = sessionEventStreams({
+    ledger: {
+      list: (userId) => ledger.list(userId),
+      attach(id, close) {
+        attached++;
+        const attachment = ledger.attach(id, close);
+        let isOver = false;
+        return {
+          [Symbol.dispose]() {
+            if (!isOver) attached--;
+            isOver = true;
+            attachment[Symbol.dispose]();
+          },
+        };
+      },
+    },
+    events: ledger.events,
+    describe(session) {
+      described++;
+      return { id: session.id };
+    },
+    maxStreamsPerUser: 10,
+  });
+  return { streams, attached: () => attached, described: () => described };
+}
+
+test('an event is one line of data, whatever is in it', () => {
+  expect(encodeEvent('created', { label: 'a\n\nevent: revoked\r' })).toBe(
+    'event: created\ndata: {"label":"a\\n\\nevent: revoked\\r"}\n\n',
+  );
+});
+
+test('opening for a session that ended meanwhile is refused and leaves nothing attached', async () => {
+  await using api = temporaryApi();
+  const ada = await api.signIn();
+  const stale = sessionOf(api, ada);
+  await api.base.ledger.end(ada.sessionId, { reason: 'signed_out' });
+  const { streams, attached } = counted(api);
+  expect(() => streams.open(stale)).toThrow('has ended');
+  expect([attached(), streams.count]).toEqual([0, 0]);
+});
+
+test('however a stream ends, it is forgotten once', async () => {
+  await using api = temporaryApi();
+  const session = sessionOf(api, await api.signIn());
+  const { streams, attached } = counted(api);
+  const abandoned = streams.open(session);
+  const cancelled = streams.open(session);
+  const ended = streams.open(session);
+  const kept = streams.open(session);
+  expect(attached()).toBe(4);
+  abandoned.abandon();
+  abandoned.abandon();
+  await cancelled.body.cancel();
+  cancelled.end('too_slow');
+  ended.end('expired');
+  ended.end('expired');
+  ended.abandon();
+  expect([attached(), streams.count]).toEqual([1, 1]);
+  streams[Symbol.dispose]();
+  streams[Symbol.dispose]();
+  expect([attached(), streams.count]).toEqual([0, 0]);
+  expect(await eventStreamReader(new Response(kept.body)).rest()).toEqual([
+    { event: 'end', data: { reason: 'shutting_down' } },
+  ]);
+});
+
+test('an event is described once for all streams of a user, and not at all for who has none', async () => {
+  await using api = temporaryApi();
+  const ada = await api.signIn();
+  const { streams, described } = counted(api);
+  const readers = Array.from({ length: 3 }, () =>
+    eventStreamReader(new Response(streams.open(sessionOf(api, ada)).body)),
+  );
+  await api.signIn();
+  const phone = await api.signIn(ada.userId);
+  for (const reader of readers)
+    expect(await reader.event()).toEqual({ event: 'created', data: { id: phone.sessionId } });
+  expect(described()).toBe(1);
+  streams[Symbol.dispose]();
+});
+
+test('what runs out is told once, also to a stream that came later', async () => {
+  await using api = temporaryApi();
+  const ada = await api.signIn();
+  const phone = await api.signIn(ada.userId);
+  const { ledger } = api.base;
+  let hidden = false;
+  const streams = sessionEventStreams({
+    ledger: {
+      list: (userId) => ledger.list(userId).filter(({ id }) => !(hidden && id === phone.sessionId)),
+      attach: (id, close) => ledger.attach(id, close),
+    },
+    events: ledger.events,
+    describe: ({ id }) => ({ id }),
+    maxStreamsPerUser: 10,
+  });
+  const first = eventStreamReader(new Response(streams.open(sessionOf(api, ada)).body));
+  hidden = true;
+  const second = eventStreamReader(new Response(streams.open(sessionOf(api, ada)).body));
+  streams.tellExpired();
+  streams.tellExpired();
+  streams[Symbol.dispose]();
+  const expected = [
+    { event: 'expired', data: { id: phone.sessionId } },
+    { event: 'end', data: { reason: 'shutting_down' } },
+  ];
+  expect(await first.rest()).toEqual(expected);
+  expect(await second.rest()).toEqual(expected);
+});
+
+test('a full queue ends the stream with its reason, and what was queued is still read', async () => {
+  let ends = 0;
+  const stream = eventStream(() => ends++);
+  const chunk = new TextEncoder().encode(encodeEvent('created', { text: 'x'.repeat(50_000) }));
+  for (let each = 0; each < 10; each++) stream.send(chunk);
+  stream.keepAlive();
+  expect(ends).toBe(1);
+  const events = await eventStreamReader(new Response(stream.body)).rest();
+  expect(events).toHaveLength(7);
+  expect(events.at(-1)).toEqual({ event: 'end', data: { reason: 'too_slow' } });
+});
