@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test';
 import * as fc from 'fast-check';
-import { ConfigError } from '../../src/config/problem.ts';
 import { knownEntries, knownKeys } from '../../src/config/known-keys.ts';
 import { environmentName, flagName } from '../../src/config/names.ts';
 import { printConfig } from '../../src/config/print.ts';
+import { ConfigError } from '../../src/config/problem.ts';
 import { configDirectory } from '../support/config-directory.ts';
 
 /** Stands wherever a secret may stand or end up by a slip: it must never come out. */
