@@ -172,6 +172,8 @@ export const configSchema = z.strictObject({
     touch_interval: duration('5s').describe('how often last uses are written, in one transaction'),
     reap_interval: duration('5m').describe('how often expired rows are deleted'),
     live_check_interval: duration('30s').describe('how often sessions that hold live streams are re-read'),
+    event_streams_per_user: count(100).describe('streams of session events that one person may hold open'),
+    event_keep_alive: duration('25s').describe('how often an idle stream of session events gets a comment'),
     cache_size: count(50_000, 10_000_000).describe('sessions kept in memory'),
     cache_ttl: duration('10m').describe('how long an entry is believed before it is read again'),
     unknown_cache_size: count(10_000, 10_000_000).describe('unknown credentials remembered'),
