@@ -93,7 +93,11 @@ test('a stranger learns of nothing but that they are one', async () => {
     api.call('/api/v1/things/abc', { headers: stranger }),
     api.call('/api/v1/things/nonsense', { headers: stranger }),
     api.call('/api/v1/things/abc?nonsense', { headers: stranger }),
-    api.call('/api/v1/things/abc', { method: 'POST', body: '{', headers: { ...stranger, 'content-type': 'x/y' } }),
+    api.call('/api/v1/things/abc', {
+      method: 'POST',
+      body: '{',
+      headers: { ...stranger, 'content-type': 'x/y' },
+    }),
   ];
   for (const response of await Promise.all(asks)) {
     expect(response.headers.get('www-authenticate')).toBe('Bearer');
@@ -146,7 +150,9 @@ test('a refusal names places and expectations, and repeats nothing', async () =>
     'The body does not fit: name: at most 10 characters; tags.1: a text; it has a key that is not known here.',
   );
   const many = { name: 'x', tags: Array.from({ length: 50 }, () => 0) };
-  expect((await refusal(await api.post(JSON.stringify(many), 'application/json'))).detail).toEndWith('and 45 more.');
+  expect((await refusal(await api.post(JSON.stringify(many), 'application/json'))).detail).toEndWith(
+    'and 45 more.',
+  );
 });
 
 test('what a path cannot name is not there', async () => {
