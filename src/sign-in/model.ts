@@ -55,6 +55,14 @@ export type SignInRefusal =
   /** The setup link or the invitation that this was to complete is no longer good. */
   | 'purpose_over';
 
+/** The browser that asks. */
+export interface SignInVisitor {
+  readonly address: string;
+  readonly userAgent: string | undefined;
+  /** The session it holds already, which a new one replaces. */
+  readonly sessionId: SessionId | undefined;
+}
+
 export type SignInOutcome =
   | { readonly ok: true; readonly token: SessionToken; readonly user: User; readonly returnTo: string }
   | {

@@ -12,6 +12,7 @@ import { type BackchannelLogout, backchannelLogout } from './backchannel-logout.
 import { idTokens } from './id-tokens.ts';
 import type { LocalSignInFeature } from './open-local.ts';
 import { backchannelLogoutCounts, signInCounts } from './metrics.ts';
+import { providerSession } from './provider-session.ts';
 import { type ProviderSignOut, providerSignOut } from './provider-sign-out.ts';
 import { openProviders, type Providers } from './providers.ts';
 import { completePurpose } from './purposes.ts';
@@ -70,10 +71,16 @@ export function openProviderSignIn(deps: OpenProviderSignInDeps): ProviderSignIn
       audit,
       providers,
       attempts,
-      logouts,
-      idTokens: tokens,
+      openSession: providerSession({
+        ledger,
+        attempts,
+        logouts,
+        idTokens: tokens,
+        completePurpose: completePurpose({ people: people.acts, store: people.store, ...local }),
+        audit,
+        clock,
+      }),
       providerSignOut: leaving,
-      completePurpose: completePurpose({ people: people.acts, store: people.store, ...local }),
       count: signInCounts(metrics),
       attemptLifetimeMs: config.sign_in.attempt_lifetime,
     }),

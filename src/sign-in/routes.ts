@@ -9,8 +9,9 @@ import { AppError } from '../lib/app-error.ts';
 import type { SessionGuard } from '../sessions/guard.ts';
 import type { SessionToken } from '../sessions/model.ts';
 import { type AttemptCookies, readState } from './guard.ts';
+import type { SignInVisitor } from './model.ts';
 import { cookieHeaders, refusedPage } from './pages.ts';
-import type { BegunAttempt, SignInService, SignInVisitor } from './service.ts';
+import type { SignInService } from './service.ts';
 
 export interface SignInRoutesDeps {
   service: SignInService;
@@ -42,11 +43,6 @@ async function begin(deps: SignInRoutesDeps, request: Request, provider: string)
   takeFrom(deps.limits.begun, request);
   const visitor = await visitorOf(deps.guard, request);
   const begun = await service.begin({ provider, purpose: 'sign_in', returnTo, visitor });
-  return goToProvider(cookies, request, begun);
-}
-
-/** The redirect with which an attempt begins; for a form's answer see `continueResponse`. */
-function goToProvider(cookies: AttemptCookies, request: Request, begun: BegunAttempt): Response {
   const headers = cookieHeaders(cookies.begin(request, begun));
   headers.set('location', begun.location);
   return new Response(null, { status: 303, headers });
@@ -72,8 +68,7 @@ function sessionCookie({ origin, absoluteLifetimeMs }: SignInRoutesDeps, token: 
   return setCookie(origin, cookieName(origin), token, absoluteLifetimeMs / 1000);
 }
 
-/** Who asks, for the service. */
-export async function visitorOf(guard: SessionGuard, request: Request): Promise<SignInVisitor> {
+async function visitorOf(guard: SessionGuard, request: Request): Promise<SignInVisitor> {
   const { address, userAgent } = requestContext(request);
   const caller = await guard.optionalBrowserSession(request);
   return { address, userAgent, sessionId: caller?.session.id };
