@@ -1,4 +1,3 @@
-import { auditRoutes } from '../../src/audit/routes.ts';
 import { mountApi } from '../../src/http/api-mount.ts';
 import type { ApiRoute } from '../../src/http/api-route.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
@@ -7,16 +6,11 @@ import { parseOrigin } from '../../src/http/origin.ts';
 import type { Router } from '../../src/http/router.ts';
 import { toSessionEvent } from '../../src/sessions/dto.ts';
 import { type SessionEventStreams, sessionEventStreams } from '../../src/sessions/events-streams.ts';
-import { apiAccess, type SessionGuard, sessionGuard } from '../../src/sessions/guard.ts';
+import { type SessionGuard, sessionGuard } from '../../src/sessions/guard.ts';
 import type { SessionId, SessionToken } from '../../src/sessions/model.ts';
 import { personalTokens } from '../../src/sessions/personal-tokens.ts';
-import { eventRoutes } from '../../src/sessions/routes-events.ts';
-import { tokenRoutes } from '../../src/sessions/routes-tokens.ts';
-import { userSessionRoutes } from '../../src/sessions/routes-users.ts';
-import { sessionRoutes } from '../../src/sessions/routes.ts';
-import { invitationRoutes } from '../../src/sign-in/routes-invitations.ts';
 import type { UserId } from '../../src/users/model.ts';
-import { userRoutes } from '../../src/users/routes.ts';
+import { apiRoutes } from '../../src/web/api-routes.ts';
 import { apiContract, type OpenApiDocument } from './api-contract.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
@@ -74,7 +68,6 @@ export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApi
   const { base, people, local } = accounts;
   const { ledger, db, audit, clock, config } = base;
   const guard = sessionGuard({ ledger, origin: ORIGIN, audit, clock });
-  const access = apiAccess(guard);
   const streams = sessionEventStreams({
     ledger,
     events: ledger.events,
@@ -89,15 +82,16 @@ export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApi
     maxLifetimeMs: config.sessions.personal_max_lifetime,
     isProtectedHost: (host) => host === PROTECTED_HOST,
   });
-  const routes = [
-    ...sessionRoutes({ ledger, access, origin: ORIGIN }),
-    ...eventRoutes({ streams, access }),
-    ...tokenRoutes({ tokens, access }),
-    ...auditRoutes({ store: base.auditStore, access: access.scoped('audit:read') }),
-    ...userRoutes({ people: people.acts, store: people.store, owner: access.owner }),
-    ...userSessionRoutes({ ledger, access, users: people.store }),
-    ...invitationRoutes({ invitations: local.invitations, access }),
-  ];
+  const routes = apiRoutes({
+    origin: ORIGIN,
+    guard,
+    ledger,
+    streams,
+    tokens,
+    people,
+    invitations: local.invitations,
+    auditStore: base.auditStore,
+  });
   const described = { routes, origin: TEST_ORIGIN, cookie: TEST_COOKIE, version: '1.2.3' };
   let router: Router | undefined;
   const server = temporaryServer(

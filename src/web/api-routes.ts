@@ -1,0 +1,43 @@
+import { auditRoutes } from '../audit/routes.ts';
+import type { AuditStore } from '../audit/store.ts';
+import type { ApiRoute } from '../http/api-route.ts';
+import type { PublicOrigin } from '../http/origin.ts';
+import type { SessionEventStreams } from '../sessions/events-streams.ts';
+import { apiAccess, type SessionGuard } from '../sessions/guard.ts';
+import type { Ledger } from '../sessions/ledger.ts';
+import type { PersonalTokens } from '../sessions/personal-tokens.ts';
+import { eventRoutes } from '../sessions/routes-events.ts';
+import { tokenRoutes } from '../sessions/routes-tokens.ts';
+import { userSessionRoutes } from '../sessions/routes-users.ts';
+import { sessionRoutes } from '../sessions/routes.ts';
+import type { Invitations } from '../sign-in/invitations.ts';
+import { invitationRoutes } from '../sign-in/routes-invitations.ts';
+import type { OpenPeople } from '../users/open-people.ts';
+import { userRoutes } from '../users/routes.ts';
+
+export interface ApiRoutesDeps {
+  /** The origin of `url`. */
+  origin: PublicOrigin;
+  guard: SessionGuard;
+  ledger: Ledger;
+  streams: SessionEventStreams;
+  tokens: PersonalTokens;
+  people: Pick<OpenPeople, 'acts' | 'store'>;
+  invitations: Invitations;
+  auditStore: AuditStore;
+}
+
+/** Everything that `/api/v1` serves and `/openapi.json` describes. */
+export function apiRoutes(deps: ApiRoutesDeps): ApiRoute[] {
+  const { origin, guard, ledger, streams, tokens, people, invitations, auditStore } = deps;
+  const access = apiAccess(guard);
+  return [
+    ...sessionRoutes({ ledger, access, origin }),
+    ...eventRoutes({ streams, access }),
+    ...tokenRoutes({ tokens, access }),
+    ...auditRoutes({ store: auditStore, access: access.scoped('audit:read') }),
+    ...userRoutes({ people: people.acts, store: people.store, owner: access.owner }),
+    ...userSessionRoutes({ ledger, access, users: people.store }),
+    ...invitationRoutes({ invitations, access }),
+  ];
+}
