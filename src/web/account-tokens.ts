@@ -110,8 +110,8 @@ ${tokenForm(deps)}`;
 function tokenTable(tokens: readonly Session[], now: number): Html {
   const rows = tokens.map(
     (token) => html`<tr>
-<td><strong>${token.label}</strong><br><small>Made ${instant(token.createdAt)}</small></td>
-<td data-label="Good for">${goodFor(token)}</td>
+<td><strong class="any">${token.label}</strong><br><small>Made ${instant(token.createdAt)}</small></td>
+<td data-label="Good for"><span class="any">${goodFor(token)}</span></td>
 <td data-label="Last used">${token.lastSeenAt > token.createdAt ? ago(token.lastSeenAt, now) : 'never'}</td>
 <td data-label="Ends">${instant(sessionEndsAt(token))}</td>
 <td><form class="inline" method="post" action="${PATH}/revoke">

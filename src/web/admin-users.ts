@@ -95,7 +95,7 @@ function userTable(users: readonly User[], caller: Caller, now: number): Html {
     (user) => html`<tr>
 <td><a href="${USERS_PATH}/${user.id}"><strong>${user.username}</strong></a>${user.id === caller.user.id && html` <span class="badge">You</span>`}<br>
 <small>${user.displayName}</small></td>
-<td data-label="E-mail">${user.email ?? '–'}</td>
+<td data-label="E-mail"><span class="any">${user.email ?? '–'}</span></td>
 <td data-label="Role">${user.role}</td>
 <td data-label="Status">${user.status === 'active' ? 'active' : html`<strong>disabled</strong>`}</td>
 <td data-label="Signed in">${user.lastSignInAt === undefined ? 'never' : ago(user.lastSignInAt, now)}</td>

@@ -27,8 +27,14 @@ ${hint !== undefined && html`<p class="hint" id="${name}-hint">${hint}</p>`}
 `;
 }
 
-/** The name and the password of somebody new. `username` is repeated only where it was well formed. */
-export function newAccountFields(username: string | undefined): Html {
+/** The name and the password of somebody new, with the names that were typed already where they were well formed. */
+export function newAccountFields({
+  username,
+  displayName,
+}: {
+  username?: string | undefined;
+  displayName?: string | undefined;
+}): Html {
   return html`${field({
     name: 'username',
     label: 'User name',
@@ -40,6 +46,7 @@ export function newAccountFields(username: string | undefined): Html {
     name: 'display_name',
     label: 'Your name',
     hint: 'As others should see it. Optional.',
+    value: displayName,
     autocomplete: 'name',
     isOptional: true,
   })}${newPasswordFields()}`;

@@ -7,7 +7,7 @@ import type { TypedAccount } from '../sign-in/local-accounts.ts';
 import type { LocalSignIn, Visitor } from '../sign-in/local-session.ts';
 import type { NewAttempt } from '../sign-in/service.ts';
 import { readSecret } from '../sign-in/single-use-secret.ts';
-import { isUsername } from '../users/name.ts';
+import { cleanDisplayName, isUsername } from '../users/name.ts';
 import type { WebDeps } from './deps.ts';
 import { errorNotice, linkField, newAccountFields } from './fields.ts';
 import { readOwnForm, seeOther, signedInCookies, visitorOf } from './visits.ts';
@@ -35,12 +35,11 @@ export function joiningPage(
   form?: URLSearchParams,
   refusal?: AppError,
 ): Response {
-  const username = form && singleParam(form, 'username');
   const body = html`${errorNotice(refusal?.message)}
 ${joining.intro}
 <form class="card" method="post" action="${joining.path}">
 ${linkField(linkToKeep(form, refusal))}
-${newAccountFields(username !== undefined && isUsername(username) ? username : undefined)}
+${newAccountFields(form === undefined ? {} : typedNames(form))}
 <button class="wide" name="via" value="${VIA_PASSWORD}">${joining.action}</button>
 ${providerChoices(deps)}
 </form>`;
@@ -53,6 +52,14 @@ ${providerChoices(deps)}
     narrow: true,
     fragmentScript: true,
   });
+}
+
+function typedNames(form: URLSearchParams) {
+  const username = (singleParam(form, 'username') ?? '').trim();
+  return {
+    username: isUsername(username) ? username : undefined,
+    displayName: cleanDisplayName(singleParam(form, 'display_name')),
+  };
 }
 
 /** A link that is no good is asked for again; a good one need not be pasted twice. */
@@ -72,7 +79,7 @@ function providerChoices({ providers }: WebDeps): Html | undefined {
       html`<li><button class="wide quiet" name="via" value="${VIA_PROVIDER}${name}" formnovalidate>Continue with ${label}</button></li>
 `,
   );
-  return html`<p class="or">or, without a password of its own</p>
+  return html`<p class="or">or, without a password here</p>
 <ul class="stack">${buttons}</ul>`;
 }
 

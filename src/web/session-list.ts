@@ -55,13 +55,13 @@ function browserRow(session: Session, options: SessionListOptions): Html {
 
 function childRow(session: Session, options: SessionListOptions): Html {
   const hosts = hostsOf(session.audience).join(', ');
-  const what = html`<span class="child">${hosts === '' ? 'Another host' : hosts}</span>`;
+  const what = html`<span class="child any">${hosts === '' ? 'Another host' : hosts}</span>`;
   return row(session, options, what, endButton(session, options, 'Sign out'));
 }
 
 function programRow(session: Session, options: SessionListOptions): Html {
   const kind = session.kind === 'device' ? 'Device' : 'Token';
-  const what = html`<strong>${session.label ?? session.clientId ?? session.id}</strong>
+  const what = html`<strong class="any">${session.label ?? session.clientId ?? session.id}</strong>
 <br><small>${kind}, made ${instant(session.createdAt)}</small>`;
   return row(session, options, what, endButton(session, options, 'Revoke'));
 }
