@@ -3,8 +3,8 @@ import { LRUCache } from 'lru-cache';
 import { systemClock } from '../src/lib/clock.ts';
 import { type FoundCredential, type SessionCache, sessionCache } from '../src/sessions/cache.ts';
 import type { TokenHash } from '../src/sessions/model.ts';
-import { madeUpCredential } from './support/made-up-sessions.ts';
 import type { Benchmark } from './support/figures.ts';
+import { madeUpCredential } from './support/made-up-sessions.ts';
 import { interleave, operationsPerSecond } from './support/rounds.ts';
 import { median } from './support/statistics.ts';
 

@@ -1,6 +1,6 @@
+import { Database } from 'bun:sqlite';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { Database } from 'bun:sqlite';
 import { databasePath } from '../src/db/files.ts';
 import { passesCheck } from './support/check.ts';
 import { benchDirectory } from './support/directory.ts';

@@ -7,7 +7,7 @@ const tool = (name: string) => `node_modules/.bin/${name}`;
 
 const STEPS: readonly Step[] = [
   { title: 'format', command: [tool('biome'), 'ci', '--linter-enabled=false', '.'] },
-  { title: 'lint', command: [tool('oxlint'), '--type-aware', '--deny-warnings'] },
+  { title: 'lint', command: [bun, 'run', 'lint'] },
   { title: 'types', command: [tool('tsc'), '-p', '.'] },
   { title: 'unused code', command: [tool('knip')] },
   { title: 'migrations match the schema', command: [bun, 'scripts/migrations.ts'] },

@@ -22,7 +22,9 @@ export function openEventStream(origin: string, token: string): Promise<OpenStre
       else if (received.length > 12) reject(new Error(received.slice(0, 400)));
     };
     const socket = {
-      open: (opened: { write: (text: string) => unknown }) => opened.write(requestText(token)),
+      open(opened: { write: (text: string) => number }) {
+        opened.write(requestText(token));
+      },
       data: (_socket: unknown, chunk: Uint8Array) => onData(chunk),
       close: () => ended.resolve(performance.now()),
       error: (_socket: unknown, error: Error) => reject(error),

@@ -1,6 +1,6 @@
+import type { Database } from 'bun:sqlite';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Database } from 'bun:sqlite';
 import { loadKeyRing } from '../../src/config/secrets.ts';
 import { databasePath } from '../../src/db/files.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
@@ -8,7 +8,7 @@ import { connect } from '../../src/db/open.ts';
 import { newId } from '../../src/lib/random.ts';
 import { hostAudience, originAudience } from '../../src/sessions/audience.ts';
 import type { Audience, SessionToken } from '../../src/sessions/model.ts';
-import { hashToken, type TokenMint, TOKEN_LENGTH, tokenMint } from '../../src/sessions/token.ts';
+import { hashToken, TOKEN_LENGTH, type TokenMint, tokenMint } from '../../src/sessions/token.ts';
 
 /** Hosts behind forward-auth; every person has one session at each. */
 export const APP_HOSTS = Array.from({ length: 10 }, (_, index) => `app-${index}.example.com`);

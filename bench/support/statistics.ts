@@ -11,5 +11,3 @@ export function percentile(values: readonly number[], percent: number): number {
   if (value === undefined) throw new Error('no values');
   return value;
 }
-
-export const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
