@@ -8,6 +8,8 @@ type BunServer = Bun.Server<undefined>;
 type Routes = Record<string, (request: Request, server: BunServer) => Response | Promise<Response>>;
 
 export interface ListenerOptions {
+  /** The key of the configuration that says where, for the complaint when it cannot be. */
+  key: 'listen' | 'metrics_listen';
   hostname: string;
   /** 0 for any that is free. */
   port: number;
@@ -83,13 +85,23 @@ export function listen(options: ListenerOptions): Listener {
 }
 
 function serveFirst(options: ListenerOptions): BunServer {
-  const { hostname, port, tls } = options;
+  const { key, hostname, port, tls } = options;
   try {
     return serve(options, port, tls);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : 'unknown error';
-    throw new CommandError(`cannot listen on ${hostname}, port ${port}: ${reason}`, 1, { cause: error });
+    const address = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`;
+    throw new CommandError(`${key} = "${address}": ${listenRefusal(error)}`, 1, { cause: error });
   }
+}
+
+/** Why an address cannot be listened on, in words for the operator. */
+export function listenRefusal(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error';
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE') return 'in use by another program';
+  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';
+  if (code === 'EACCES') return 'this user may not listen there (ports below 1024 need permission)';
+  return error.message;
 }
 
 function serve(options: ListenerOptions, port: number, tls: TlsMaterial | undefined): BunServer {

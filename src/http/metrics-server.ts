@@ -31,6 +31,7 @@ export function startMetricsServer({ listen: address, metrics, clock, log }: Met
       ? new Response(metrics.render(), { headers })
       : new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } });
   const listener = listen({
+    key: 'metrics_listen',
     ...address,
     routes: { [METRICS_PATH]: scrape },
     fetch: () => new Response(null, { status: 404 }),

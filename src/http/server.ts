@@ -95,6 +95,7 @@ export function startServer(options: ServerOptions): Server {
     log,
   });
   const listener = listen({
+    key: 'listen',
     ...options.listen,
     routes,
     fetch,

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { parseListen } from '../../config/hosts.ts';
+import { listenRefusal } from '../../http/listener.ts';
 import { parseRange } from '../../lib/ip-address.ts';
 import { askHealth, healthUrl } from '../health.ts';
 import { type Check, type Finding, findingsAbout } from './finding.ts';
@@ -65,16 +66,9 @@ function tryToListen(key: string, address: string): Promise<Finding> {
   const { hostname, port } = parseListen(address) ?? { hostname: '', port: 0 };
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(fail(`${address}: ${reasonOf(error)}`)));
+    server.once('error', (error) => resolve(fail(`${address}: ${listenRefusal(error)}`)));
     server.listen({ host: hostname, port, exclusive: true }, () =>
       server.close(() => resolve(ok(`${address} is free`))),
     );
   });
-}
-
-function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'EADDRINUSE') return 'another program listens there';
-  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';
-  if (code === 'EACCES') return 'this user may not listen there (ports below 1024 need permission)';
-  return message;
 }

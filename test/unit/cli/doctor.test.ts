@@ -109,7 +109,7 @@ describe('listeners', () => {
     const other = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } });
     const config = configured(directory.path, { listen: `127.0.0.1:${other.port}` });
     expect(await about('listen', config)).toMatchObject([
-      { level: 'fail', text: `127.0.0.1:${other.port}: another program listens there` },
+      { level: 'fail', text: `127.0.0.1:${other.port}: in use by another program` },
     ]);
     expect(await about('metrics_listen', config)).toMatchObject([{ level: 'ok' }]);
     other.stop(true);
