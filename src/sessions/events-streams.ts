@@ -17,7 +17,8 @@ export interface SessionEventStreamsDeps {
 export interface SessionEventStreams extends Disposable {
   /**
    * A stream of what becomes of the user's sessions, until `session` ends.
-   * @throws AppError `too_many_requests` (`too_many_streams`), `unauthorized` (`session_ended`).
+   * @throws AppError `too_many_requests` (`too_many_streams`), `unauthorized` (`session_ended`), `unavailable`
+   * (`shutting_down`).
    */
   open(session: Session): EventStream;
   /** A comment in each stream, so that what stands between leaves it open. */
@@ -46,6 +47,7 @@ export function sessionEventStreams({
 }: SessionEventStreamsDeps): SessionEventStreams {
   const watches = new Map<UserId, Watch>();
   let count = 0;
+  let closed = false;
 
   const tell = ({ streams }: Watch, changes: readonly { change: Change; session: Session }[]) => {
     const text = changes.map(({ change, session }) => encodeEvent(change, describe(session))).join('');
@@ -78,6 +80,7 @@ export function sessionEventStreams({
 
   return {
     open(session) {
+      if (closed) throw shuttingDown();
       const { userId } = session;
       const watch = watches.get(userId) ?? { streams: new Set(), live: new Map() };
       if (watch.streams.size >= maxStreamsPerUser) throw tooManyStreams();
@@ -117,6 +120,7 @@ export function sessionEventStreams({
       return count;
     },
     [Symbol.dispose]() {
+      closed = true;
       subscription[Symbol.dispose]();
       for (const stream of everyStream()) stream.end('shutting_down');
     },
@@ -130,3 +134,6 @@ const tooManyStreams = () =>
 
 const sessionEnded = () =>
   new AppError('unauthorized', 'session_ended', 'The session that asked for this has ended.');
+
+const shuttingDown = () =>
+  new AppError('unavailable', 'shutting_down', 'The appliance is shutting down.', { retryAfterSeconds: 5 });

@@ -42,6 +42,7 @@ export function eventRoutes({ streams, access }: EventRoutesDeps): ApiRoute[] {
       refusals: [
         { kind: 'too_many_requests', code: 'too_many_streams' },
         { kind: 'unauthorized', code: 'session_ended' },
+        { kind: 'unavailable', code: 'shutting_down' },
       ],
       handle({ request, caller }) {
         if (request.method === 'HEAD') return new Response(null, { headers: HEADERS });

@@ -78,6 +78,7 @@ test('however a stream ends, it is forgotten once', async () => {
   streams[Symbol.dispose]();
   streams[Symbol.dispose]();
   expect([attached(), streams.count]).toEqual([0, 0]);
+  expect(() => streams.open(session)).toThrow('shutting down');
   expect(await eventStreamReader(new Response(kept.body)).rest()).toEqual([
     { event: 'end', data: { reason: 'shutting_down' } },
   ]);
