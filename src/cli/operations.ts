@@ -11,15 +11,14 @@ import type { ReapReport } from '../sessions/reaper.ts';
 import type { Invitations } from '../sign-in/invitations.ts';
 import { toUserDto } from '../users/dto.ts';
 import type { Actor, User, UserId } from '../users/model.ts';
-import type { People } from '../users/people.ts';
+import type { OpenPeople } from '../users/open-people.ts';
 import type { UserStore } from '../users/store.ts';
 
 /** What commands act on: of the running server, or opened for one command. */
 export interface Services {
   config: Config;
   db: Db;
-  users: UserStore;
-  people: People;
+  people: OpenPeople;
   invitations: Invitations;
   ledger: Ledger;
   reap: () => Promise<ReapReport>;
@@ -45,7 +44,7 @@ const oneUser = z.strictObject({ user: z.string() });
 
 /** Every act that commands have in common with the running server, each written once. */
 export const OPERATIONS = {
-  'user.list': operation(nothing, ({ users }) => users.list().map(toUserDto)),
+  'user.list': operation(nothing, ({ people }) => people.store.list().map(toUserDto)),
 
   'user.invite': operation(z.strictObject({ role }), async ({ invitations }, input) =>
     toLinkDto(await invitations.invite(input.role, OPERATOR)),
@@ -55,37 +54,37 @@ export const OPERATIONS = {
     z.strictObject({ username: z.string(), displayName: z.string().optional(), role }),
     async ({ db, people, invitations }, input) => {
       const user = await db.write((tx) =>
-        people.createLocal(tx, { ...input, by: OPERATOR, chosenByOperator: true }),
+        people.acts.createLocal(tx, { ...input, by: OPERATOR, chosenByOperator: true }),
       );
       return { user: toUserDto(user), ...toLinkDto(await invitations.issueReset(user.id, OPERATOR)) };
     },
   ),
 
-  'user.disable': operation(oneUser, async ({ users, people }, { user }) =>
-    toUserDto(await people.disable(requireUser(users, user).id, OPERATOR)),
+  'user.disable': operation(oneUser, async ({ people }, { user }) =>
+    toUserDto(await people.acts.disable(requireUser(people.store, user).id, OPERATOR)),
   ),
 
-  'user.enable': operation(oneUser, async ({ users, people }, { user }) =>
-    toUserDto(await people.enable(requireUser(users, user).id, OPERATOR)),
+  'user.enable': operation(oneUser, async ({ people }, { user }) =>
+    toUserDto(await people.acts.enable(requireUser(people.store, user).id, OPERATOR)),
   ),
 
-  'user.remove': operation(oneUser, async ({ users, people }, { user }) => {
-    const found = requireUser(users, user);
-    await people.remove(found.id, OPERATOR);
+  'user.remove': operation(oneUser, async ({ people }, { user }) => {
+    const found = requireUser(people.store, user);
+    await people.acts.remove(found.id, OPERATOR);
     return toUserDto(found);
   }),
 
-  'user.set-role': operation(oneUser.extend({ role }), async ({ users, people }, { user, role }) =>
-    toUserDto(await people.setRole(requireUser(users, user).id, role, OPERATOR)),
+  'user.set-role': operation(oneUser.extend({ role }), async ({ people }, { user, role }) =>
+    toUserDto(await people.acts.setRole(requireUser(people.store, user).id, role, OPERATOR)),
   ),
 
-  'user.reset-password': operation(oneUser, async ({ users, invitations }, { user }) => {
-    const found = requireUser(users, user);
+  'user.reset-password': operation(oneUser, async ({ people, invitations }, { user }) => {
+    const found = requireUser(people.store, user);
     return { user: toUserDto(found), ...toLinkDto(await invitations.issueReset(found.id, OPERATOR)) };
   }),
 
-  'session.list': operation(oneUser.partial(), ({ users, ledger }, { user }) => {
-    const whose = user === undefined ? users.list() : [requireUser(users, user)];
+  'session.list': operation(oneUser.partial(), ({ people, ledger }, { user }) => {
+    const whose = user === undefined ? people.store.list() : [requireUser(people.store, user)];
     return whose.flatMap(({ id, username }) =>
       ledger.list(id).map((session) => ({ username, ...toSessionFields(session) })),
     );
@@ -96,8 +95,8 @@ export const OPERATIONS = {
     if (!ended) throw new CommandError(`there is no live session "${session}"`);
   }),
 
-  'session.end-all': operation(oneUser, async ({ users, ledger }, { user }) => {
-    const { id, username } = requireUser(users, user);
+  'session.end-all': operation(oneUser, async ({ people, ledger }, { user }) => {
+    const { id, username } = requireUser(people.store, user);
     return { username, ended: await ledger.endAll(id, { reason: 'everywhere' }) };
   }),
 

@@ -2,17 +2,13 @@ import { encodeBase32LowerCaseNoPadding } from '@oslojs/encoding';
 import type { Db } from '../db/open.ts';
 import type { Clock } from '../lib/clock.ts';
 import { randomBytes } from '../lib/random.ts';
+import type { OpenPeople } from '../users/open-people.ts';
 import type { PasswordHasher } from '../users/password-hash.ts';
-import type { People } from '../users/people.ts';
-import type { PasswordStore } from '../users/store-passwords.ts';
-import type { UserStore } from '../users/store.ts';
 
 export interface DemoDeps {
   db: Db;
   clock: Clock;
-  store: UserStore;
-  people: People;
-  passwords: PasswordStore;
+  people: OpenPeople;
   hasher: PasswordHasher;
 }
 
@@ -31,13 +27,14 @@ const PASSWORD_BYTES = 10;
  * user does not come back at the next start.
  */
 export async function addDemoUser(deps: DemoDeps): Promise<DemoUser | undefined> {
-  const { db, clock, store, people, passwords, hasher } = deps;
+  const { db, clock, people, hasher } = deps;
+  const { store, passwords, acts } = people;
   if (store.isUsernameUsed(USERNAME)) return undefined;
   const password = newPassword();
   const hash = await hasher.hash(password);
   await db.write((tx) => {
     const role = store.hasEverHadUsers() ? 'member' : 'owner';
-    const user = people.createLocal(tx, { username: USERNAME, displayName: 'Demo', role, by: {} });
+    const user = acts.createLocal(tx, { username: USERNAME, displayName: 'Demo', role, by: {} });
     passwords.set(tx, user.id, hash, clock.now());
   });
   return { username: USERNAME, password };
