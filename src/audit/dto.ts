@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { instantText } from '../lib/instant.ts';
 import type { AuditRow } from './model.ts';
 
-export const MAX_PAGE = 200;
+const MAX_PAGE = 200;
 const DEFAULT_PAGE = 50;
 
 /** A whole number above zero in a query. */

@@ -20,7 +20,7 @@ export function mountApi(router: Router, options: ApiMountOptions): void {
 }
 
 /** `/users/{id}` as the router writes it: `/users/:id`. */
-export function routerPath(path: string): string {
+function routerPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
 }
 

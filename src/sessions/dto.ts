@@ -34,7 +34,7 @@ const sessionFields = {
   expires_at: instant('when it ends by itself unless it is used').nullable(),
 };
 
-export const sessionDto = z
+const sessionDto = z
   .strictObject({ ...sessionFields, current: z.boolean().describe('whether it is the one that asks') })
   .meta({ id: 'Session', description: 'A live session.' });
 
@@ -67,7 +67,7 @@ export const sessionEventDto = z
   })
   .meta({ id: 'SessionEvent', description: 'The data of `created`, `revoked` and `expired`.' });
 
-export function toSessionDto(session: Session, current: SessionId): z.input<typeof sessionDto> {
+function toSessionDto(session: Session, current: SessionId): z.input<typeof sessionDto> {
   return { ...toSessionFields(session), current: session.id === current };
 }
 

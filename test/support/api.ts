@@ -18,7 +18,7 @@ import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
 
 /** The one host that a rule of forward-auth names. */
 export const PROTECTED_HOST = 'app.example.test';
-export const MAX_BODY_BYTES = 4_096;
+const MAX_BODY_BYTES = 4_096;
 
 const ORIGIN = parseOrigin(TEST_ORIGIN);
 export const TEST_COOKIE = cookieName(ORIGIN);
