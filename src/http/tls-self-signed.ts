@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
@@ -84,7 +85,7 @@ async function renew(path: string, name: string, clock: Clock, log: Logger): Pro
 function isGood({ cert }: TlsMaterial, name: string, now: number): boolean {
   const certificate = new X509Certificate(cert);
   const { validFromDate, validToDate } = certificate;
-  const covers = certificate.checkHost(name) ?? certificate.checkIP(name);
+  const covers = isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name);
   return (
     covers !== undefined && validFromDate.getTime() <= now && now < validToDate.getTime() - RENEW_BEFORE_MS
   );

@@ -65,14 +65,22 @@ function maskOf(bits: number): number {
   return bits >= 8 ? 0xff : (0xff << (8 - bits)) & 0xff;
 }
 
-/** `text` is known to be IPv6; the URL parser writes it in full but for one `::`. */
+/** `text` is known to be IPv6. */
 function parseIpv6(text: string): AddressBytes {
-  const [head = '', tail] = new URL(`http://[${text}]`).hostname.slice(1, -1).split('::');
-  const front = head === '' ? [] : head.split(':');
-  const back = tail === undefined || tail === '' ? [] : tail.split(':');
+  const [front = [], back = []] = withoutDots(text)
+    .split('::')
+    .map((side) => side.split(':').filter((group) => group !== ''));
   const gap = Array.from({ length: 8 - front.length - back.length }, () => '0');
   const groups = [...front, ...gap, ...back].map((group) => Number.parseInt(group, 16));
   return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+/** The last four bytes may be written as IPv4 (RFC 4291 section 2.2); here they become two groups like the others. */
+function withoutDots(text: string): string {
+  if (!text.includes('.')) return text;
+  const start = text.lastIndexOf(':') + 1;
+  const [a = 0, b = 0, c = 0, d = 0] = text.slice(start).split('.').map(Number);
+  return `${text.slice(0, start)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
 }
 
 function isMapped(bytes: AddressBytes): boolean {
