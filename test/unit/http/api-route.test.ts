@@ -53,7 +53,10 @@ function things() {
       mountApi(router, { routes, maxBodyBytes: 1_000, origin: 'https://x', cookie: 'c', version: '1' }),
     { limits: { maxBodyBytes: 1_000, headTimeoutMs: 10_000, drainTimeoutMs: 1_000 } },
   );
-  const call = (path: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {}) =>
+  const call = (
+    path: string,
+    init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+  ) =>
     fetch(`http://127.0.0.1:${server.port}${path}`, {
       ...init,
       headers: { host: SERVED_HOST, 'x-caller': 'known', ...init.headers },
