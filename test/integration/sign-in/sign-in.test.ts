@@ -256,7 +256,7 @@ describe('an attempt', () => {
       (target) => target.pathname === '/callback/home',
     );
     const answers = await Promise.all([1, 2, 3, 4].map(() => browser.fetch(url)));
-    expect(answers.map(({ status }) => status).sort()).toEqual([303, 400, 400, 400]);
+    expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([303, 400, 400, 400]);
   });
 
   test('belongs to the browser that began it, which can still complete it', async () => {
