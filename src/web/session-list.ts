@@ -81,8 +81,12 @@ function row(session: Session, { now }: SessionListOptions, what: Html, act: Htm
 /** Signing this browser out is what `/sign-out` does: it ends the session at the provider too. */
 const SIGN_OUT = html`<form class="inline" method="post" action="/sign-out"><button class="danger small">Sign out</button></form>`;
 
-function endButton({ id, origin, label }: Session, { endPath }: SessionListOptions, text: string): Html {
-  const which = label ?? deviceName(origin.userAgent);
+function endButton(
+  { id, origin, label, audience }: Session,
+  { endPath }: SessionListOptions,
+  text: string,
+): Html {
+  const which = label ?? hostsOf(audience)[0] ?? deviceName(origin.userAgent);
   return html`<form class="inline" method="post" action="${endPath}">
 <input type="hidden" name="id" value="${id}">
 <button class="danger small" aria-label="${text}: ${which}">${text}</button></form>`;
