@@ -63,6 +63,8 @@ export function clearCookie(origin: PublicOrigin, name: string): string {
  */
 export function stripOurCookies(header: string | null): string {
   if (header === null || !header.includes('postern')) return header ?? '';
+  // Ours alone: the usual case where the hot path ends.
+  if (!header.includes(';') && OUR_NAME.test(pairName(header))) return '';
   const kept = header.split(';').filter((pair) => !OUR_NAME.test(pairName(pair)));
   return kept.join(';').trim();
 }
