@@ -81,7 +81,11 @@ const provider = z.strictObject(
     allow: z
       .union([z.literal('everyone'), somebody], { error: `"everyone", or ${PEOPLE}` })
       .describe('who may sign in, by any one match; `"everyone"` means everybody this provider knows'),
-    owners: people.prefault({}).describe('who becomes an owner of this appliance, by any one match'),
+    owners: people
+      .prefault({})
+      .describe(
+        'who is an owner of this appliance as long as any one of these matches at sign-in; `allow` decides whether they may sign in',
+      ),
   },
   { error: 'a table [[provider]]' },
 );

@@ -6,8 +6,11 @@ import type { AuthorizationChecks, EndSessionRequest, Provider } from './provide
 import type { ProviderDeps } from './provider-deps.ts';
 import { describeError, providerUnavailable, refusalOf } from './provider-errors.ts';
 
-/** Longest ID token that is handed back as a hint, in characters: it travels in a URL. */
-const HINT_MAX_LENGTH = 4_096;
+/**
+ * Longest ID token that is handed back as a hint, in characters. It travels in a URL in a header, and nginx takes 4 KiB
+ * of headers unless told otherwise. Without the hint the provider asks the person once more.
+ */
+const HINT_MAX_LENGTH = 2_000;
 
 /** An OpenID provider: code flow with PKCE, state and nonce (OpenID Connect Core section 3.1, RFC 9700). */
 export function oidcProvider(deps: ProviderDeps): Provider {
