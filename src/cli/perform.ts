@@ -3,17 +3,12 @@ import type { Config } from '../config/schema.ts';
 import { askServer } from '../control/client.ts';
 import { type ControlAnswer, controlAddress } from '../control/protocol.ts';
 import { databasePath } from '../db/files.ts';
-import { DataDirectoryInUse } from '../db/lock.ts';
-import { sleep, systemClock } from '../lib/clock.ts';
+import { systemClock } from '../lib/clock.ts';
 import { CommandError } from '../lib/command-error.ts';
 import type { Io } from './io.ts';
 import { commandLog } from './log.ts';
 import { type InputOf, type OperationName, type OutputOf, performOperation } from './operations.ts';
-
-const clock = systemClock;
-/** How long another process may be starting or ending: then it holds the data directory, and nobody answers yet. */
-const PATIENCE_MS = 5_000;
-const RETRY_MS = 50;
+import { patiently } from './patience.ts';
 
 export interface PerformTarget {
   config: Config;
@@ -32,17 +27,11 @@ export async function perform<Name extends OperationName>(
   input: InputOf<Name>,
 ): Promise<OutputOf<Name>> {
   const address = controlAddress(target.config.data_dir, target.io.workingDir);
-  const giveUpAt = clock.monotonicNow() + PATIENCE_MS;
-  for (;;) {
+  return patiently(async () => {
     const answer = await askServer(address, { operation, input });
-    if (answer !== undefined) return outputOf(answer) as OutputOf<Name>;
-    try {
-      return (await performHere(target, operation, input)) as OutputOf<Name>;
-    } catch (error) {
-      if (!(error instanceof DataDirectoryInUse) || clock.monotonicNow() >= giveUpAt) throw error;
-      await sleep(clock, RETRY_MS);
-    }
-  }
+    const output = answer === undefined ? await performHere(target, operation, input) : outputOf(answer);
+    return output as OutputOf<Name>;
+  });
 }
 
 function outputOf(answer: ControlAnswer): unknown {
@@ -57,7 +46,7 @@ async function performHere(
 ): Promise<unknown> {
   if (!mayCreate && !existsSync(databasePath(config.data_dir))) throw nothingThere(config.data_dir);
   const { openServices } = await import('../app.ts');
-  await using services = await openServices(config, { clock, log: commandLog(io) });
+  await using services = await openServices(config, { clock: systemClock, log: commandLog(io) });
   return await performOperation(services, operation, input);
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { askServer } from '../../src/control/client.ts';
 import { PROGRAMS, type Workplace, workplace } from '../support/program.ts';
 
 interface UserRow {
@@ -157,6 +158,20 @@ describe.each(PROGRAMS)('commands, %s', (_, command) => {
     expect((await users(place)).map(({ username }) => username)).toEqual(['ada']);
     await place.serve();
     expect(await place.run('doctor')).toMatchObject({ exitCode: 0 });
+  });
+
+  test('the running server refuses acts and inputs that it does not know', async () => {
+    await using place = workplace(command);
+    await place.serve();
+    const ask = (operation: string, input: unknown) =>
+      askServer(join(place.dataDir, 'control.sock'), { operation, input });
+    expect(await ask('user.promote', {})).toEqual({
+      refusal: { message: expect.stringContaining('another version'), exitCode: 1 },
+    });
+    expect(await ask('constructor', {})).toMatchObject({ refusal: { exitCode: 1 } });
+    expect(await ask('user.disable', { user: 7 })).toMatchObject({ refusal: { exitCode: 2 } });
+    expect(await ask('user.list', { more: true })).toMatchObject({ refusal: { exitCode: 2 } });
+    expect(await ask('status', {})).toEqual({ output: 'running' });
   });
 
   test('version is instant and needs nothing', async () => {

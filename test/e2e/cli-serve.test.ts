@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { lockDataDirectory } from '../../src/db/lock.ts';
 import { PROGRAMS, workplace } from '../support/program.ts';
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
@@ -72,6 +73,16 @@ describe.each(PROGRAMS)('serve, %s', (_, command) => {
       err: expect.stringContaining('is in use by another postern process'),
     });
     expect(await place.run('healthcheck')).toMatchObject({ exitCode: 0 });
+  });
+
+  test('waits for a command that is using the data', async () => {
+    await using place = workplace(command);
+    await place.run('user', 'create', 'ada');
+    const busy = lockDataDirectory(place.dataDir);
+    const server = place.start('serve', '--log.level', 'debug');
+    await server.printed('demo: off');
+    busy[Symbol.dispose]();
+    await server.printed('Postern is ready');
   });
 
   test.each([

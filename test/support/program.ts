@@ -43,6 +43,9 @@ export interface Workplace extends AsyncDisposable {
   serve(...args: string[]): Promise<Running>;
   /** Starts a command without waiting for anything. */
   start(...args: string[]): Running;
+  /** For programs that are started otherwise: the whole command line and its environment. */
+  readonly command: readonly string[];
+  readonly env: Record<string, string>;
 }
 
 /** What was started and still runs ends with it. */
@@ -50,18 +53,19 @@ export function workplace(command: readonly string[], env: Record<string, string
   const directory = temporaryDirectory();
   const [port, metricsPort] = [freePort(), freePort()];
   const url = `http://localhost:${port}`;
+  const environment = {
+    PATH: process.env['PATH'] ?? '',
+    POSTERN_URL: url,
+    POSTERN_LISTEN: `127.0.0.1:${port}`,
+    POSTERN_METRICS_LISTEN: `127.0.0.1:${metricsPort}`,
+    ...env,
+  };
   const started = new AsyncDisposableStack();
   const start = (...args: string[]) =>
-    started.use(
-      startProgram([...command, ...args], directory.path, {
-        PATH: process.env['PATH'] ?? '',
-        POSTERN_URL: url,
-        POSTERN_LISTEN: `127.0.0.1:${port}`,
-        POSTERN_METRICS_LISTEN: `127.0.0.1:${metricsPort}`,
-        ...env,
-      }),
-    );
+    started.use(startProgram([...command, ...args], directory.path, environment));
   return {
+    command,
+    env: environment,
     directory: directory.path,
     dataDir: join(directory.path, 'postern-data'),
     port,

@@ -1,7 +1,7 @@
-import { askServer } from '../../control/client.ts';
 import { controlAddress } from '../../control/protocol.ts';
 import { CommandError } from '../../lib/command-error.ts';
 import type { CommandRun } from '../command.ts';
+import { serverAnswers } from '../status.ts';
 import { columns } from '../table.ts';
 import { checkClock, checkDatabase } from './database.ts';
 import { checkDirectory, checkDiskSpace, checkSecret } from './directory.ts';
@@ -27,8 +27,7 @@ const CHECKS: readonly Check[] = [
 
 export const doctor: CommandRun = async ({ io, loadConfig }) => {
   const config = await loadConfig();
-  const address = controlAddress(config.data_dir, io.workingDir);
-  const isRunning = (await askServer(address, { operation: 'status', input: {} })) !== undefined;
+  const isRunning = await serverAnswers(controlAddress(config.data_dir, io.workingDir));
   const findings = await examine({ config, isRunning });
   for (const line of columns(findings.map(({ level, about, text }) => [level, about, text]))) io.out(line);
   const failed = findings.filter(({ level }) => level === 'fail').length;

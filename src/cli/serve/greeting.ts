@@ -26,7 +26,8 @@ export function greet(started: Started, config: Config, io: Io): void {
   const secrets = [setupSecret(started), demoSecret(started)];
   for (const file of [SETUP_FILE, DEMO_FILE]) forget(file, config.data_dir);
   const confided = secrets.flatMap((each) => (each === undefined ? [] : confide(each, config.data_dir, io)));
-  for (const line of [...greetingLines(started, config), ...confided]) io.out(line);
+  // In one piece: whoever waits for the first line has them all.
+  io.out([...greetingLines(started, config), ...confided].join('\n'));
 }
 
 export function greetingLines(

@@ -2,12 +2,15 @@ import { openApp } from '../../app.ts';
 import type { Config } from '../../config/schema.ts';
 import { controlAddress } from '../../control/protocol.ts';
 import { listenControl } from '../../control/server.ts';
+import { DataDirectoryInUse } from '../../db/lock.ts';
 import { systemClock, withDeadline } from '../../lib/clock.ts';
 import { CommandError } from '../../lib/command-error.ts';
 import type { CommandRun } from '../command.ts';
 import type { Io } from '../io.ts';
 import { serverLog } from '../log.ts';
 import { performOperation } from '../operations.ts';
+import { patiently } from '../patience.ts';
+import { serverAnswers } from '../status.ts';
 import { greet } from './greeting.ts';
 import { logParts } from './part-lines.ts';
 import { type EndingSignals, endingSignals } from './signals.ts';
@@ -32,9 +35,10 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
   logParts(config, log);
   using _strays = logStrays(log);
   await using starting = new AsyncDisposableStack();
-  const app = starting.use(await openApp(config, { clock, log }));
+  const address = controlAddress(config.data_dir, io.workingDir);
+  const app = starting.use(await openAlone(() => openApp(config, { clock, log }), address));
   const control = await listenControl({
-    address: controlAddress(config.data_dir, io.workingDir),
+    address,
     clock,
     log,
     perform: ({ operation, input }) => performOperation(app.services, operation, input),
@@ -49,4 +53,16 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
   const tooLate = () => new CommandError('not everything had finished in time');
   await withDeadline(clock, config.http.drain_timeout + CLOSING_MS, running.disposeAsync(), tooLate);
   log.info('ended');
+}
+
+/** Waits for a command, or for a server that is ending, to let go of the data directory; not for one that goes on. */
+function openAlone<T>(open: () => Promise<T>, address: string): Promise<T> {
+  return patiently(async () => {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof DataDirectoryInUse) || !(await serverAnswers(address))) throw error;
+      throw new CommandError(error.message, 1, { cause: error });
+    }
+  });
 }

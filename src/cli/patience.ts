@@ -1,0 +1,19 @@
+import { DataDirectoryInUse } from '../db/lock.ts';
+import { sleep, systemClock } from '../lib/clock.ts';
+
+/** How long another process may be starting, ending, or busy with one command. */
+const PATIENCE_MS = 5_000;
+const RETRY_MS = 50;
+
+/** Tries again, for a while, as long as another process holds the data directory. */
+export async function patiently<T>(attempt: () => Promise<T>, clock = systemClock): Promise<T> {
+  const giveUpAt = clock.monotonicNow() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof DataDirectoryInUse) || clock.monotonicNow() >= giveUpAt) throw error;
+      await sleep(clock, RETRY_MS);
+    }
+  }
+}
