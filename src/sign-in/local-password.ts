@@ -32,8 +32,6 @@ export interface LocalPasswordDeps {
   host: string;
 }
 
-export type LocalPasswords = ReturnType<typeof localPasswords>;
-
 /** How people set their own password anew. Either way ends every other session of theirs. */
 export function localPasswords(deps: LocalPasswordDeps) {
   const {

@@ -27,8 +27,6 @@ export interface LocalSignInDeps {
 /** Longest name that is looked up, in characters: an address is longer than a username. */
 const NAME_MAX_LENGTH = Math.max(USERNAME_MAX_LENGTH, 254);
 
-export type SignInLocally = ReturnType<typeof localSignIn>;
-
 /**
  * Signs in with a name (or an address) and a password. A wrong password, an unknown name, somebody without a password
  * and somebody disabled get the same answer after the same work.

@@ -15,6 +15,7 @@ import { type LocalLimitsDeps, localLimits } from './local-limits.ts';
 import { localPasswords } from './local-password.ts';
 import { localSession } from './local-session.ts';
 import { localSignIn } from './local.ts';
+import { signInCounts } from './metrics.ts';
 import { setup } from './setup.ts';
 import { setupStore } from './store-setup.ts';
 
@@ -69,16 +70,7 @@ export function openLocal(deps: OpenLocalDeps) {
   });
   ledger.whenEnding((tx, ended, reason) => invitations.voidOfSessions(tx, ended, reason));
   const attempts = { limit: config.attempts_per_account, windowMs: config.attempts_window };
-  const outcomes = (outcome: string) =>
-    metrics.counter('postern_sign_ins_total', 'Sign-ins, by provider and outcome.', {
-      provider: 'local',
-      outcome,
-    });
-  const counters = {
-    success: outcomes('success'),
-    refused: outcomes('refused'),
-    rate_limited: outcomes('rate_limited'),
-  };
+  const count = signInCounts(metrics);
 
   return {
     browsers,
@@ -102,7 +94,7 @@ export function openLocal(deps: OpenLocalDeps) {
       limits: localLimits({ limiter, addressKey, config }),
       openSession,
       audit,
-      onOutcome: (outcome) => counters[outcome].inc(),
+      onOutcome: (outcome) => count('local', outcome),
     }),
     passwords: localPasswords({
       clock,

@@ -135,5 +135,5 @@ function sameToOthers(before: User, after: User): boolean {
   );
 }
 
-export const userDisabled = () =>
+const userDisabled = () =>
   new AppError('forbidden', 'user_disabled', 'This account is disabled. Ask an owner of this site.');

@@ -3,7 +3,7 @@ import { foldName } from './model.ts';
 /** Longest username, in characters: a header and every protected app must take it. */
 export const USERNAME_MAX_LENGTH = 64;
 /** Longest display name, in code points. */
-export const DISPLAY_NAME_MAX_LENGTH = 128;
+const DISPLAY_NAME_MAX_LENGTH = 128;
 /** Longest address in SMTP (RFC 5321 section 4.5.3.1.3, less the angle brackets). */
 const EMAIL_MAX_LENGTH = 254;
 /** Longest group name, in characters. */

@@ -48,7 +48,7 @@ export function requireFreeUsername(
   if (taken) throw new AppError('conflict', 'username_taken', 'This user name is taken; choose another one.');
 }
 
-export const badUsername = () =>
+const badUsername = () =>
   new AppError(
     'unprocessable',
     'bad_username',

@@ -60,7 +60,7 @@ export function seeOther(location: string, cookies: readonly string[] = []): Res
 }
 
 /** Where a page for signed-in people sends a browser that is not. */
-export function toSignIn(request: Request): Response {
+function toSignIn(request: Request): Response {
   const { pathname, search } = new URL(request.url);
   return seeOther(`/sign-in?return_to=${encodeURIComponent(pathname + search)}`);
 }

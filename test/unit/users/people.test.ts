@@ -301,6 +301,20 @@ describe('what an act ends', () => {
     expect((await accounts.addLocal('Kim')).username).toBe('Kim');
   });
 
+  test('disabling that the disk refuses ends the sessions here all the same', async () => {
+    await using accounts = temporaryAccounts();
+    const { base, people } = accounts;
+    const user = await accounts.addLocal('alice');
+    const { token, session } = await base.signIn(user.id);
+    const [audience] = session.audience;
+    if (audience === undefined) throw new Error('a browser session has an audience');
+    base.db.reader.$client.run('PRAGMA query_only = ON');
+    expect((await refusalOf(people.acts.disable(user.id, {}))).kind).toBe('unavailable');
+    expect((await base.ledger.authenticate(token, 'cookie', audience)).ok).toBe(false);
+    base.db.reader.$client.run('PRAGMA query_only = OFF');
+    expect((await base.ledger.authenticate(token, 'cookie', audience)).ok).toBe(false);
+  });
+
   test('unknown people are not found', async () => {
     await using accounts = temporaryAccounts();
     const user = await accounts.addLocal('gone');
