@@ -1,14 +1,14 @@
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
-import { assetResponse } from './assets.ts';
+import { assetResponse, PROTECTED_HOST_PREFIX } from './assets.ts';
 import { bodyTooLarge } from './body.ts';
 import type { Cors } from './cors.ts';
 import { type ErrorAnswers, notFound, refuseMethod } from './errors.ts';
 import { requestHost, unknownHost } from './host.ts';
 import { isKeptOpen, setConnection } from './keep-open.ts';
 import type { PublicOrigin } from './origin.ts';
-import { requestPath } from './path.ts';
+import { isBelow, requestPath } from './path.ts';
 import type { PeerTable } from './peers.ts';
 import { connectionContext, requestContext, setRequestContext } from './request-context.ts';
 import { type RouteMeter, UNMATCHED } from './route-meter.ts';
@@ -58,10 +58,15 @@ export function dispatcher(deps: DispatchDeps) {
     server.timeout(request, ANSWER_SECONDS);
 
     const response = await answer(deps, request, progress).catch((error: unknown) => errors(error, request));
-    if (!isKeptOpen(request)) server.timeout(request, idleSeconds);
+    if (isKeptOpen(request)) {
+      // Without a timeout, nobody would ever close a connection that its client leaves idle.
+      response.headers.set('connection', 'close');
+    } else {
+      server.timeout(request, idleSeconds);
+    }
     setSecurityHeaders(response.headers, progress.host, origin);
     response.headers.set('x-request-id', requestContext(request).id);
-    if (progress.host === origin.host) cors.share(request, requestPath(request), response.headers);
+    if (progress.host !== undefined) cors.share(request, requestPath(request), response.headers);
     record(deps, request, {
       ...progress,
       status: response.status,
@@ -78,7 +83,7 @@ async function answer(deps: DispatchDeps, request: Request, progress: Progress):
   const methods = withHead(table.methodsOf(path));
   if (REFUSED_METHODS.includes(request.method)) return refuseMethod(deps.errors, request, methods);
   const host = requestHost(request, origin.secure);
-  if (!deps.isServedHost(host)) throw unknownHost();
+  if (!deps.isServedHost(host) || !isHandedToUs(host, path, origin)) throw unknownHost();
   progress.host = host;
   if (announcedLength(request) > deps.maxBodyBytes) throw bodyTooLarge();
 
@@ -87,7 +92,7 @@ async function answer(deps: DispatchDeps, request: Request, progress: Progress):
     progress.route = ASSETS;
     return asset;
   }
-  const preflight = host === origin.host ? cors.preflight(request, path, methods) : undefined;
+  const preflight = cors.preflight(request, path, methods);
   if (preflight !== undefined) return preflight;
   const route = table.find(request.method, path);
   if (route !== undefined) {
@@ -109,6 +114,11 @@ function requireDecodable(path: string): void {
   } catch {
     throw new AppError('bad_request', 'malformed_path', 'The path is malformed.');
   }
+}
+
+/** On a host of somebody else's application one prefix is ours; what we serve at home is nothing there. */
+function isHandedToUs(host: string, path: string, origin: PublicOrigin): boolean {
+  return host === origin.host || isBelow(path, PROTECTED_HOST_PREFIX);
 }
 
 /** Whatever is served to GET is served to HEAD. */

@@ -115,6 +115,7 @@ describe('a page of another origin', () => {
     }
     expect((await preflight(SPA, '/page')).status).toBe(405);
     const onProtectedHost = await send('GET /api/v1/things HTTP/1.1', 'Host: app.home', `Origin: ${SPA}`);
+    expect(onProtectedHost.status).toBe(421);
     expect(onProtectedHost.headers.get('access-control-allow-origin')).toBeNull();
   });
 });

@@ -100,6 +100,16 @@ function streamRoute() {
   return { routes, opened: opened.promise, end: () => ending.abort() };
 }
 
+test('a stream that ends takes its connection with it, since that has no timeout any more', async () => {
+  const stream = streamRoute();
+  await using server = temporaryServer((router) => router.use(stream.routes));
+  const head = rawHead('GET /events HTTP/1.1', HOST).replace('Connection: close\r\n', '');
+  const answer = rawHttp(server.port, head);
+  await stream.opened;
+  stream.end();
+  expect((await answer).headers.get('connection')).toBe('close');
+});
+
 describe('an address', () => {
   test('that is taken is said plainly', async () => {
     await using first = temporaryServer();

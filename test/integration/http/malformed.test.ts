@@ -14,9 +14,13 @@ const server = temporaryServer(
           return new Response('page');
         })
         .get('/items/:id', ({ params: { id } }) => Response.json({ id }))
+        .get('/.postern/finish', () => new Response('finished'))
         .post('/page', () => new Response('posted')),
     ),
-  { probeRoutes: { '/healthz': () => new Response('healthy') } },
+  {
+    isServedHost: (host) => host === SERVED_HOST || host === 'app.home',
+    probeRoutes: { '/healthz': () => new Response('healthy') },
+  },
 );
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -65,6 +69,14 @@ describe('the Host of a request', () => {
     reached.length = 0;
     await send('GET http://evil.example/page HTTP/1.1', HOST);
     expect(reached.every((url) => url.includes(SERVED_HOST))).toBe(true);
+  });
+
+  test('of a protected application leads to its prefix alone', async () => {
+    const app = (path: string) => send(`GET ${path} HTTP/1.1`, 'Host: app.home');
+    expect((await app('/.postern/finish')).body).toBe('finished');
+    for (const path of ['/page', '/', '/.posterns/finish', '/.postern/../page']) {
+      expect((await app(path)).status).toBe(421);
+    }
   });
 
   test('is what it likes for a probe', async () => {
