@@ -107,12 +107,6 @@ export type OperationName = keyof typeof OPERATIONS;
 export type InputOf<Name extends OperationName> = z.input<(typeof OPERATIONS)[Name]['input']>;
 export type OutputOf<Name extends OperationName> = Awaited<ReturnType<(typeof OPERATIONS)[Name]['run']>>;
 
-/** Performs an act by its name, wherever the services are. */
-export type Perform = <Name extends OperationName>(
-  name: Name,
-  input: InputOf<Name>,
-) => Promise<OutputOf<Name>>;
-
 /**
  * Checks the input and performs one act.
  * @throws CommandError: exit 2 for an unknown act (a newer command asks an older server) or a wrong input; and what the act throws.

@@ -64,13 +64,19 @@ function complain(error: unknown, io: Io): number {
     io.err(`postern: ${error.message}\n`);
     return error.exitCode;
   }
-  if (error instanceof AppError) {
-    io.err(`postern: ${error.message}\n`);
-    return 1;
-  }
-  // A bug: its stack is what a report needs.
-  io.err(
-    `postern: internal error\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  io.err(`postern: ${describe(error)}\n`);
   return 1;
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return `internal error: ${String(error)}`;
+  if (error instanceof AppError)
+    return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+  // What the disk or the database says is for the operator; anything else is a bug, whose report needs the stack.
+  return isFromOutside(error) ? error.message : `internal error\n${error.stack ?? error.message}`;
+}
+
+/** Whether the system or SQLite reports it: their errors have both a code and a number. */
+function isFromOutside(error: Error): boolean {
+  return 'code' in error && 'errno' in error;
 }

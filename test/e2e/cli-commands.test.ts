@@ -160,6 +160,20 @@ describe.each(PROGRAMS)('commands, %s', (_, command) => {
     expect(await place.run('doctor')).toMatchObject({ exitCode: 0 });
   });
 
+  test('a backup for which there is no room leaves nothing behind', async () => {
+    await using place = workplace(command);
+    await place.run('user', 'create', 'ada');
+    const limited = ['bash', '-c', 'ulimit -f 64; exec "$@"', 'bash', ...place.command];
+    const child = Bun.spawn([...limited, 'backup', 'kept.backup'], {
+      cwd: place.directory,
+      env: place.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const [err, exitCode] = await Promise.all([child.stderr.text(), child.exited]);
+    expect([exitCode, err.trimEnd().split('\n').length]).toEqual([1, 1]);
+    expect(readdirSync(place.directory)).toEqual(['postern-data']);
+  });
+
   test('the running server refuses acts and inputs that it does not know', async () => {
     await using place = workplace(command);
     await place.serve();

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { COMMANDS } from '../../../src/cli/commands.ts';
 import { findCommand } from '../../../src/cli/find-command.ts';
 import { helpFor } from '../../../src/cli/help.ts';
 import { run } from '../../../src/cli/run.ts';
+import { temporaryDirectory } from '../../support/database.ts';
 import { recordingIo } from '../../support/recording-io.ts';
 
 describe('finding a command', () => {
@@ -63,5 +66,15 @@ describe('exit codes', () => {
     expect(await run(['help', 'nothing'], io)).toBe(2);
     expect(io.outText()).toBe('');
     expect(io.errText()).toStartWith('postern: there is no command "nothing"');
+  });
+
+  test('1 for what the system says, without a stack', async () => {
+    const io = recordingIo();
+    expect(await run(['backup', '/nonexistent/file', '--config', '/nonexistent/postern.toml'], io)).toBe(2);
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, 'postern.db'), 'x'.repeat(5000));
+    const damaged = recordingIo({ workingDir: directory.path });
+    expect(await run(['migrate', '--data-dir', '.'], damaged)).toBe(1);
+    expect(damaged.errText()).toBe('postern: file is not a database\n');
   });
 });
