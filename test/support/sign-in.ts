@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { parseOrigin, type PublicOrigin } from '../../src/http/origin.ts';
+import { html } from '../../src/http/html.ts';
+import { pageResponse } from '../../src/http/page.ts';
 import { rateLimiter } from '../../src/http/rate-limit.ts';
 import type { Router } from '../../src/http/router.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -93,7 +95,8 @@ export async function signInSite(options: SignInSiteOptions): Promise<SignInSite
     });
     signOutRoutes(router, { signOut, providerSignOut, guard, cookies, origin });
     backchannelRoutes(router, { logout: backchannelLogout, auditLimit: limiter() });
-    for (const path of ['/', '/deep/link']) router.get(path, () => new Response(`page ${path}`));
+    for (const path of ['/', '/deep/link'])
+      router.get(path, () => pageResponse({ title: `page ${path}`, body: html`` }));
     router.get(
       '/who',
       async ({ request }) => new Response((await guard.browserSession(request)).user.username),
