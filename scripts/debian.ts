@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { missingPeers } from './peers.ts';
 import { runStep } from './step.ts';
 
@@ -9,7 +9,8 @@ export interface Machine {
   /** Whether packages may be installed: as root, where there is apt-get. */
   mayInstall: boolean;
   aptGet: (title: string, args: readonly string[]) => Promise<boolean>;
-  /** Keeps what a package brought from starting at the next boot. */
+  /** Services that start at boot. */
+  enabledServices: () => string[];
   disableService: (name: string) => Promise<void>;
   /** The program that Debian asks before it starts a service (`man invoke-rc.d`). */
   policyFile: string;
@@ -18,6 +19,11 @@ export interface Machine {
 
 const START_NOTHING =
   '#!/bin/sh\n# Written while the tests install packages, and removed right after: start no service.\nexit 101\n';
+
+/** Where systemd finds what a package has enabled. */
+const SERVICES_AT_BOOT = ['multi-user.target.wants', 'timers.target.wants'].map(
+  (target) => `/etc/systemd/system/${target}`,
+);
 
 /**
  * Sees to it that every peer is installed: does nothing when they are, installs them through apt-get where it may, and
@@ -33,12 +39,15 @@ export async function installPeers(machine: Machine = thisMachine()): Promise<bo
     return false;
   }
   using _policy = startNoServices(machine.policyFile);
+  const enabledBefore = new Set(machine.enabledServices());
   const install = ['install', '--yes', '--no-install-recommends', ...names];
   const installed =
     (await machine.aptGet('reading the package lists', ['update'])) &&
     (await machine.aptGet(`installing Debian packages: ${names.join(' ')}`, install));
   if (!installed) return false;
-  for (const name of names) await machine.disableService(name);
+  // A machine where the tests ran once must not open ports at its next boot.
+  const enabledSince = machine.enabledServices().filter((service) => !enabledBefore.has(service));
+  for (const service of enabledSince) await machine.disableService(service);
   const still = machine.missing();
   if (still.length > 0)
     machine.complain(`still missing after apt-get has installed them: ${still.join(' ')}`);
@@ -81,8 +90,10 @@ function thisMachine(): Machine {
         env: { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' },
         output: 'shown',
       }),
+    enabledServices: () =>
+      SERVICES_AT_BOOT.filter((folder) => existsSync(folder)).flatMap((folder) => readdirSync(folder)),
     async disableService(name) {
-      if (Bun.which('systemctl') === null || !existsSync(`/lib/systemd/system/${name}.service`)) return;
+      if (Bun.which('systemctl') === null) return;
       const command = ['systemctl', '--quiet', 'disable', name] as const;
       await runStep({ title: `keeping ${name} from starting at boot`, command, quiet: true });
     },

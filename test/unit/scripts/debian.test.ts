@@ -25,6 +25,7 @@ function fakeMachine(over: Partial<Machine> = {}): FakeMachine {
       installed ||= args[0] === 'install';
       return true;
     },
+    enabledServices: () => ['ssh.service', ...(installed ? ['nginx.service', 'caddy.service'] : [])],
     disableService: async (name) => void done.push(`disable ${name}`),
     policyFile,
     complain: (line) => void lines.push(line),
@@ -47,8 +48,8 @@ test('lists are read first, nothing is started, and no policy stays behind', asy
   expect(machine.done).toEqual([
     'update [no services]',
     'install --yes --no-install-recommends nginx caddy [no services]',
-    'disable nginx',
-    'disable caddy',
+    'disable nginx.service',
+    'disable caddy.service',
   ]);
   expect(existsSync(machine.policyFile)).toBe(false);
 });
