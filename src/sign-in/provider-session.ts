@@ -13,7 +13,7 @@ import type { AttemptStore } from './store-attempts.ts';
 import type { LogoutStore } from './store-logouts.ts';
 
 export interface ProviderSessionDeps {
-  ledger: Pick<Ledger, 'openBrowserSession' | 'endIn'>;
+  ledger: Pick<Ledger, 'openBrowserSession' | 'endIn' | 'find'>;
   attempts: AttemptStore;
   logouts: LogoutStore;
   idTokens: IdTokens;
@@ -53,6 +53,14 @@ export function providerSession(deps: ProviderSessionDeps) {
     }
   };
 
+  /** An attempt goes with its session; asking the provider took its time, and the session may have ended meanwhile. */
+  const requireNotSignedOut = (id: SessionId | undefined) => {
+    const session = id === undefined ? undefined : ledger.find(id);
+    if (session?.status === 'revoked' && session.revokeReason !== 'replaced') {
+      throw new SignInRefused('ended_meanwhile');
+    }
+  };
+
   const replace = (tx: Tx, old: SessionId, { session }: Issued, { address }: SignInVisitor) => {
     attempts.moveToSession(tx, old, session.id);
     ledger.endIn(tx, old, { reason: 'replaced', actorUserId: session.userId, address });
@@ -65,6 +73,8 @@ export function providerSession(deps: ProviderSessionDeps) {
     const { claims, sid, idToken } = answer;
     const { address, userAgent, sessionId } = visitor;
     const now = clock.now();
+    requireNotSignedOut(attempt.startedBySessionId);
+    requireNotSignedOut(sessionId);
     const admission = admissionOf(provider, claims);
     const user = completePurpose(tx, { attempt, claims, admission, from: { address, userAgent }, now });
     requireNoLogoutSince(tx, attempt, user, answer);

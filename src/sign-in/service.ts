@@ -17,6 +17,7 @@ import {
   SignInRefused,
   type SignInVisitor,
 } from './model.ts';
+import type { AuthorizationChecks, Provider } from './provider.ts';
 import type { OpenProviderSession } from './provider-session.ts';
 import type { ProviderSignOut } from './provider-sign-out.ts';
 import type { Providers } from './providers.ts';
@@ -87,6 +88,15 @@ export function signInService(deps: SignInDeps) {
     return attempt;
   };
 
+  const locationOf = async (provider: Provider, checks: AuthorizationChecks): Promise<URL> => {
+    try {
+      return await provider.authorizationUrl(checks);
+    } catch (error) {
+      deps.count(provider.name, 'provider_unavailable');
+      throw error;
+    }
+  };
+
   const refuse = (callback: Callback, refusal: SignInRefusal, answer?: ProviderAnswer): SignInOutcome => {
     const { provider, visitor } = callback;
     deps.count(provider, refusal);
@@ -112,7 +122,7 @@ export function signInService(deps: SignInDeps) {
       const id = newId('att') as AttemptId;
       const browserSecret = newSecret();
       const checks = { state: id, ...secretsOf(browserSecret) };
-      const location = await providers.get(wanted.provider).authorizationUrl(checks);
+      const location = await locationOf(providers.get(wanted.provider), checks);
       await db.write((tx) => {
         const startedBySessionId = visitor.sessionId;
         if (startedBySessionId !== undefined) ledger.requireLive(tx, startedBySessionId);

@@ -39,6 +39,8 @@ class VouchingProvider implements Provider {
   subject = 'alice';
   begun: AuthorizationChecks[] = [];
   redeemed: AuthorizationChecks[] = [];
+  /** What happens here while the provider is asked. */
+  meanwhile: () => Promise<unknown> = async () => undefined;
 
   isAvailable(): boolean {
     return true;
@@ -53,6 +55,7 @@ class VouchingProvider implements Provider {
 
   async redeem(_query: URLSearchParams, checks: AuthorizationChecks) {
     this.redeemed.push(checks);
+    await this.meanwhile();
     const claims = {
       issuer: 'https://id.example',
       subject: this.subject,
@@ -199,6 +202,30 @@ describe('an attempt', () => {
     const attempt = await begin({ visitor: { ...VISITOR, sessionId: session.id } });
     await accounts.base.ledger.endAll(userId, { reason: 'everywhere' });
     expect(refusal(await complete(attempt))).toBe('attempt_unknown');
+  });
+
+  test('is refused when its session is signed out while the provider is asked', async () => {
+    const { session } = await accounts.base.signIn(await accounts.base.addUser());
+    const attempt = await begin({ visitor: { ...VISITOR, sessionId: session.id } });
+    provider.meanwhile = () => accounts.base.ledger.end(session.id, { reason: 'signed_out' });
+    expect(refusal(await complete(attempt, session.id))).toBe('ended_meanwhile');
+    expect(accounts.people.store.findByUsername('alice')).toBeUndefined();
+  });
+
+  test('is refused when a logout arrives while the provider is asked', async () => {
+    for (const [claim, value] of [
+      ['sid', 'sid-1'],
+      ['sub', 'alice'],
+    ] as const) {
+      await advance(MINUTE_MS);
+      const attempt = await begin();
+      const logout = { provider: 'id', claim, value, at: clock.now(), expiresAt: clock.now() + MINUTE_MS };
+      provider.meanwhile = () => accounts.base.db.write((tx) => logouts.remember(tx, logout));
+      expect(refusal(await complete(attempt))).toBe('ended_meanwhile');
+    }
+    await advance(1);
+    provider.meanwhile = async () => undefined;
+    expect((await complete(await begin())).ok).toBeTrue();
   });
 
   test('begun in the very millisecond of an "everywhere" is refused; one begun after it is not', async () => {
