@@ -16,6 +16,7 @@ export interface Site {
 }
 
 export interface Sites {
+  readonly all: readonly Site[];
   /** The site that a `Host` header (or its like) names. */
   find(host: string): Site | undefined;
 }
@@ -29,7 +30,10 @@ export function protectedSites(rules: ForwardAuthRules): Sites {
       return [host, { origin, cookie: siteCookieName(origin), audience: hostAudience(host), rulesFor }];
     }),
   );
-  return { find: (host) => sites.get(host) ?? sites.get(rules.find(host)?.host ?? '') };
+  return {
+    all: [...sites.values()],
+    find: (host) => sites.get(host) ?? sites.get(rules.find(host)?.host ?? ''),
+  };
 }
 
 /** The site that a request was sent to. @throws AppError `not_found` on any other host. */

@@ -1,4 +1,5 @@
 import { singleParam } from '../http/form.ts';
+import { continueResponse } from '../http/page.ts';
 import { requestContext } from '../http/request-context.ts';
 import type { Caller, SessionGuard } from '../sessions/guard.ts';
 import type { TokenHash } from '../sessions/model.ts';
@@ -43,10 +44,26 @@ export function ticketRoute({ sites, flows, tickets, sessions, noteRefusal }: Ti
 
     const caller = await sessions.optionalBrowserSession(request);
     if (caller === undefined) {
-      return redirectTo(withQuery('/sign-in', { return_to: pathname + search }));
+      return redirectTo(withQuery('/sign-in', { return_to: `${pathname}${search}&${AFTER_SIGN_IN}=1` }));
     }
     if (!mayPass(target, site, caller)) return refuse(request, caller, target);
     const ticket = await tickets.issue({ session: caller.session, flowHash: flowHash as TokenHash, target });
-    return redirectTo(withQuery(site.origin.origin + FINISH_PATH, { ticket }));
+    const finish = withQuery(site.origin.origin + FINISH_PATH, { ticket });
+    return followsForeignForm(request, searchParams) ? continueTo(finish) : redirectTo(finish);
   };
+}
+
+/** Set on the way through sign-in. */
+const AFTER_SIGN_IN = 'signed_in';
+
+/**
+ * Whether this may be the end of redirects that began with a form of a provider's: Chromium holds all of them to that
+ * form's `form-action`, which knows the redirect URI but not the protected host.
+ */
+function followsForeignForm({ headers }: Request, params: URLSearchParams): boolean {
+  return params.has(AFTER_SIGN_IN) && headers.get('sec-fetch-site') !== 'same-origin';
+}
+
+function continueTo(url: string): Response {
+  return continueResponse({ title: 'You are signed in', url, headers: { 'referrer-policy': 'no-referrer' } });
 }

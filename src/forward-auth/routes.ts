@@ -10,7 +10,7 @@ import type { Metrics } from '../lib/metrics.ts';
 import type { SessionGuard } from '../sessions/guard.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { ReapTask } from '../sessions/reaper.ts';
-import type { UserId } from '../users/model.ts';
+import type { User, UserId } from '../users/model.ts';
 import { FINISH_PATH, START_PATH, TICKET_PATH } from './constants.ts';
 import { flows } from './flows.ts';
 import { refusalNotes } from './guard-refusals.ts';
@@ -19,7 +19,7 @@ import { forwardAuthGuard } from './guard.ts';
 import { finishRoute } from './routes-finish.ts';
 import { startRoute } from './routes-start.ts';
 import { ticketRoute } from './routes-ticket.ts';
-import { compileRules } from './rules.ts';
+import { compileRules, mayPassAll } from './rules.ts';
 import { isPosternPath } from './start-url.ts';
 import { ticketStore } from './store.ts';
 import { hostTickets } from './tickets.ts';
@@ -45,6 +45,10 @@ export interface ForwardAuth {
   readonly nativeRoutes: NativeRoutes;
   /** How a browser gets a session of a protected host. */
   readonly routes: ReturnType<typeof hostSignInRoutes>;
+  /** Every host behind a rule. */
+  readonly protectedHosts: readonly string[];
+  /** Origins of the hosts whose first page somebody may open. */
+  appsOf(user: User): string[];
   /** Whether a host (lower case, with its port unless that is the scheme's own) is behind a rule. */
   isProtectedHost(host: string): boolean;
   /** Whether sign-in may lead to this URL: a page of a protected host. */
@@ -69,6 +73,9 @@ export function openForwardAuth(deps: ForwardAuthDeps): ForwardAuth {
   return {
     nativeRoutes: forwardAuthGuard(steps),
     routes: hostSignInRoutes(steps),
+    protectedHosts: sites.all.map((site) => site.origin.host),
+    appsOf: (user) =>
+      sites.all.filter(({ rulesFor }) => mayPassAll(rulesFor('/'), user)).map((site) => site.origin.origin),
     isProtectedHost: (host) => sites.find(host) !== undefined,
     protectedReturnTo: ({ protocol, host, username, password, pathname }) => {
       const site = username === '' && password === '' ? sites.find(host) : undefined;

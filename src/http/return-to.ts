@@ -1,5 +1,5 @@
-/** Longer targets are not kept, in characters. */
-const MAX_LENGTH = 2048;
+/** Longer targets are not kept, in characters. The way to a protected host holds a sealed path of up to 2048. */
+const MAX_LENGTH = 4096;
 
 /** Stands for our own origin while a path is resolved; no name under `.invalid` exists (RFC 2606 section 2). */
 const HERE = 'https://here.invalid';

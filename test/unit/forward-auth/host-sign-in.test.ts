@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { hostTickets as ticketTable } from '../../../src/db/schema/index.ts';
-import { MAX_FLOWS, MAX_ROUNDS } from '../../../src/forward-auth/constants.ts';
+import { MAX_FLOWS, MAX_RETURN_LENGTH, MAX_ROUNDS } from '../../../src/forward-auth/constants.ts';
+import { safeReturnTo } from '../../../src/http/return-to.ts';
 import type { UserId } from '../../../src/users/model.ts';
 import { TEST_ORIGIN } from '../../support/ledger.ts';
 import { MappedBrowser } from '../../support/mapped-browser.ts';
@@ -84,14 +85,34 @@ describe('the way to a session of a protected host', () => {
     );
     expect(response.status).toBe(303);
     const returnTo = url.searchParams.get('return_to') ?? '';
-    expect(TEST_ORIGIN + returnTo).toBe(path.at(-1) ?? '');
-    expect(returnTo.length).toBeLessThan(2_048);
+    expect(TEST_ORIGIN + returnTo).toBe(`${path.at(-1)}&signed_in=1`);
 
     const userId = await forwardAuth.addUser();
     const { token } = await forwardAuth.signIn(userId);
     browser.cookies.store(new URL(TEST_ORIGIN), [`${COOKIE}=${token}; Path=/`]);
-    expect((await browser.visit(TEST_ORIGIN + returnTo, {}, isPage)).url.href).toBe(APP_URL + PAGE);
+    const fromOwnPage = { headers: { 'sec-fetch-site': 'same-origin' } };
+    expect((await browser.visit(TEST_ORIGIN + returnTo, fromOwnPage, isPage)).url.href).toBe(APP_URL + PAGE);
     expect((await checkWith(forwardAuth, browser)).status).toBe(200);
+  });
+
+  test('leaves by a page after sign-in at a provider, whose form allows no redirect to the host', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { browser } = await signedInBrowser(forwardAuth);
+    const link = (await browser.fetch(startUrl())).headers.get('location') ?? '';
+    const headers = { 'sec-fetch-site': 'cross-site' };
+    const response = await browser.fetch(`${link}&signed_in=1`, { headers });
+    expect([response.status, response.headers.get('referrer-policy')]).toEqual([200, 'no-referrer']);
+    const [, onward = ''] = /^0; url=(.*)$/.exec(response.headers.get('refresh') ?? '') ?? [];
+    expect((await browser.visit(onward, {}, isPage)).url.href).toBe(APP_URL + PAGE);
+  });
+
+  test('takes the longest path there is through sign-in', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const browser = new MappedBrowser(forwardAuth);
+    const path = `/x?${'"'.repeat(MAX_RETURN_LENGTH - 3)}`;
+    const { url } = await browser.visit(startUrl(path), {}, ({ pathname }) => pathname === '/sign-in');
+    const returnTo = url.searchParams.get('return_to') ?? '';
+    expect(safeReturnTo(returnTo, () => false, '/')).toBe(returnTo);
   });
 
   test('begins with a flow cookie of 256 bits, for ten minutes', async () => {
