@@ -21,7 +21,7 @@ function isSameOrigin({ headers }: Request, origin: string): boolean {
   return claimed === null ? headers.get('sec-fetch-site') === 'same-origin' : claimed === origin;
 }
 
-export function isWebSocketUpgrade({ headers }: Request): boolean {
+function isWebSocketUpgrade({ headers }: Request): boolean {
   const tokens = headers.get('upgrade')?.toLowerCase().split(',') ?? [];
   return tokens.some((token) => token.trim() === 'websocket');
 }

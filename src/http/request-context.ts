@@ -30,12 +30,6 @@ export function setRequestContext(request: Request, context: RequestContext): vo
   contexts.set(request, context);
 }
 
-/** The context of a request from one known client. */
-export function newRequestContext(request: Request, address: string, peerTrusted: boolean): RequestContext {
-  const peer: Peer = { address, trusted: peerTrusted };
-  return new ConnectionContext(request, peer, { clientAddress: () => address });
-}
-
 /** The context of a request that came over a connection; most of it is worked out only when somebody asks. */
 export function connectionContext(request: Request, peer: Peer, peers: ClientAddresses): RequestContext {
   return new ConnectionContext(request, peer, peers);

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 
 /** 4 bytes of IPv4 or 16 of IPv6; an IPv4 address inside IPv6 (RFC 4291 section 2.5.5.2) is the 4 bytes. */
-export type AddressBytes = Uint8Array;
+type AddressBytes = Uint8Array;
 
 export interface AddressRange {
   readonly network: AddressBytes;
