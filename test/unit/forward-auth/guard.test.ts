@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import { userStore } from '../../../src/users/store.ts';
-import { APP, type AskedFor, NOTES, type TestForwardAuth, aRule, temporaryForwardAuth } from './support.ts';
+import {
+  APP,
+  type AskedFor,
+  NOTES,
+  type TestForwardAuth,
+  aRule,
+  temporaryForwardAuth,
+} from '../../support/forward-auth.ts';
 
 const HOST_COOKIE = '__Host-postern';
 const NAVIGATION = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document', accept: 'text/html' };

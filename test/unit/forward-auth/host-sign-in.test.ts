@@ -5,7 +5,7 @@ import { safeReturnTo } from '../../../src/http/return-to.ts';
 import type { UserId } from '../../../src/users/model.ts';
 import { TEST_ORIGIN } from '../../support/ledger.ts';
 import { MappedBrowser } from '../../support/mapped-browser.ts';
-import { APP, NOTES, type TestForwardAuth, aRule, temporaryForwardAuth } from './support.ts';
+import { APP, NOTES, type TestForwardAuth, aRule, temporaryForwardAuth } from '../../support/forward-auth.ts';
 
 const APP_URL = `https://${APP}`;
 const PAGE = '/page?a=1&b=/x?y';

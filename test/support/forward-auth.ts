@@ -1,17 +1,17 @@
-import type { Config } from '../../../src/config/schema.ts';
-import { openForwardAuth } from '../../../src/forward-auth/routes.ts';
-import { parseOrigin } from '../../../src/http/origin.ts';
-import { parseRange } from '../../../src/lib/ip-address.ts';
-import { keyRing } from '../../../src/lib/key-ring.ts';
-import { hostAudience } from '../../../src/sessions/audience.ts';
-import { sessionGuard } from '../../../src/sessions/guard.ts';
-import type { Issued } from '../../../src/sessions/ledger.ts';
-import type { SessionId } from '../../../src/sessions/model.ts';
-import type { User, UserId } from '../../../src/users/model.ts';
-import { userStore } from '../../../src/users/store.ts';
-import { temporaryServer } from '../../support/http-server.ts';
-import { TEST_ORIGIN, TEST_SECRET, temporaryLedger } from '../../support/ledger.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { openForwardAuth } from '../../src/forward-auth/routes.ts';
+import { parseOrigin } from '../../src/http/origin.ts';
+import { parseRange } from '../../src/lib/ip-address.ts';
+import { keyRing } from '../../src/lib/key-ring.ts';
+import { hostAudience } from '../../src/sessions/audience.ts';
+import { sessionGuard } from '../../src/sessions/guard.ts';
+import type { Issued } from '../../src/sessions/ledger.ts';
+import type { SessionId } from '../../src/sessions/model.ts';
+import type { User, UserId } from '../../src/users/model.ts';
+import { userStore } from '../../src/users/store.ts';
+import { temporaryServer } from './http-server.ts';
+import { TEST_ORIGIN, TEST_SECRET, temporaryLedger } from './ledger.ts';
+import { ManualClock, settle } from './manual-clock.ts';
 
 /** A member who is active; what matters to a test is named. */
 export function aPerson(some: Partial<User> = {}): User {
