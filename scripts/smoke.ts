@@ -52,7 +52,7 @@ try {
     const response = await fetch(`${origin}/sign-in`);
     const page = await response.text();
     expect(
-      response.status === 200 && page.includes('<form'),
+      response.status === 200 && page.includes('<title>Sign in'),
       `/sign-in answers ${response.status}: ${page.slice(0, 200)}`,
     );
     const policy = response.headers.get('content-security-policy') ?? 'none';
