@@ -60,7 +60,7 @@ export interface ForwardAuth {
 export function openForwardAuth(deps: ForwardAuthDeps): ForwardAuth {
   const { config, origin, db, ring, clock, ledger, audit, subjectsOf } = deps;
   const sites = protectedSites(compileRules(config.rule, { secure: origin.secure, subjectsOf }));
-  const store = ticketStore();
+  const store = ticketStore(db);
   const noteRefusal = refusalNotes({ audit, clock });
   const steps = {
     ...deps,

@@ -105,16 +105,16 @@ function compileRule(config: ForwardAuthRuleConfig, subjectsOf: RuleContext['sub
 /** The ledger hands out one object per version of a person: what was found for it holds as long as it lives. */
 function peopleCheck(people: PeopleRule, subjectsOf: RuleContext['subjectsOf']): (user: User) => boolean {
   const found = new WeakMap<User, boolean>();
-  const matchesUser = (user: User) => {
+  const matches = (user: User) =>
+    matchesPeople(people, { email: user.email, groups: user.groups }) ||
+    (people.subjects.length > 0 && subjectsOf(user.id).some((subject) => people.subjects.includes(subject)));
+  return (user) => {
     const known = found.get(user);
     if (known !== undefined) return known;
-    const matches = matchesPeople(people, { email: user.email, groups: user.groups });
-    found.set(user, matches);
-    return matches;
+    const mayPass = matches(user);
+    found.set(user, mayPass);
+    return mayPass;
   };
-  if (people.subjects.length === 0) return matchesUser;
-  return (user) =>
-    matchesUser(user) || subjectsOf(user.id).some((subject) => people.subjects.includes(subject));
 }
 
 /** The prefix in the spelling that request paths are brought to. */

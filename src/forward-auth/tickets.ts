@@ -45,6 +45,8 @@ export type Redemption =
   | { readonly ok: true; readonly ticket: HostTicket; readonly issued: Issued | undefined }
   | { readonly ok: false; readonly reason: TicketRefusal };
 
+const UNKNOWN: Redemption = { ok: false, reason: 'unknown' };
+
 export type HostTickets = ReturnType<typeof hostTickets>;
 
 /**
@@ -118,10 +120,12 @@ export function hostTickets({ db, store, ledger, audit, clock, lifetimeMs }: Hos
     },
 
     /** Opens a session of the host for the browser that began the flow, in one transaction with the ticket's end. */
-    redeem(presented: TicketPresentation): Promise<Redemption> {
+    async redeem(presented: TicketPresentation): Promise<Redemption> {
+      const hash = hashToken(presented.ticket);
+      if (!store.exists(hash)) return UNKNOWN;
       return db.write((tx): Redemption => {
-        const ticket = store.consume(tx, hashToken(presented.ticket));
-        if (ticket === undefined) return { ok: false, reason: 'unknown' };
+        const ticket = store.consume(tx, hash);
+        if (ticket === undefined) return UNKNOWN;
         const reason = refusalOf(tx, ticket, presented);
         if (reason !== undefined) {
           record(tx, ticket, presented, { reason });

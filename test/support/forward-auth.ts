@@ -34,7 +34,7 @@ type RuleConfig = Config['forward_auth']['rule'][number];
 
 export const APP = 'app.example.test';
 export const NOTES = 'notes.example.org';
-export const NOWHERE = {
+const NOWHERE = {
   provider: undefined,
   providerSid: undefined,
   address: '192.0.2.7',
@@ -52,7 +52,7 @@ export const aRule = (some: Partial<RuleConfig> = {}): RuleConfig => ({
 const STAFF = { subjects: [], emails: [], domains: [], groups: ['staff'] };
 
 /** Two unrelated hosts; on the first, one path is everybody's and one is for staff. */
-export const RULES = [
+const RULES = [
   aRule(),
   aRule({ path: '/public', allow: 'public' }),
   aRule({ path: '/staff', allow: STAFF }),

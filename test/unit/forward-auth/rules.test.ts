@@ -117,6 +117,7 @@ describe('who may pass', () => {
     expect(passes(people({ emails: ['ada@example.test'] }), aPerson())).toBe(false);
     expect(passes(people({ domains: ['test'] }), ada)).toBe(false);
     expect(passes(people({ subjects: ['s-1'] }), ada, ['s-2'])).toBe(false);
+    expect(passes(people({}), ada)).toBe(false);
   });
 
   test('a person whose groups changed is judged anew', () => {
