@@ -24,6 +24,15 @@ export function classifyDatabaseError(error: unknown): unknown {
   return error;
 }
 
+/** Runs a read; what it throws is classified. */
+export function readOrOutage<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw classifyDatabaseError(error);
+  }
+}
+
 /** Result codes that say the file or the disk cannot be used now (https://www.sqlite.org/rescode.html). */
 const OUTAGE_CODES = ['BUSY', 'LOCKED', 'FULL', 'READONLY', 'IOERR', 'CORRUPT', 'NOTADB', 'CANTOPEN', 'NOMEM', 'PROTOCOL', 'PERM'];
 

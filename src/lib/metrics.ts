@@ -17,6 +17,8 @@ export interface Metrics {
   histogram(name: string, help: string, buckets: readonly number[], labels?: Labels): Histogram;
   /** A value read when scraped. */
   gauge(name: string, help: string, read: () => number, labels?: Labels): void;
+  /** A count that is kept elsewhere, read when scraped. */
+  derivedCounter(name: string, help: string, read: () => number, labels?: Labels): void;
   render(): string;
 }
 
@@ -61,12 +63,10 @@ export function createMetrics(): Metrics {
     counter: (name, help, labels = {}) => add(name, help, 'counter', labels, (text) => counterSeries(name, text)),
     histogram: (name, help, buckets, labels = {}) =>
       add(name, help, 'histogram', labels, () => histogramSeries(name, buckets, labels)),
-    gauge(name, help, read, labels = {}) {
-      add(name, help, 'gauge', labels, (text) => ({
-        handle: undefined,
-        lines: () => [`${name}${text} ${read()}`],
-      }));
-    },
+    gauge: (name, help, read, labels = {}) =>
+      add(name, help, 'gauge', labels, (text) => derivedSeries(name, text, read)),
+    derivedCounter: (name, help, read, labels = {}) =>
+      add(name, help, 'counter', labels, (text) => derivedSeries(name, text, read)),
     render() {
       const lines: string[] = [];
       for (const [name, { help, type, series }] of families) {
@@ -86,6 +86,10 @@ function counterSeries(name: string, labelText: string) {
     },
   };
   return { handle, lines: () => [`${name}${labelText} ${value}`] };
+}
+
+function derivedSeries(name: string, labelText: string, read: () => number) {
+  return { handle: undefined, lines: () => [`${name}${labelText} ${read()}`] };
 }
 
 function histogramSeries(name: string, buckets: readonly number[], labels: Labels) {

@@ -12,7 +12,7 @@ import type {
 
 /** What a credential turned out to be. Refusals look alike outside; the reason is for audit and metrics. */
 export type Authentication =
-  | { readonly ok: true; readonly session: Session; readonly user: User; readonly use: CredentialUse }
+  | { readonly ok: true; readonly session: Session; readonly user: User }
   | { readonly ok: false; readonly reason: RefusalReason };
 
 export type RefusalReason = 'malformed' | 'unknown' | 'other_audience' | 'revoked' | 'expired';
@@ -52,17 +52,35 @@ export interface EndingContext {
   address?: string | undefined;
 }
 
+/** Ending everything of a user. */
+export interface EndAllContext extends EndingContext {
+  /** This session and its descendants stay. */
+  except?: SessionId | undefined;
+  /** Device sessions too. */
+  devices?: boolean;
+}
+
+/** Deletes what ended sessions had begun and not finished (tickets, attempts, codes), in the transaction that ends them. */
+export type VoidDependents = (tx: Tx, ended: readonly SessionId[], reason: RevokeReason) => void;
+
+/** What a write is about to end. */
+export type EndingTarget = { session: SessionId } | { user: UserId; except?: SessionId | undefined };
+
 /**
  * The ledger: the one place where sessions begin, are recognised and end.
  * `tx` methods belong into the caller's `db.write`, so that one act is one transaction.
  */
 export interface Ledger {
   /**
-   * Who a token speaks for at one audience. Synchronous when memory or the embedded store can answer.
+   * Who a token of one use speaks for at one audience. Synchronous when memory or the embedded store can answer.
    * Recognising a session touches it.
    * @throws AppError `unavailable` (`store_unavailable`, `clock_behind`) when nobody can tell.
    */
-  authenticate(token: string, audience: Audience): Authentication | Promise<Authentication>;
+  authenticate(
+    token: string,
+    use: CredentialUse,
+    audience: Audience,
+  ): Authentication | Promise<Authentication>;
 
   /** @throws AppError `forbidden` (`user_disabled`) unless the person may hold sessions. */
   openBrowserSession(tx: Tx, request: NewBrowserSession): Issued;
@@ -76,10 +94,18 @@ export interface Ledger {
   /** Ends one session and its descendants; resolves once that is committed. `false`: there was no such live session. */
   end(id: SessionId, context: EndingContext): Promise<boolean>;
   /** Ends the sessions of one user ("everywhere"), but for `except` and its descendants; resolves with how many ended. */
-  endAll(userId: UserId, context: EndingContext & { except?: SessionId | undefined; devices?: boolean }): Promise<number>;
+  endAll(userId: UserId, context: EndAllContext): Promise<number>;
   /** The same two acts inside a larger transaction. */
   endIn(tx: Tx, id: SessionId, context: EndingContext): boolean;
-  endAllIn(tx: Tx, userId: UserId, context: EndingContext & { except?: SessionId | undefined; devices?: boolean }): number;
+  endAllIn(tx: Tx, userId: UserId, context: EndAllContext): number;
+  /** Called by the features at start: what they void when sessions end. */
+  whenEnding(voidDependents: VoidDependents): void;
+
+  /**
+   * Runs a write whose point is to end sessions. When the store cannot take it, this process refuses them from now on
+   * all the same, and goes on trying; the outage is thrown to the caller.
+   */
+  writeEnding<T>(targets: readonly EndingTarget[], job: (tx: Tx) => T): Promise<T>;
 
   /** Live sessions of a user, newest use first; touches that are not written yet included. */
   list(userId: UserId): Session[];

@@ -1,0 +1,37 @@
+import type { Logger } from '../lib/log.ts';
+import type { Session } from './model.ts';
+
+/** The whole session as it stands after a change, and what changed. */
+export interface SessionSnapshot {
+  readonly change: 'created' | 'revoked';
+  readonly session: Session;
+}
+
+export type SessionListener = (snapshots: readonly SessionSnapshot[]) => void;
+
+/** Tells every part of this process what became of sessions, after the commit. */
+export interface SessionEvents {
+  publish(snapshots: readonly SessionSnapshot[]): void;
+  subscribe(listener: SessionListener): Disposable;
+}
+
+/** Within one process an event is a function call; listeners are called in the order they subscribed. */
+export function inProcessSessionEvents(log: Logger): SessionEvents {
+  const listeners = new Set<SessionListener>();
+  return {
+    publish(snapshots) {
+      for (const listener of listeners) {
+        try {
+          listener(snapshots);
+        } catch (error) {
+          log.error('a listener of session events failed', { error });
+        }
+      }
+    },
+    subscribe(listener) {
+      const own: SessionListener = (snapshots) => listener(snapshots);
+      listeners.add(own);
+      return { [Symbol.dispose]: () => void listeners.delete(own) };
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import { type Tx, afterCommit } from '../db/write.ts';
+import { AppError } from '../lib/app-error.ts';
+import type { Clock } from '../lib/clock.ts';
+import { newId } from '../lib/random.ts';
+import type { UserId } from '../users/model.ts';
+import { hostAudience, originAudience } from './audience.ts';
+import type { SessionEvents } from './events.ts';
+import type { Issued, Ledger, NewBrowserSession, NewChildSession, NewPersonalToken } from './ledger.ts';
+import type { CredentialUse, Session, SessionId } from './model.ts';
+import { isLiveNow } from './recognition.ts';
+import type { Refusals } from './refusals.ts';
+import type { SessionStore } from './store.ts';
+import { type TokenMint, hashToken } from './token.ts';
+import type { Touches } from './touches.ts';
+
+export interface IssuingDeps {
+  store: SessionStore;
+  mint: TokenMint;
+  events: SessionEvents;
+  touches: Touches;
+  refusals: Refusals;
+  clock: Clock;
+  /** The origin of `url`: the audience of browser sessions. */
+  origin: string;
+  idleTimeoutMs: number;
+  absoluteLifetimeMs: number;
+  /** Revokes what stood in the new session's place. */
+  replace: (tx: Tx, ids: readonly SessionId[]) => void;
+}
+
+/** The built-in client that personal tokens are grants of. */
+export const PERSONAL_CLIENT_ID = 'personal';
+
+type Issuing = Pick<Ledger, 'openBrowserSession' | 'openChildSession' | 'openPersonalToken' | 'requireLive'>;
+
+/** Makes sessions and their first credential, inside the caller's transaction. */
+export function issuing(deps: IssuingDeps): Issuing {
+  const { store, mint, events, clock } = deps;
+
+  const requireLive = (tx: Tx, id: SessionId): Session => {
+    const session = store.read(tx, id);
+    if (
+      session === undefined ||
+      !isLiveNow(session, deps.touches, clock.now()) ||
+      deps.refusals.refuses(session)
+    ) {
+      throw new AppError('unauthorized', 'session_ended', 'The session that asked for this has ended.');
+    }
+    return session;
+  };
+
+  const requireActiveUser = (tx: Tx, id: UserId) => {
+    if (store.findUser(tx, id)?.status === 'active') return;
+    throw new AppError('forbidden', 'user_disabled', 'This account may not sign in.');
+  };
+
+  const issue = (tx: Tx, session: Session, use: CredentialUse): Issued => {
+    const token = mint.mint(use);
+    store.insert(tx, session, {
+      hash: hashToken(token),
+      sessionId: session.id,
+      use,
+      expiresAt: undefined,
+      supersededAt: undefined,
+    });
+    afterCommit(tx, () => events.publish([{ change: 'created', session }]));
+    return { session, token };
+  };
+
+  return {
+    requireLive,
+
+    openBrowserSession(tx, { userId, origin }: NewBrowserSession) {
+      requireActiveUser(tx, userId);
+      const now = clock.now();
+      const session: Session = {
+        ...blankSession(userId, now),
+        kind: 'user',
+        audience: [originAudience(deps.origin)],
+        idleTimeoutMs: deps.idleTimeoutMs,
+        expiresAt: now + deps.absoluteLifetimeMs,
+        origin,
+      };
+      return issue(tx, session, 'cookie');
+    },
+
+    openChildSession(tx, { parentId, host, origin }: NewChildSession) {
+      const parent = requireLive(tx, parentId);
+      if (parent.kind !== 'user' || parent.parentId !== undefined) {
+        throw new AppError(
+          'forbidden',
+          'not_a_browser_session',
+          'Only a browser session can reach another host.',
+        );
+      }
+      const audience = hostAudience(host);
+      const sameHost = store.childrenAt(tx, parentId, audience);
+      if (sameHost.length > 0) deps.replace(tx, sameHost);
+      const session: Session = {
+        ...blankSession(parent.userId, clock.now()),
+        kind: 'user',
+        parentId,
+        audience: [audience],
+        // Never longer than the parent: touching a child touches its parent too.
+        idleTimeoutMs: parent.idleTimeoutMs,
+        expiresAt: parent.expiresAt,
+        origin: { ...origin, provider: parent.origin.provider },
+      };
+      deps.touches.record(parentId, session.createdAt);
+      return issue(tx, session, 'cookie');
+    },
+
+    openPersonalToken(tx, { issuedBy, label, audience, expiresAt, origin }: NewPersonalToken) {
+      const issuer = requireLive(tx, issuedBy);
+      const session: Session = {
+        ...blankSession(issuer.userId, clock.now()),
+        kind: 'grant',
+        audience,
+        expiresAt,
+        origin,
+        label,
+        clientId: PERSONAL_CLIENT_ID,
+      };
+      return issue(tx, session, 'personal');
+    },
+  };
+}
+
+function blankSession(userId: UserId, now: number): Omit<Session, 'kind' | 'audience' | 'origin'> {
+  return {
+    id: newId('ses') as SessionId,
+    userId,
+    parentId: undefined,
+    status: 'active',
+    revokedAt: undefined,
+    revokeReason: undefined,
+    createdAt: now,
+    lastSeenAt: now,
+    idleTimeoutMs: undefined,
+    expiresAt: undefined,
+    label: undefined,
+    clientId: undefined,
+  };
+}

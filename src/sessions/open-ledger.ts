@@ -1,0 +1,163 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
+import type { Config } from '../config/schema.ts';
+import type { Db } from '../db/open.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { KeyRing } from '../lib/key-ring.ts';
+import type { Logger } from '../lib/log.ts';
+import { LATENCY_BUCKETS, type Metrics } from '../lib/metrics.ts';
+import { sessionCache } from './cache.ts';
+import { ending } from './ending.ts';
+import { type SessionEvents, inProcessSessionEvents } from './events.ts';
+import { issuing } from './issuing.ts';
+import type { Ledger } from './ledger.ts';
+import { liveThings } from './live-things.ts';
+import { observeSessions } from './metrics.ts';
+import { outbox } from './outbox.ts';
+import { isLiveNow, recognition } from './recognition.ts';
+import { refusals } from './refusals.ts';
+import type { ReapTask } from './reaper.ts';
+import { outboxStore } from './store-outbox.ts';
+import { sessionStore } from './store.ts';
+import { tokenMint } from './token.ts';
+import { touches } from './touches.ts';
+
+export interface LedgerDeps {
+  db: Db;
+  ring: KeyRing;
+  /** Judges by the time mark (`markedClock`). */
+  clock: Clock;
+  audit: AuditRecorder;
+  log: Logger;
+  metrics: Metrics;
+  /** The origin of `url`. */
+  origin: string;
+  config: Config['sessions'];
+}
+
+/** The ledger with what its loops call. */
+export interface RunningLedger extends Ledger, AsyncDisposable {
+  readonly events: SessionEvents;
+  /** Writes touches, settles the outbox and commits refused endings: at most one round of writes, none at rest. */
+  flush(): Promise<void>;
+  /** Closes what hangs on sessions that have run out. */
+  closeExpired(): void;
+  /** Deletes sessions that have ended by time. */
+  readonly reapTask: ReapTask;
+}
+
+/** Puts the ledger together over one database; see `Ledger` for what it promises. */
+export function openLedger({
+  db,
+  ring,
+  clock,
+  audit,
+  log,
+  metrics,
+  origin,
+  config,
+}: LedgerDeps): RunningLedger {
+  const store = sessionStore(db);
+  const mint = tokenMint(ring);
+  const cache = sessionCache({
+    size: config.cache_size,
+    ttlMs: config.cache_ttl,
+    unknownSize: config.unknown_cache_size,
+    unknownTtlMs: config.unknown_cache_ttl,
+    clock,
+  });
+  const events = inProcessSessionEvents(log);
+  const refused = refusals();
+  const seen = touches();
+  const box = outbox(outboxStore(db), events);
+  const live = liveThings((error) => log.error('something of an ended session did not close', { error }));
+  const ends = ending({ db, store, outbox: box, cache, live, refusals: refused, audit, clock });
+  const issues = issuing({
+    store,
+    mint,
+    events,
+    touches: seen,
+    refusals: refused,
+    clock,
+    origin,
+    idleTimeoutMs: config.idle_timeout,
+    absoluteLifetimeMs: config.absolute_lifetime,
+    replace: ends.replace,
+  });
+  const authenticate = recognition({
+    cache,
+    findByHash: store.findByHash,
+    mint,
+    touches: seen,
+    refusals: refused,
+    clock,
+    isClockBehind: db.timeMark.isBehind,
+    lookUpSeconds: metrics.histogram(
+      'postern_session_lookup_seconds',
+      'Time to read a session that was not in the cache.',
+      LATENCY_BUCKETS,
+    ),
+  });
+
+  const subscription = events.subscribe((snapshots) => {
+    for (const { change, session } of snapshots) {
+      if (change === 'revoked') cache.revoke(session.id);
+    }
+    for (const { change, session } of snapshots) {
+      if (change === 'revoked') live.close(session.id, session.revokeReason ?? 'ended_by_user');
+    }
+  });
+  observeSessions({ metrics, cache, live, countByKind: store.countActiveByKind, clock });
+  box.publishLeftOvers();
+
+  return {
+    ...issues,
+    ...ends,
+    authenticate,
+    events,
+    list: (userId) => {
+      const now = clock.now();
+      return store
+        .listActive(userId)
+        .filter((session) => isLiveNow(session, seen, now) && !refused.refuses(session))
+        .map((session) => ({
+          ...session,
+          lastSeenAt: Math.max(session.lastSeenAt, seen.get(session.id) ?? 0),
+        }))
+        .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+    },
+    find: (id) => store.find(id),
+    findByProviderSid: store.findByProviderSid,
+    userChanged: (userId) => cache.evictUser(userId),
+    attach: (id, close) => live.attach(id, close),
+
+    async flush() {
+      if (seen.waiting > 0 || box.isUnsettled) {
+        await seen.flush((lastSeen) =>
+          db.write((tx) => {
+            if (lastSeen.size > 0) store.touch(tx, lastSeen);
+            box.settle(tx);
+          }),
+        );
+      }
+      await ends.retryRefused();
+    },
+
+    closeExpired() {
+      const now = clock.now();
+      for (const id of live.ids()) {
+        const session = store.find(id);
+        if (session === undefined || !isLiveNow(session, seen, now)) {
+          live.close(id, session?.revokeReason ?? 'expired');
+        }
+      }
+    },
+
+    reapTask: { name: 'sessions', deleteExpired: store.deleteExpired },
+
+    async [Symbol.asyncDispose]() {
+      subscription[Symbol.dispose]();
+      for (const id of live.ids()) live.close(id, 'expired');
+      await this.flush().catch((error: unknown) => log.warn('the last touches were not written', { error }));
+    },
+  };
+}

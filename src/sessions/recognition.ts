@@ -1,0 +1,128 @@
+import { AppError } from '../lib/app-error.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Histogram } from '../lib/metrics.ts';
+import type { CachedCredential, CachedSession, FoundCredential, SessionCache } from './cache.ts';
+import type { Authentication, RefusalReason } from './ledger.ts';
+import {
+  type Audience,
+  type CredentialUse,
+  type SessionId,
+  type TokenHash,
+  isLive,
+  sessionEndsAt,
+} from './model.ts';
+import type { Refusals } from './refusals.ts';
+import { TOKEN_LENGTH, type TokenMint, hashToken } from './token.ts';
+import type { Touches } from './touches.ts';
+
+export interface RecognitionDeps {
+  cache: SessionCache;
+  findByHash: (hash: TokenHash) => FoundCredential | undefined | Promise<FoundCredential | undefined>;
+  mint: TokenMint;
+  touches: Touches;
+  refusals: Refusals;
+  clock: Clock;
+  /** Whether the wall clock is too far behind to judge anything. */
+  isClockBehind: () => boolean;
+  lookUpSeconds: Histogram;
+}
+
+/** A use is noted when the one before is at least this old. */
+const TOUCH_RESOLUTION_MS = 1_000;
+
+const refused = (reason: RefusalReason): Authentication => ({ ok: false, reason });
+const MALFORMED = refused('malformed');
+const UNKNOWN = refused('unknown');
+const OTHER_AUDIENCE = refused('other_audience');
+const REVOKED = refused('revoked');
+const EXPIRED = refused('expired');
+
+/** Says who a token speaks for; see `Ledger.authenticate`. */
+export function recognition(deps: RecognitionDeps) {
+  const { cache, mint, touches, refusals, clock } = deps;
+
+  const lookUp = (hash: TokenHash) =>
+    cache.load(hash, () => {
+      const startedAt = clock.monotonicNow();
+      const found = deps.findByHash(hash);
+      deps.lookUpSeconds.observe((clock.monotonicNow() - startedAt) / 1_000);
+      return found;
+    });
+
+  const touch = (entry: CachedSession, now: number) => {
+    if (now - entry.lastSeenAt < TOUCH_RESOLUTION_MS) return;
+    entry.lastSeenAt = now;
+    touches.record(entry.session.id, now);
+    const { parentId } = entry.session;
+    if (parentId === undefined) return;
+    touches.record(parentId, now);
+    const parent = cache.peek(parentId);
+    if (parent !== undefined) parent.lastSeenAt = now;
+  };
+
+  const judge = (
+    found: CachedCredential | undefined,
+    use: CredentialUse,
+    audience: Audience,
+  ): Authentication => {
+    if (found === undefined) return UNKNOWN;
+    const { entry, credential } = found;
+    const now = clock.now();
+    if (credential.use !== use || !entry.session.audience.includes(audience)) return OTHER_AUDIENCE;
+    if (entry.revoked || entry.user.status !== 'active' || refusals.refuses(entry.session)) return REVOKED;
+    if (credential.supersededAt !== undefined || now >= (credential.expiresAt ?? Infinity)) return EXPIRED;
+    if (now >= endOf(entry, touches.get(entry.session.id))) return EXPIRED;
+    touch(entry, now);
+    return { ok: true, session: entry.session, user: entry.user };
+  };
+
+  /** An entry that looks run out may only be old: another process may have touched the session. */
+  const judgeFresh = (hash: TokenHash, use: CredentialUse, audience: Audience) => {
+    const found = lookUp(hash);
+    if (!(found instanceof Promise)) return judge(found, use, audience);
+    return found.then((settled) => judge(settled, use, audience));
+  };
+
+  return function authenticate(
+    token: string,
+    use: CredentialUse,
+    audience: Audience,
+  ): Authentication | Promise<Authentication> {
+    if (deps.isClockBehind()) throw clockBehind();
+    if (token.length !== TOKEN_LENGTH) return MALFORMED;
+    const hash = hashToken(token);
+    const known = cache.get(hash);
+    if (known !== undefined) {
+      const judged = judge(known, use, audience);
+      if (judged !== EXPIRED) return judged;
+      cache.evict(known.entry.session.id);
+      return judgeFresh(hash, use, audience);
+    }
+    if (!mint.isGenuine(token)) return MALFORMED;
+    if (cache.isUnknown(hash)) return UNKNOWN;
+    return judgeFresh(hash, use, audience);
+  };
+}
+
+function endOf({ session, lastSeenAt }: CachedSession, touchedAt = 0): number {
+  const { idleTimeoutMs, expiresAt } = session;
+  return sessionEndsAt({ lastSeenAt: Math.max(lastSeenAt, touchedAt), idleTimeoutMs, expiresAt });
+}
+
+/** Whether a session of the store is live, counting touches that are not written yet. */
+export function isLiveNow(
+  session: Parameters<typeof isLive>[0] & { id: SessionId },
+  touches: Touches,
+  now: number,
+): boolean {
+  return isLive({ ...session, lastSeenAt: Math.max(session.lastSeenAt, touches.get(session.id) ?? 0) }, now);
+}
+
+export function clockBehind(): AppError {
+  return new AppError(
+    'unavailable',
+    'clock_behind',
+    'The clock of this machine is behind the time of the last recorded use; set it, and this ends by itself.',
+    { retryAfterSeconds: 30 },
+  );
+}

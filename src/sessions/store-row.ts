@@ -1,0 +1,61 @@
+import type { credentials, sessions } from '../db/schema/index.ts';
+import type { UserId } from '../users/model.ts';
+import type { Audience, Credential, RevokeReason, Session, SessionId, TokenHash } from './model.ts';
+
+export function toSession(row: typeof sessions.$inferSelect): Session {
+  return {
+    id: row.id as SessionId,
+    kind: row.kind,
+    userId: row.userId as UserId,
+    parentId: (row.parentId ?? undefined) as SessionId | undefined,
+    audience: row.audience as Audience[],
+    status: row.status,
+    revokedAt: row.revokedAtMs ?? undefined,
+    revokeReason: (row.revokeReason ?? undefined) as RevokeReason | undefined,
+    createdAt: row.createdAtMs,
+    lastSeenAt: row.lastSeenAtMs,
+    idleTimeoutMs: row.idleTimeoutMs ?? undefined,
+    expiresAt: row.expiresAtMs ?? undefined,
+    origin: {
+      provider: row.provider ?? undefined,
+      providerSid: row.providerSid ?? undefined,
+      address: row.address ?? undefined,
+      userAgent: row.userAgent ?? undefined,
+    },
+    label: row.label ?? undefined,
+    clientId: row.clientId ?? undefined,
+  };
+}
+
+export function fromSession(session: Session): typeof sessions.$inferInsert {
+  return {
+    id: session.id,
+    kind: session.kind,
+    userId: session.userId,
+    parentId: session.parentId ?? null,
+    audience: [...session.audience],
+    status: session.status,
+    revokedAtMs: session.revokedAt ?? null,
+    revokeReason: session.revokeReason ?? null,
+    createdAtMs: session.createdAt,
+    lastSeenAtMs: session.lastSeenAt,
+    idleTimeoutMs: session.idleTimeoutMs ?? null,
+    expiresAtMs: session.expiresAt ?? null,
+    provider: session.origin.provider ?? null,
+    providerSid: session.origin.providerSid ?? null,
+    address: session.origin.address ?? null,
+    userAgent: session.origin.userAgent ?? null,
+    label: session.label ?? null,
+    clientId: session.clientId ?? null,
+  };
+}
+
+export function toCredential(row: typeof credentials.$inferSelect): Credential {
+  return {
+    hash: row.hash as TokenHash,
+    sessionId: row.sessionId as SessionId,
+    use: row.use,
+    expiresAt: row.expiresAtMs ?? undefined,
+    supersededAt: row.supersededAtMs ?? undefined,
+  };
+}

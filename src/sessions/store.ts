@@ -1,0 +1,213 @@
+import { and, desc, eq, inArray, isNotNull, isNull, lte, or, sql } from 'drizzle-orm';
+import { readOrOutage } from '../db/errors.ts';
+import type { Db } from '../db/open.ts';
+import { credentials, sessions, users } from '../db/schema/index.ts';
+import type { Tx } from '../db/write.ts';
+import type { User, UserId } from '../users/model.ts';
+import { toUser } from '../users/store-row.ts';
+import type { FoundCredential } from './cache.ts';
+import type {
+  Audience,
+  Credential,
+  RevokeReason,
+  Session,
+  SessionId,
+  SessionKind,
+  TokenHash,
+} from './model.ts';
+import { fromSession, toCredential, toSession } from './store-row.ts';
+
+/** How long a revoked session without an absolute end is kept, so that it can still be shown and answered for. */
+const REVOKED_KEPT_MS = 30 * 24 * 60 * 60_000;
+
+export interface Revocation {
+  at: number;
+  reason: RevokeReason;
+}
+
+export type SessionStore = ReturnType<typeof sessionStore>;
+
+/** Sessions and credentials in SQLite. Absence is `undefined`; only an outage throws. */
+export function sessionStore(db: Db) {
+  const byHash = db.reader
+    .select({ credential: credentials, session: sessions, user: users })
+    .from(credentials)
+    .innerJoin(sessions, eq(sessions.id, credentials.sessionId))
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(eq(credentials.hash, sql.placeholder('hash')))
+    .prepare();
+  const byId = db.reader
+    .select()
+    .from(sessions)
+    .where(eq(sessions.id, sql.placeholder('id')))
+    .prepare();
+
+  return {
+    findByHash(hash: TokenHash): FoundCredential | undefined {
+      const row = readOrOutage(() => byHash.get({ hash }));
+      if (row === undefined) return undefined;
+      return {
+        credential: toCredential(row.credential),
+        session: toSession(row.session),
+        user: toUser(row.user),
+      };
+    },
+
+    find(id: SessionId): Session | undefined {
+      const row = byId.get({ id });
+      return row === undefined ? undefined : toSession(row);
+    },
+
+    /** Sessions that nobody revoked, newest use first; some may have run out. */
+    listActive(userId: UserId): Session[] {
+      return db.reader
+        .select()
+        .from(sessions)
+        .where(and(eq(sessions.userId, userId), eq(sessions.status, 'active')))
+        .orderBy(desc(sessions.lastSeenAtMs))
+        .all()
+        .map(toSession);
+    },
+
+    findByProviderSid(provider: string, sid: string): Session[] {
+      return db.reader
+        .select()
+        .from(sessions)
+        .where(
+          and(eq(sessions.provider, provider), eq(sessions.providerSid, sid), eq(sessions.status, 'active')),
+        )
+        .all()
+        .map(toSession);
+    },
+
+    countActiveByKind(): Record<SessionKind, number> {
+      const counts: Record<SessionKind, number> = { user: 0, grant: 0, device: 0 };
+      const rows = db.reader
+        .select({ kind: sessions.kind, count: sql<number>`count(*)` })
+        .from(sessions)
+        .where(eq(sessions.status, 'active'))
+        .groupBy(sessions.kind)
+        .all();
+      for (const { kind, count } of rows) counts[kind] = count;
+      return counts;
+    },
+
+    findUser(tx: Tx, id: UserId): User | undefined {
+      const row = tx.select().from(users).where(eq(users.id, id)).get();
+      return row === undefined ? undefined : toUser(row);
+    },
+
+    read(tx: Tx, id: SessionId): Session | undefined {
+      const row = tx.select().from(sessions).where(eq(sessions.id, id)).get();
+      return row === undefined ? undefined : toSession(row);
+    },
+
+    /** Active child sessions of this parent at one audience. */
+    childrenAt(tx: Tx, parentId: SessionId, audience: Audience): SessionId[] {
+      return tx
+        .select({ id: sessions.id, audience: sessions.audience })
+        .from(sessions)
+        .where(and(eq(sessions.parentId, parentId), eq(sessions.status, 'active')))
+        .all()
+        .filter((row) => row.audience.includes(audience))
+        .map(({ id }) => id as SessionId);
+    },
+
+    insert(tx: Tx, session: Session, credential: Credential): void {
+      tx.insert(sessions).values(fromSession(session)).run();
+      tx.insert(credentials)
+        .values({
+          hash: credential.hash,
+          sessionId: credential.sessionId,
+          use: credential.use,
+          expiresAtMs: credential.expiresAt ?? null,
+          supersededAtMs: credential.supersededAt ?? null,
+        })
+        .run();
+    },
+
+    /** Ids of the session and its descendants that are active. */
+    activeTree(tx: Tx | Db['reader'], id: SessionId): SessionId[] {
+      const rows = tx.all<{ id: SessionId }>(sql`
+        WITH RECURSIVE tree(id) AS (
+          SELECT ${id} UNION SELECT s.id FROM sessions s JOIN tree ON s.parent_id = tree.id
+        )
+        SELECT s.id AS id FROM sessions s JOIN tree ON s.id = tree.id WHERE s.status = 'active'`);
+      return rows.map((row) => row.id);
+    },
+
+    /** Ids of a user's active sessions of these kinds. */
+    activeOfUser(tx: Tx | Db['reader'], userId: UserId, kinds: readonly SessionKind[]): SessionId[] {
+      return tx
+        .select({ id: sessions.id })
+        .from(sessions)
+        .where(
+          and(eq(sessions.userId, userId), eq(sessions.status, 'active'), inArray(sessions.kind, [...kinds])),
+        )
+        .all()
+        .map(({ id }) => id as SessionId);
+    },
+
+    /** Revokes what of `ids` is still active; returns the sessions as they stand now. Revoked is never set back. */
+    revoke(tx: Tx, ids: readonly SessionId[], { at, reason }: Revocation): Session[] {
+      return inChunks(ids).flatMap((chunk) =>
+        tx
+          .update(sessions)
+          .set({ status: 'revoked', revokedAtMs: at, revokeReason: reason })
+          .where(and(inArray(sessions.id, [...chunk]), eq(sessions.status, 'active')))
+          .returning()
+          .all()
+          .map(toSession),
+      );
+    },
+
+    /** Remembers that everything of this user begun before `at` is over. */
+    setEndedBefore(tx: Tx, userId: UserId, at: number): void {
+      tx.update(users).set({ endedBeforeMs: at }).where(eq(users.id, userId)).run();
+    },
+
+    /** Moves last uses forward, all in one statement; never back. */
+    touch(tx: Tx, lastSeen: ReadonlyMap<SessionId, number>): void {
+      const touches = JSON.stringify(Object.fromEntries(lastSeen));
+      tx.run(sql`
+        UPDATE sessions SET last_seen_at_ms = max(last_seen_at_ms, touch.value)
+        FROM json_each(${touches}) AS touch WHERE sessions.id = touch.key`);
+    },
+
+    /** Deletes at most `limit` sessions that ran out, or were revoked and have run out since; returns how many. */
+    deleteExpired(tx: Tx, now: number, limit: number): number {
+      const ended = tx
+        .select({ id: sessions.id })
+        .from(sessions)
+        .where(
+          or(
+            lte(sessions.expiresAtMs, now),
+            and(
+              lte(sql`(${sessions.lastSeenAtMs} + ${sessions.idleTimeoutMs})`, now),
+              eq(sessions.status, 'active'),
+            ),
+            and(
+              isNull(sessions.expiresAtMs),
+              isNotNull(sessions.revokedAtMs),
+              lte(sessions.revokedAtMs, now - REVOKED_KEPT_MS),
+            ),
+          ),
+        )
+        .limit(limit)
+        .all();
+      if (ended.length === 0) return 0;
+      const ids = ended.map(({ id }) => id);
+      tx.delete(sessions).where(inArray(sessions.id, ids)).run();
+      return ids.length;
+    },
+  };
+}
+
+/** SQLite takes 32,766 variables in a statement. */
+const MAX_VARIABLES = 10_000;
+
+function inChunks<T>(items: readonly T[]): T[][] {
+  const chunks: T[][] = [];
+  for (let at = 0; at < items.length; at += MAX_VARIABLES) chunks.push(items.slice(at, at + MAX_VARIABLES));
+  return chunks;
+}
