@@ -57,5 +57,9 @@ export function flows({ ring, clock, lifetimeMs }: FlowsDeps) {
 
 /** Sorts by the second it was made in; the rest tells flows of one second apart. */
 function newFlowId(now: number): string {
-  return Math.floor(now / 1_000).toString(36) + newSecret().slice(0, 6);
+  return (
+    Math.floor(now / 1_000)
+      .toString(36)
+      .padStart(8, '0') + newSecret().slice(0, 6)
+  );
 }
