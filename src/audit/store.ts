@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, lte, or, type SQL } from 'drizzle-orm';
+import { and, desc, eq, inArray, lt, lte, or, type SQL } from 'drizzle-orm';
 import type { Db } from '../db/open.ts';
 import { auditEvents } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -47,19 +47,25 @@ export function auditStore(db: Db) {
         .limit(limit)
         .all();
     },
-    /** Deletes at most `limit` of the rows from `atMs` or before; returns how many went. */
-    deleteUntil(tx: Tx, atMs: number, limit: number): number {
-      const old = tx
-        .select({ id: auditEvents.id })
-        .from(auditEvents)
-        .where(lte(auditEvents.atMs, atMs))
-        .orderBy(auditEvents.id)
-        .limit(limit)
-        .all();
-      const last = old.at(-1);
-      if (last === undefined) return 0;
-      tx.delete(auditEvents).where(and(lte(auditEvents.id, last.id), lte(auditEvents.atMs, atMs))).run();
-      return old.length;
-    },
+    /** Deletes what is older than `retentionMs`. */
+    reapTask: (retentionMs: number) => ({
+      name: 'audit_events',
+      deleteExpired: (tx: Tx, now: number, limit: number) => deleteUntil(tx, now - retentionMs, limit),
+    }),
   };
+}
+
+/** Deletes at most `limit` of the rows from `atMs` or before; returns how many went. */
+function deleteUntil(tx: Tx, atMs: number, limit: number): number {
+  const old = tx
+    .select({ id: auditEvents.id })
+    .from(auditEvents)
+    .where(lte(auditEvents.atMs, atMs))
+    .orderBy(auditEvents.atMs)
+    .limit(limit)
+    .all();
+  if (old.length === 0) return 0;
+  const ids = old.map(({ id }) => id);
+  tx.delete(auditEvents).where(inArray(auditEvents.id, ids)).run();
+  return ids.length;
 }

@@ -1,0 +1,330 @@
+import { auditRecorder } from './audit/recorder.ts';
+import { auditStore } from './audit/store.ts';
+import { prepareDataDirectory } from './config/data-directory.ts';
+import { parseListen } from './config/hosts.ts';
+import type { Config } from './config/schema.ts';
+import { loadKeyRing } from './config/secrets.ts';
+import { databasePath } from './db/files.ts';
+import { lockDataDirectory } from './db/lock.ts';
+import { migrateDatabase, migrationState } from './db/migrate.ts';
+import { openDatabase } from './db/open.ts';
+import { markedClock } from './db/time-mark.ts';
+import { openForwardAuth } from './forward-auth/routes.ts';
+import { mountApi } from './http/api-mount.ts';
+import { cookieName } from './http/cookies.ts';
+import { startMetricsServer } from './http/metrics-server.ts';
+import { type PublicOrigin, parseOrigin } from './http/origin.ts';
+import { addressKey, rateLimiter } from './http/rate-limit.ts';
+import { newRouter } from './http/router.ts';
+import { startServer } from './http/server.ts';
+import type { TlsSource } from './http/tls-source.ts';
+import { buildInfo } from './lib/build-info.ts';
+import type { Clock } from './lib/clock.ts';
+import { CommandError } from './lib/command-error.ts';
+import { parseRange } from './lib/ip-address.ts';
+import type { Logger } from './lib/log.ts';
+import { startLoop } from './lib/loop.ts';
+import { createMetrics } from './lib/metrics.ts';
+import { loopMetrics } from './ops/loop-metrics.ts';
+import { observeProcess } from './ops/process-metrics.ts';
+import { readiness } from './ops/readiness.ts';
+import { probeRoutes } from './ops/routes.ts';
+import { clockCheck, databaseCheck } from './ops/store-health.ts';
+import { toSessionEvent } from './sessions/dto.ts';
+import { sessionEventStreams } from './sessions/events-streams.ts';
+import { sessionGuard } from './sessions/guard.ts';
+import { openLedger } from './sessions/open-ledger.ts';
+import { personalTokens } from './sessions/personal-tokens.ts';
+import { reapExpired } from './sessions/reaper.ts';
+import { addDemoUser } from './sign-in/demo.ts';
+import { attemptCookies } from './sign-in/guard.ts';
+import { openLocal } from './sign-in/open-local.ts';
+import { openProviderSignIn } from './sign-in/open-provider-sign-in.ts';
+import { signInRoutes } from './sign-in/routes.ts';
+import { backchannelRoutes } from './sign-in/routes-backchannel.ts';
+import { signOutRoutes } from './sign-in/routes-sign-out.ts';
+import { openPeople } from './users/open-people.ts';
+import { passwordHasher } from './users/password-hash.ts';
+import { apiRoutes } from './web/api-routes.ts';
+import { webRoutes } from './web/routes.ts';
+
+export interface AppDeps {
+  clock: Clock;
+  log: Logger;
+}
+
+export type App = Awaited<ReturnType<typeof openApp>>;
+
+/** Addresses that a limit of requests remembers. */
+const MAX_LIMITED_ADDRESSES = 50_000;
+
+/**
+ * Everything that stands on the data directory, without listeners and loops: what a command needs, and what `openApp` serves.
+ * @throws DataDirectoryInUse while another process has the data directory; CommandError when it cannot be used.
+ */
+export async function openServices(config: Config, { clock: wallClock, log }: AppDeps) {
+  await using opening = new AsyncDisposableStack();
+  prepareDataDirectory(config.data_dir, log);
+  opening.use(lockDataDirectory(config.data_dir));
+  const ring = loadKeyRing({ config, log });
+  const path = databasePath(config.data_dir);
+  bringUpToDate(path, config, log);
+  const db = opening.use(
+    openDatabase({ path, clock: wallClock, busyTimeoutMs: config.database.busy_timeout }),
+  );
+  const clock = markedClock(wallClock, db.timeMark);
+  const metrics = createMetrics();
+  const origin = parseOrigin(config.url);
+
+  const audits = auditStore(db);
+  const dropped = metrics.counter('postern_audit_dropped_total', 'Audit rows that were lost.');
+  const audit = auditRecorder({ db, store: audits, log, dropped });
+  const ledger = opening.use(
+    openLedger({ db, ring, clock, audit, log, metrics, origin: origin.origin, config: config.sessions }),
+  );
+  const people = openPeople({ db, clock, audit, sessions: ledger });
+  const limiter = (options: { limit: number; windowMs: number; maxKeys: number }) =>
+    rateLimiter({ clock, ...options });
+  const local = openLocal({
+    db,
+    clock,
+    ring,
+    audit,
+    metrics,
+    ledger,
+    people,
+    origin,
+    config: config.sign_in,
+    limiter,
+    addressKey,
+  });
+  const signIn = openProviderSignIn({
+    db,
+    clock,
+    ring,
+    audit,
+    metrics,
+    log,
+    ledger,
+    people,
+    local,
+    origin: origin.origin,
+    config,
+    onRound: loopMetrics(metrics)('providers'),
+  });
+  opening.use(signIn);
+  const guard = sessionGuard({ ledger, origin, audit, clock });
+  const forwardAuth = openForwardAuth({
+    config: config.forward_auth,
+    origin,
+    db,
+    ring,
+    clock,
+    ledger,
+    sessions: guard,
+    audit,
+    metrics,
+    subjectsOf: (id) => people.store.identitiesOf(id).map(({ subject }) => subject),
+  });
+  const tasks = [
+    ledger.reapTask,
+    local.reapTask,
+    ...signIn.reapTasks,
+    forwardAuth.reapTask,
+    audits.reapTask(config.audit.retention),
+  ];
+
+  const opened = opening.move();
+  return {
+    db,
+    clock,
+    metrics,
+    origin,
+    audit,
+    auditStore: audits,
+    ledger,
+    people,
+    local,
+    invitations: local.invitations,
+    signIn,
+    guard,
+    forwardAuth,
+    limiter,
+    reap: (signal?: AbortSignal) => reapExpired({ db, tasks, flush: () => ledger.flush() }, signal),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+type OpenServices = Awaited<ReturnType<typeof openServices>>;
+
+/** The appliance: services, loops, then what listens. Disposing goes the other way, and drains. */
+export async function openApp(config: Config, { clock: wallClock, log }: AppDeps) {
+  await using starting = new AsyncDisposableStack();
+  const services = starting.use(await openServices(config, { clock: wallClock, log }));
+  const { db, clock, metrics, people, local, ledger, origin, forwardAuth } = services;
+  const demo = config.demo ? await addDemoUser({ db, clock, people, hasher: passwordHasher() }) : undefined;
+  const setupLink = await local.setup.makeLink();
+
+  const streams = starting.use(
+    sessionEventStreams({
+      ledger,
+      events: ledger.events,
+      describe: toSessionEvent,
+      maxStreamsPerUser: config.sessions.event_streams_per_user,
+    }),
+  );
+  for (const loop of loopsOf(config, services, streams)) {
+    starting.use(startLoop({ ...loop, clock, log, onRound: loopMetrics(metrics)(loop.name) }));
+  }
+
+  const router = newRouter();
+  router.use(forwardAuth.routes);
+  addPeopleRoutes(router, config, services);
+  mountApi(router, {
+    routes: apiRoutes({ ...services, streams, tokens: tokensOf(config, services) }),
+    maxBodyBytes: config.http.max_body_bytes,
+    origin: origin.origin,
+    cookie: cookieName(origin),
+    version: buildInfo.version,
+  });
+
+  const ready = readiness({
+    parts: { database: databaseCheck(db), clock: clockCheck(db), redis: undefined },
+    clock: wallClock,
+    log,
+  });
+  const tls = await tlsOf(config, origin, { clock: wallClock, log });
+  if (tls !== undefined) starting.use(tls);
+  observeProcess({ metrics, clock: wallClock, build: buildInfo });
+  const shared = { clock: wallClock, log, metrics };
+  starting.use(startMetricsServer({ ...shared, listen: addressOf(config.metrics_listen) }));
+  const server = startServer({
+    ...shared,
+    listen: addressOf(config.listen),
+    origin,
+    app: router,
+    nativeRoutes: forwardAuth.nativeRoutes,
+    probeRoutes: probeRoutes(ready),
+    isServedHost: (host) => host === origin.host || forwardAuth.isProtectedHost(host),
+    trustedProxies: config.trusted_proxies.flatMap((range) => parseRange(range) ?? []),
+    corsOrigins: config.cors.allowed_origins,
+    tls,
+    limits: {
+      maxBodyBytes: config.http.max_body_bytes,
+      headTimeoutMs: config.http.head_timeout,
+      drainTimeoutMs: config.http.drain_timeout,
+    },
+    endOpenAnswers: () => streams[Symbol.dispose](),
+  });
+  starting.use(server);
+
+  const { hostname, port } = server.address;
+  const running = starting.move();
+  return {
+    services,
+    url: origin.origin,
+    listen: hostname.includes(':') ? `[${hostname}]:${port}` : `${hostname}:${port}`,
+    fingerprint: tls?.fingerprint,
+    setupLink,
+    demo,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** Everything that happens by itself. Each is also a command, or nobody's business. */
+function loopsOf(
+  { sessions }: Config,
+  { ledger, reap }: OpenServices,
+  streams: ReturnType<typeof sessionEventStreams>,
+) {
+  return [
+    { name: 'touches', everyMs: sessions.touch_interval, run: () => ledger.flush() },
+    { name: 'reaper', everyMs: sessions.reap_interval, run: reap },
+    {
+      name: 'live-check',
+      everyMs: sessions.live_check_interval,
+      run: async () => {
+        ledger.closeExpired();
+        streams.tellExpired();
+      },
+    },
+    { name: 'event-keep-alive', everyMs: sessions.event_keep_alive, run: async () => streams.keepAlive() },
+  ];
+}
+
+/** Pages for people, and the ways in and out. */
+function addPeopleRoutes(router: ReturnType<typeof newRouter>, config: Config, services: OpenServices): void {
+  const { origin, guard, signIn, forwardAuth, limiter } = services;
+  const cookies = attemptCookies(origin);
+  const { landing, begun_per_address, attempts_window } = config.sign_in;
+  const perAddress = (limit: number) =>
+    limiter({ limit, windowMs: attempts_window, maxKeys: MAX_LIMITED_ADDRESSES });
+  const shared = {
+    origin,
+    guard,
+    landing,
+    isReturnTarget: forwardAuth.protectedReturnTo,
+    absoluteLifetimeMs: config.sessions.absolute_lifetime,
+  };
+  webRoutes(router, {
+    ...services,
+    ...shared,
+    providers: signIn.providers.all,
+    signIns: signIn.service,
+    attemptCookies: cookies,
+    tokens: tokensOf(config, services),
+    protectedHosts: forwardAuth.protectedHosts,
+    appsOf: forwardAuth.appsOf,
+    tokenMaxLifetimeMs: config.sessions.personal_max_lifetime,
+  });
+  signInRoutes(router, {
+    ...shared,
+    service: signIn.service,
+    cookies,
+    limits: { begun: perAddress(begun_per_address), completed: perAddress(begun_per_address) },
+  });
+  signOutRoutes(router, { ...shared, ...signIn, cookies });
+  backchannelRoutes(router, { logout: signIn.backchannelLogout, auditLimit: perAddress(begun_per_address) });
+}
+
+function tokensOf({ sessions }: Config, { db, ledger, audit, clock, forwardAuth }: OpenServices) {
+  const { isProtectedHost } = forwardAuth;
+  return personalTokens({
+    db,
+    ledger,
+    audit,
+    clock,
+    maxLifetimeMs: sessions.personal_max_lifetime,
+    isProtectedHost,
+  });
+}
+
+/** @throws CommandError when the schema is old and may not be migrated, or newer than this program. */
+function bringUpToDate(path: string, { database }: Config, log: Logger): void {
+  if (!database.auto_migrate) {
+    const { pending, newest } = migrationState(path);
+    if (pending.length === 0) return;
+    throw new CommandError(
+      `the database is not at schema ${newest}; run \`postern migrate\`, or set database.auto_migrate`,
+    );
+  }
+  for (const migration of migrateDatabase(path)) log.info('the database was migrated', { migration });
+}
+
+async function tlsOf(
+  { tls, data_dir }: Config,
+  { origin }: PublicOrigin,
+  deps: { clock: Clock; log: Logger },
+): Promise<TlsSource | undefined> {
+  if (tls === undefined) return undefined;
+  if (tls !== 'self-signed') return (await import('./http/tls-files.ts')).tlsFromFiles({ ...tls, ...deps });
+  const { selfSignedTls } = await import('./http/tls-self-signed.ts');
+  return selfSignedTls({ dataDir: data_dir, hostname: new URL(origin).hostname, ...deps });
+}
+
+/** Configuration has checked it. */
+function addressOf(text: string) {
+  const address = parseListen(text);
+  if (address === undefined) throw new CommandError(`"${text}" is not host:port`, 2);
+  return address;
+}
