@@ -1,8 +1,8 @@
 import { heapStats } from 'bun:jsc';
 import { LRUCache } from 'lru-cache';
 import { systemClock } from '../src/lib/clock.ts';
-import { type FoundCredential, type SessionCache, sessionCache } from '../src/sessions/cache.ts';
-import type { TokenHash } from '../src/sessions/model.ts';
+import { type SessionCache, sessionCache } from '../src/sessions/cache.ts';
+import type { FoundCredential, TokenHash } from '../src/sessions/model.ts';
 import type { Benchmark } from './support/figures.ts';
 import { madeUpCredential } from './support/made-up-sessions.ts';
 import { interleave, operationsPerSecond } from './support/rounds.ts';

@@ -1,6 +1,6 @@
 import { hostAudience } from '../../src/sessions/audience.ts';
-import type { FoundCredential } from '../../src/sessions/cache.ts';
-import type { SessionId } from '../../src/sessions/model.ts';
+
+import type { FoundCredential, SessionId } from '../../src/sessions/model.ts';
 import { hashToken } from '../../src/sessions/token.ts';
 import type { UserId } from '../../src/users/model.ts';
 

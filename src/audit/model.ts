@@ -1,5 +1,3 @@
-import type { auditEvents } from '../db/schema/index.ts';
-
 /** Everything that grants or ends access, and every refusal that matters. Add the action here before you record it. */
 export type AuditAction =
   | 'setup.completed'
@@ -46,4 +44,16 @@ export interface AuditEntry {
   detail?: AuditDetail | undefined;
 }
 
-export type AuditRow = typeof auditEvents.$inferSelect;
+/** An entry as it is kept. */
+export interface AuditRow {
+  readonly id: number;
+  readonly atMs: number;
+  readonly action: string;
+  readonly outcome: 'success' | 'refused';
+  readonly actorUserId: string | null;
+  readonly subjectUserId: string | null;
+  readonly sessionId: string | null;
+  readonly address: string | null;
+  readonly userAgent: string | null;
+  readonly detail: AuditDetail | null;
+}

@@ -1,12 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import type { UserId } from '../users/model.ts';
-import type { Credential, SessionId, SessionWithUser, TokenHash } from './model.ts';
-
-/** What a store knows of one credential. */
-export interface FoundCredential extends SessionWithUser {
-  readonly credential: Credential;
-}
+import type { Credential, FoundCredential, SessionId, SessionWithUser, TokenHash } from './model.ts';
 
 /** A session in memory. `session` is the store's snapshot; what moves since then stands beside it. */
 export interface CachedSession extends SessionWithUser {

@@ -1,9 +1,9 @@
 import { AppError } from '../lib/app-error.ts';
 import type { UserId } from '../users/model.ts';
-import { encodeEvent, type EventStream, eventStream } from './events-stream.ts';
-import type { SessionEvents, SessionSnapshot } from './events.ts';
+import type { SessionEvents } from './events.ts';
+import { type EventStream, encodeEvent, eventStream } from './events-stream.ts';
 import type { Ledger } from './ledger.ts';
-import type { Session, SessionId } from './model.ts';
+import type { Session, SessionId, SessionSnapshot } from './model.ts';
 
 export interface SessionEventStreamsDeps {
   ledger: Pick<Ledger, 'attach' | 'list'>;

@@ -1,11 +1,5 @@
 import type { Logger } from '../lib/log.ts';
-import type { Session } from './model.ts';
-
-/** The whole session as it stands after a change, and what changed. */
-export interface SessionSnapshot {
-  readonly change: 'created' | 'revoked';
-  readonly session: Session;
-}
+import type { SessionSnapshot } from './model.ts';
 
 export type SessionListener = (snapshots: readonly SessionSnapshot[]) => void;
 

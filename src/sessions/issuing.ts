@@ -1,4 +1,4 @@
-import { type Tx, afterCommit } from '../db/write.ts';
+import { afterCommit, type Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/random.ts';
@@ -10,7 +10,7 @@ import type { CredentialUse, Session, SessionId } from './model.ts';
 import { isLiveNow } from './recognition.ts';
 import type { Refusals } from './refusals.ts';
 import type { SessionStore } from './store.ts';
-import { type TokenMint, hashToken } from './token.ts';
+import { hashToken, type TokenMint } from './token.ts';
 import type { Touches } from './touches.ts';
 
 export interface IssuingDeps {

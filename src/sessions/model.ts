@@ -73,6 +73,17 @@ export interface SessionWithUser {
   readonly user: User;
 }
 
+/** What a store knows of one credential. */
+export interface FoundCredential extends SessionWithUser {
+  readonly credential: Credential;
+}
+
+/** The whole session as it stands after a change, and what changed. */
+export interface SessionSnapshot {
+  readonly change: 'created' | 'revoked';
+  readonly session: Session;
+}
+
 /** The instant a session ends by itself: `min(last seen + idle, absolute)`; `Infinity` when nothing ends it. */
 export function sessionEndsAt(session: Pick<Session, 'lastSeenAt' | 'idleTimeoutMs' | 'expiresAt'>): number {
   const idleEnd = session.idleTimeoutMs === undefined ? Infinity : session.lastSeenAt + session.idleTimeoutMs;

@@ -1,5 +1,6 @@
-import { type Tx, afterCommit } from '../db/write.ts';
-import type { SessionEvents, SessionSnapshot } from './events.ts';
+import { afterCommit, type Tx } from '../db/write.ts';
+import type { SessionEvents } from './events.ts';
+import type { SessionSnapshot } from './model.ts';
 import type { OutboxStore } from './store-outbox.ts';
 
 /** How many rows one sweep publishes at a time. */

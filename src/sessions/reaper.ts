@@ -1,5 +1,5 @@
-import type { Tx } from '../db/write.ts';
 import type { Db } from '../db/open.ts';
+import type { Tx } from '../db/write.ts';
 
 /** One kind of row that time ends. */
 export interface ReapTask {

@@ -1,18 +1,19 @@
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Histogram } from '../lib/metrics.ts';
-import type { CachedCredential, CachedSession, FoundCredential, SessionCache } from './cache.ts';
+import type { CachedCredential, CachedSession, SessionCache } from './cache.ts';
 import type { Authentication, RefusalReason } from './ledger.ts';
 import {
   type Audience,
   type CredentialUse,
-  type SessionId,
-  type TokenHash,
+  type FoundCredential,
   isLive,
+  type SessionId,
   sessionEndsAt,
+  type TokenHash,
 } from './model.ts';
 import type { Refusals } from './refusals.ts';
-import { TOKEN_LENGTH, type TokenMint, hashToken } from './token.ts';
+import { hashToken, TOKEN_LENGTH, type TokenMint } from './token.ts';
 import type { Touches } from './touches.ts';
 
 export interface RecognitionDeps {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
 import { requestContext } from '../http/request-context.ts';
 import { sessionId } from './dto.ts';
-import { createdTokenDto, newTokenDto, toTokenDto, tokenListDto } from './dto-tokens.ts';
+import { createdTokenDto, newTokenDto, tokenListDto, toTokenDto } from './dto-tokens.ts';
 import type { Caller, SessionApiAccess } from './guard.ts';
 import type { PersonalTokens } from './personal-tokens.ts';
 

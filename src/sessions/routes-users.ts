@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
 import { userId } from '../users/dto.ts';
+import type { UserId } from '../users/model.ts';
 import type { UserStore } from '../users/store.ts';
 import { devicesQuery, endedDto, sessionId, sessionListDto, toSessionList } from './dto.ts';
 import type { SessionApiAccess } from './guard.ts';
 import type { Ledger } from './ledger.ts';
-import type { UserId } from '../users/model.ts';
 import { by } from './routes.ts';
 
 export interface UserSessionRoutesDeps {

@@ -2,7 +2,7 @@ import { asc, inArray } from 'drizzle-orm';
 import type { Db } from '../db/open.ts';
 import { sessionOutbox } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
-import type { SessionSnapshot } from './events.ts';
+import type { SessionSnapshot } from './model.ts';
 
 /** A committed snapshot that nobody may have been told of yet. */
 export interface OutboxRow {

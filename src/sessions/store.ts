@@ -5,10 +5,10 @@ import { credentials, sessions, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 import type { User, UserId } from '../users/model.ts';
 import { toUser } from '../users/store-row.ts';
-import type { FoundCredential } from './cache.ts';
 import type {
   Audience,
   Credential,
+  FoundCredential,
   RevokeReason,
   Session,
   SessionId,

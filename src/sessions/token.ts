@@ -1,5 +1,5 @@
-import { decodeBase64urlIgnorePadding, encodeBase64urlNoPadding } from '@oslojs/encoding';
 import { constantTimeEqual } from '@oslojs/crypto/subtle';
+import { decodeBase64urlIgnorePadding, encodeBase64urlNoPadding } from '@oslojs/encoding';
 import { type KeyRing, keyPurpose } from '../lib/key-ring.ts';
 import { randomBytes } from '../lib/random.ts';
 import type { CredentialUse, SessionToken, TokenHash } from './model.ts';
