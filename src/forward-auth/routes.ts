@@ -48,11 +48,11 @@ export interface ForwardAuth {
   /** Every host behind a rule. */
   readonly protectedHosts: readonly string[];
   /** Origins of the hosts whose first page somebody may open. */
-  appsOf(user: User): string[];
+  readonly appsOf: (user: User) => string[];
   /** Whether a host (lower case, with its port unless that is the scheme's own) is behind a rule. */
-  isProtectedHost(host: string): boolean;
+  readonly isProtectedHost: (host: string) => boolean;
   /** Whether sign-in may lead to this URL: a page of a protected host. */
-  protectedReturnTo(url: URL): boolean;
+  readonly protectedReturnTo: (url: URL) => boolean;
   readonly reapTask: ReapTask;
 }
 

@@ -61,7 +61,7 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
   const provider = new Provider(issuer, await configuration(options, accounts, port));
   const logoutErrors: unknown[] = [];
   provider.on('backchannel.error', (_context, error) => logoutErrors.push(error));
-  handle = router(provider);
+  handle = router(provider, formPolicy(options.clients));
 
   return {
     issuer,
@@ -187,12 +187,12 @@ function postLogoutSuccessSource(context: Context) {
   context.body = '<h1>Signed out at the provider</h1>';
 }
 
-function router(provider: Provider) {
+function router(provider: Provider, policy: string) {
   const protocol = provider.callback();
   return (request: IncomingMessage, response: ServerResponse) => {
     const interaction = request.url?.startsWith('/interaction/') === true;
     if (!interaction) return protocol(request, response);
-    interact(provider, request, response).catch((error: unknown) =>
+    interact(provider, policy, request, response).catch((error: unknown) =>
       response.writeHead(400).end(String(error)),
     );
   };
@@ -201,10 +201,22 @@ function router(provider: Provider) {
 const SIGN_IN_PAGE = `<!doctype html><title>Provider</title><form method="post">
 <label>Account <input name="account"></label><button>Sign in</button><button name="deny" value="yes">Deny</button></form>`;
 
-async function interact(provider: Provider, request: IncomingMessage, response: ServerResponse) {
+/** As strict providers have it: a form may lead to redirect URIs of clients, and no further (CSP3 section 6.4.1). */
+function formPolicy(clients: readonly OidcClientRegistration[]): string {
+  const uris = clients.flatMap(({ redirectUris }) => redirectUris);
+  return ["form-action 'self'", ...new Set(uris.map((uri) => new URL(uri).origin))].join(' ');
+}
+
+async function interact(
+  provider: Provider,
+  policy: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+) {
   if (request.method !== 'POST') {
     await provider.interactionDetails(request, response);
-    response.writeHead(200, { 'content-type': 'text/html' }).end(SIGN_IN_PAGE);
+    const headers = { 'content-type': 'text/html', 'content-security-policy': policy };
+    response.writeHead(200, headers).end(SIGN_IN_PAGE);
     return;
   }
   const fields = new URLSearchParams(await bodyText(request));

@@ -19,7 +19,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
   let chromium: Browser;
   beforeAll(async () => {
     site = await protectedSite(name);
-    chromium = await startChromium([`--host-resolver-rules=MAP * 127.0.0.1:${site.proxy.port}`]);
+    chromium = await startChromium([resolveTo(site.proxy.port)]);
   });
   afterAll(async () => {
     await chromium?.close();
@@ -84,6 +84,19 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
       expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: 'Lax' });
     const flows = (await context.cookies()).filter(({ name: each }) => each.includes('flow'));
     expect(flows).toEqual([]);
+    expect(tab.complaints).toEqual([]);
+  });
+
+  test('nobody signs in at a provider, whose form may not lead to the app, and comes back to the page asked for', async () => {
+    await using tab = await profile();
+    const { page } = tab;
+    await page.goto(`${APP_URL}/page?from=provider`);
+    await page.click('text=Home');
+    expect(page.url()).toStartWith(site.provider.issuer);
+    await page.fill('[name=account]', 'lin');
+    await page.press('[name=account]', 'Enter');
+    await page.waitForURL(`${APP_URL}/page?from=provider`);
+    expect(await page.textContent('#user')).toBe('lin');
     expect(tab.complaints).toEqual([]);
   });
 
@@ -166,6 +179,12 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
     expect(victim.complaints).toEqual([]);
   });
 });
+
+/** The hosts of the guide are the proxy's; the provider is where it is. */
+function resolveTo(port: number): string {
+  const names = ['*.example.org', '*.example.net'];
+  return `--host-resolver-rules=${names.map((each) => `MAP ${each} 127.0.0.1:${port}`).join(', ')}`;
+}
 
 /** Opens a WebSocket, and tells the two messages it got, or that it was closed. */
 function talk(origin: string): string {

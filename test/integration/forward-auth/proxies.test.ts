@@ -30,7 +30,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('behind %s', (name) => {
   beforeAll(async () => {
     site = await protectedSite(name);
   });
-  afterAll(() => site[Symbol.asyncDispose]());
+  afterAll(() => site?.[Symbol.asyncDispose]());
 
   const send = (url: string, init: RequestInit = {}) => fetchMapped(site.mapping, new URL(url), init);
   const last = (app = site.app) => {
@@ -253,7 +253,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('behind %s', (name) => {
 
     const again = await site.signedIn(user);
     await again.visit(APP_URL);
-    await site.accounts.base.ledger.endAll(user.id, { reason: 'everywhere' });
+    await site.services.ledger.endAll(user.id, { reason: 'everywhere' });
     expect((await send(APP_URL, { headers: { ...SCRIPT, cookie: cookiesOf(again) } })).status).toBe(401);
   });
 
