@@ -84,7 +84,8 @@ export function workplace(command: readonly string[], env: Record<string, string
   };
 }
 
-function startProgram(command: readonly string[], cwd: string, env: Record<string, string>): Running {
+/** Starts a program with this environment and no other; disposing kills it and waits for its end. */
+export function startProgram(command: readonly string[], cwd: string, env: Record<string, string>): Running {
   const child = Bun.spawn([...command], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let onText: () => void = () => undefined;
   const out = collect(child.stdout, () => onText());
