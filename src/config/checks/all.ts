@@ -1,6 +1,12 @@
 import { demoStaysHere, listenersDiffer, plainHttpStaysHere, tlsNeedsHttps } from './addresses.ts';
 import type { Check } from './conflict.ts';
-import { rulesDiffer, rulesNeedProxies, rulesOmitDefaultPort, rulesSpareOurHost } from './forward-auth.ts';
+import {
+  plainHttpRulesStayHere,
+  rulesDiffer,
+  rulesNeedProxies,
+  rulesOmitDefaultPort,
+  rulesSpareOurHost,
+} from './forward-auth.ts';
 import { oidcAsksForOpenid, oidcHasIssuer, providerNamesDiffer } from './providers.ts';
 import { secretsDiffer } from './secrets.ts';
 import { idleEndsFirst } from './sessions.ts';
@@ -18,6 +24,7 @@ export const allChecks: readonly Check[] = [
   oidcAsksForOpenid,
   rulesNeedProxies,
   rulesSpareOurHost,
+  plainHttpRulesStayHere,
   rulesOmitDefaultPort,
   rulesDiffer,
 ];

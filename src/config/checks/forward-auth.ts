@@ -1,3 +1,5 @@
+import { isLoopbackName } from '../../lib/loopback.ts';
+import { parseHost } from '../hosts.ts';
 import type { Check } from './conflict.ts';
 
 /** Without them anybody could say which host and path is asked for. */
@@ -17,6 +19,16 @@ export const rulesSpareOurHost: Check = function* ({ url, forward_auth }) {
     if (host !== ours) continue;
     const path = ['forward_auth', 'rule', index, 'host'];
     yield { path, others: [['url']], expected: 'a host other than that of url' };
+  }
+};
+
+/** Protected hosts have the scheme of `url`; over plain http their cookies would be anybody's to read. */
+export const plainHttpRulesStayHere: Check = function* ({ url, forward_auth }) {
+  if (url.startsWith('https:')) return;
+  for (const [index, { host }] of forward_auth.rule.entries()) {
+    if (isLoopbackName(parseHost(host)?.hostname ?? '')) continue;
+    const path = ['forward_auth', 'rule', index, 'host'];
+    yield { path, others: [['url']], expected: 'a host on loopback like app.localhost, because url is http' };
   }
 };
 

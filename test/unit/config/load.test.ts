@@ -129,10 +129,10 @@ test('rules of one host may differ by path', () => {
   using directory = configDirectory(`
     trusted_proxies = ["10.0.0.0/8", "fd00::/8", "192.0.2.1"]
     [[forward_auth.rule]]
-    host = "app.home:8443"
+    host = "app.localhost:8443"
     allow = "everyone"
     [[forward_auth.rule]]
-    host = "app.home:8443"
+    host = "app.localhost:8443"
     path = "/public/files"
     allow = "public"
     allowed_origins = ["https://other.home"]

@@ -16,7 +16,7 @@ ${lines}
 
 const rule = (lines: string) => `
 [[forward_auth.rule]]
-${lines.includes('host =') ? '' : 'host = "app.example.com"'}
+${lines.includes('host =') ? '' : 'host = "app.localhost"'}
 ${lines.includes('allow =') ? '' : 'allow = "everyone"'}
 ${lines}
 `;
@@ -291,6 +291,12 @@ const REFUSALS: [toml: string, key: string, found: string | undefined, expected:
     'other than that of url',
   ],
   [
+    PROXIES + rule('host = "app.home"'),
+    'forward_auth.rule[0].host',
+    '"app.home"',
+    'a host on loopback like app.localhost',
+  ],
+  [
     HTTPS + PROXIES + rule('host = "auth.example.com"'),
     'forward_auth.rule[0].host',
     '"auth.example.com"',
@@ -311,8 +317,8 @@ const REFUSALS: [toml: string, key: string, found: string | undefined, expected:
   [
     PROXIES + rule('') + rule(''),
     'forward_auth.rule[1].host',
-    '"app.example.com"',
-    'another rule is for app.example.com and /',
+    '"app.localhost"',
+    'another rule is for app.localhost and /',
   ],
   [PROXIES + rule('path = "admin"'), 'forward_auth.rule[0].path', '"admin"', 'begins with /'],
   [
@@ -399,8 +405,8 @@ test('everything is reported at once, also what does not go together beside what
     ${provider('issuer = "nonsense"')}
     ${provider('')}
     ${rule('host = "App.Home"')}
-    ${rule('host = "other.home"')}
-    ${rule('host = "other.home"')}
+    ${rule('host = "other.localhost"')}
+    ${rule('host = "other.localhost"')}
   `;
   expect(
     problemsOf(toml, { env: { POSTERN_DEMO: 'perhaps' }, argv: ['--nonsense'] })
