@@ -2,6 +2,7 @@ import { eq, inArray, lte, sql } from 'drizzle-orm';
 import type { Db } from '../db/open.ts';
 import { hostTickets } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
+import { once } from '../lib/once.ts';
 import type { SessionId, TokenHash } from '../sessions/model.ts';
 import type { UserId } from '../users/model.ts';
 import type { HostTicket } from './model.ts';
@@ -10,15 +11,17 @@ export type TicketStore = ReturnType<typeof ticketStore>;
 
 /** Host tickets in SQLite. Absence is `undefined`; only an outage throws. */
 export function ticketStore(db: Db) {
-  const byHash = db.reader
-    .select({ host: hostTickets.host })
-    .from(hostTickets)
-    .where(eq(hostTickets.hash, sql.placeholder('hash')))
-    .prepare();
+  const byHash = once(() =>
+    db.reader
+      .select({ host: hostTickets.host })
+      .from(hostTickets)
+      .where(eq(hostTickets.hash, sql.placeholder('hash')))
+      .prepare(),
+  );
 
   return {
     /** Whether somebody may still come with it; costs no write, so that strangers cause none. */
-    exists: (hash: TokenHash): boolean => byHash.get({ hash }) !== undefined,
+    exists: (hash: TokenHash): boolean => byHash().get({ hash }) !== undefined,
 
     insert(tx: Tx, { parentSessionId, expiresAt, ...ticket }: HostTicket): void {
       tx.insert(hostTickets)

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { formatAddress, parseAddress } from '../lib/ip-address.ts';
+import { once } from '../lib/once.ts';
 
 export type Allowance = { readonly ok: true } | { readonly ok: false; readonly retryAfterSeconds: number };
 
@@ -29,13 +30,13 @@ export interface RateLimitOptions {
  * first free place. It runs on the monotonic clock, so that a step of wall time frees or locks nobody.
  */
 export function rateLimiter({ clock, limit, windowMs, maxKeys }: RateLimitOptions): RateLimiter {
-  /** Key → the instant at which its bucket is empty again. */
-  const emptyAt = new LRUCache<string, number>({ max: maxKeys });
+  /** Key → the instant at which its bucket is empty again. Takes room for every key at once, so it waits for the first. */
+  const emptyAt = once(() => new LRUCache<string, number>({ max: maxKeys }));
   const perUnitMs = windowMs / limit;
 
   const ask = (key: string, cost: number): { allowance: Allowance; next: number } => {
     const now = clock.monotonicNow();
-    const next = Math.max(emptyAt.get(key) ?? now, now) + cost * perUnitMs;
+    const next = Math.max(emptyAt().get(key) ?? now, now) + cost * perUnitMs;
     const waitMs = next - now - windowMs;
     // A rounding error of the division must not cost the last place.
     if (waitMs <= 1e-6) return { allowance: { ok: true }, next };
@@ -45,16 +46,16 @@ export function rateLimiter({ clock, limit, windowMs, maxKeys }: RateLimitOption
   return {
     take(key, cost = 1) {
       const { allowance, next } = ask(key, cost);
-      if (allowance.ok) emptyAt.set(key, next);
+      if (allowance.ok) emptyAt().set(key, next);
       return allowance;
     },
     giveBack(key, cost = 1) {
-      const until = emptyAt.get(key);
-      if (until !== undefined) emptyAt.set(key, until - cost * perUnitMs);
+      const until = emptyAt().get(key);
+      if (until !== undefined) emptyAt().set(key, until - cost * perUnitMs);
     },
     peek: (key, cost = 1) => ask(key, cost).allowance,
     reset(key) {
-      emptyAt.delete(key);
+      emptyAt().delete(key);
     },
   };
 }

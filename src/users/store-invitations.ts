@@ -3,6 +3,7 @@ import type { Branded } from '../lib/brand.ts';
 import type { Db } from '../db/open.ts';
 import { invitations } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
+import { once } from '../lib/once.ts';
 import type { UserId, UserRole } from './model.ts';
 
 export type InvitationId = Branded<`inv_${string}`, 'InvitationId'>;
@@ -26,22 +27,24 @@ export type InvitationStore = ReturnType<typeof invitationStore>;
 
 /** Single-use links; of their secrets only hashes are kept. A link that was used, ran out or was voided is absent. */
 export function invitationStore(db: Db) {
-  const bySecret = db.reader
-    .select()
-    .from(invitations)
-    .where(
-      and(
-        eq(invitations.secretHash, sql.placeholder('hash')),
-        isNull(invitations.usedAtMs),
-        gt(invitations.expiresAtMs, sql.placeholder('now')),
-      ),
-    )
-    .prepare();
+  const bySecret = once(() =>
+    db.reader
+      .select()
+      .from(invitations)
+      .where(
+        and(
+          eq(invitations.secretHash, sql.placeholder('hash')),
+          isNull(invitations.usedAtMs),
+          gt(invitations.expiresAtMs, sql.placeholder('now')),
+        ),
+      )
+      .prepare(),
+  );
 
   return {
     /** A link that is still good at `now`. */
     findLive(secretHash: string, now: number): Invitation | undefined {
-      const row = bySecret.get({ hash: secretHash, now });
+      const row = bySecret().get({ hash: secretHash, now });
       return row === undefined ? undefined : toInvitation(row);
     },
 

@@ -2,6 +2,7 @@ import { eq, sql } from 'drizzle-orm';
 import type { Db } from '../db/open.ts';
 import { localCredentials } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
+import { once } from '../lib/once.ts';
 import type { UserId } from './model.ts';
 
 export interface StoredPassword {
@@ -15,22 +16,26 @@ export type PasswordStore = ReturnType<typeof passwordStore>;
 
 /** Local passwords, of which only hashes are kept. */
 export function passwordStore(db: Db) {
-  const byUser = db.reader
-    .select()
-    .from(localCredentials)
-    .where(eq(localCredentials.userId, sql.placeholder('userId')))
-    .prepare();
-  const any = db.reader.select({ userId: localCredentials.userId }).from(localCredentials).limit(1).prepare();
+  const byUser = once(() =>
+    db.reader
+      .select()
+      .from(localCredentials)
+      .where(eq(localCredentials.userId, sql.placeholder('userId')))
+      .prepare(),
+  );
+  const any = once(() =>
+    db.reader.select({ userId: localCredentials.userId }).from(localCredentials).limit(1).prepare(),
+  );
 
   return {
     find(userId: UserId): StoredPassword | undefined {
-      const row = byUser.get({ userId });
+      const row = byUser().get({ userId });
       return row === undefined ? undefined : { hash: row.passwordHash, changedAt: row.changedAtMs };
     },
 
     /** Whether anybody signs in with a password. */
     exist(): boolean {
-      return any.get() !== undefined;
+      return any().get() !== undefined;
     },
 
     /** Everybody who has one. */

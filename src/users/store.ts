@@ -2,6 +2,7 @@ import { and, count, eq, sql } from 'drizzle-orm';
 import type { Db } from '../db/open.ts';
 import { applianceState, identities, retiredUsernames, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
+import { once } from '../lib/once.ts';
 import { type Identity, type User, type UserId, foldName } from './model.ts';
 import { toUser } from './store-row.ts';
 
@@ -14,75 +15,88 @@ export type UserPatch = Partial<
 
 export type UserStore = ReturnType<typeof userStore>;
 
-/** People and their identities in SQLite. Absence is `undefined`; only an outage throws. */
+/**
+ * People and their identities in SQLite. Absence is `undefined`; only an outage throws.
+ * Statements are built at their first use: together they would take a fifth of the time to start.
+ */
 export function userStore(db: Db) {
-  const byId = db.reader
-    .select()
-    .from(users)
-    .where(eq(users.id, sql.placeholder('id')))
-    .prepare();
-  const byUsername = db.reader
-    .select()
-    .from(users)
-    .where(eq(users.usernameKey, sql.placeholder('key')))
-    .prepare();
-  const byEmail = db.reader
-    .select()
-    .from(users)
-    .where(eq(users.emailKey, sql.placeholder('key')))
-    .prepare();
-  const byIdentity = db.reader
-    .select({ user: users, identity: identities })
-    .from(identities)
-    .innerJoin(users, eq(users.id, identities.userId))
-    .where(
-      and(
-        eq(identities.issuer, sql.placeholder('issuer')),
-        eq(identities.subject, sql.placeholder('subject')),
-      ),
-    )
-    .prepare();
-  const retired = db.reader
-    .select()
-    .from(retiredUsernames)
-    .where(eq(retiredUsernames.usernameKey, sql.placeholder('key')))
-    .prepare();
+  const byId = once(() =>
+    db.reader
+      .select()
+      .from(users)
+      .where(eq(users.id, sql.placeholder('id')))
+      .prepare(),
+  );
+  const byUsername = once(() =>
+    db.reader
+      .select()
+      .from(users)
+      .where(eq(users.usernameKey, sql.placeholder('key')))
+      .prepare(),
+  );
+  const byEmail = once(() =>
+    db.reader
+      .select()
+      .from(users)
+      .where(eq(users.emailKey, sql.placeholder('key')))
+      .prepare(),
+  );
+  const byIdentity = once(() =>
+    db.reader
+      .select({ user: users, identity: identities })
+      .from(identities)
+      .innerJoin(users, eq(users.id, identities.userId))
+      .where(
+        and(
+          eq(identities.issuer, sql.placeholder('issuer')),
+          eq(identities.subject, sql.placeholder('subject')),
+        ),
+      )
+      .prepare(),
+  );
+  const retired = once(() =>
+    db.reader
+      .select()
+      .from(retiredUsernames)
+      .where(eq(retiredUsernames.usernameKey, sql.placeholder('key')))
+      .prepare(),
+  );
 
   return {
     find(id: UserId): User | undefined {
-      const row = byId.get({ id });
+      const row = byId().get({ id });
       return row === undefined ? undefined : toUser(row);
     },
 
     findByIdentity(issuer: string, subject: string): User | undefined {
-      const row = byIdentity.get({ issuer, subject });
+      const row = byIdentity().get({ issuer, subject });
       return row === undefined ? undefined : toUser(row.user);
     },
 
     findByUsername(username: string): User | undefined {
-      const row = byUsername.get({ key: foldName(username) });
+      const row = byUsername().get({ key: foldName(username) });
       return row === undefined ? undefined : toUser(row);
     },
 
     findByEmail(email: string): User | undefined {
-      const row = byEmail.get({ key: foldName(email) });
+      const row = byEmail().get({ key: foldName(email) });
       return row === undefined ? undefined : toUser(row);
     },
 
     /** Whether an invitation or the setup link let this identity in, so that `allow` need not match it. */
     isInvited(issuer: string, subject: string): boolean {
-      return byIdentity.get({ issuer, subject })?.identity.invited ?? false;
+      return byIdentity().get({ issuer, subject })?.identity.invited ?? false;
     },
 
     /** Whether somebody has the name, or had it once. */
     isUsernameUsed(username: string): boolean {
       const key = foldName(username);
-      return byUsername.get({ key }) !== undefined || retired.get({ key }) !== undefined;
+      return byUsername().get({ key }) !== undefined || retired().get({ key }) !== undefined;
     },
 
     /** Whether being an owner comes from a provider's `owners`, and goes with it. */
     isOwnerByRule(id: UserId): boolean {
-      return byId.get({ id })?.ownerByRule ?? false;
+      return byId().get({ id })?.ownerByRule ?? false;
     },
 
     list(): User[] {
