@@ -17,7 +17,7 @@ declare module 'oidc-provider' {
     type: string;
     oidc: {
       client: Client;
-      session: { accountId: string };
+      session: { accountId: string; sidFor(clientId: string): string | undefined };
       provider: Provider;
     };
   }
@@ -43,6 +43,7 @@ declare module 'oidc-provider' {
       result: Record<string, unknown>,
       options?: { mergeWithLastSubmission?: boolean },
     ): Promise<void>;
+    on(event: 'authorization.success', listener: (context: Context) => void): this;
     on(event: string, listener: (...details: unknown[]) => void): this;
   }
 }

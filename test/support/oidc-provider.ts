@@ -36,6 +36,8 @@ export interface OidcTestProvider extends AsyncDisposable {
   setClaims(subject: string, claims: AccountClaims): void;
   /** Sends a logout token to a client, as the end of a session at the provider does. @throws unless it was accepted. */
   logOut(clientId: string, logout: { subject: string; sid: string | undefined }): Promise<void>;
+  /** The `sid` of the newest sign-in of an account. */
+  sidOf(subject: string): string | undefined;
   /** Signs in on the page the browser was sent to, and follows the redirects back. */
   signIn(browser: Browser, page: Visit, subject: string, stopAt?: (url: URL) => boolean): Promise<Visit>;
   /** Says no on that page. */
@@ -61,6 +63,10 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
   const provider = new Provider(issuer, await configuration(options, accounts, port));
   const logoutErrors: unknown[] = [];
   provider.on('backchannel.error', (_context, error) => logoutErrors.push(error));
+  const sids = new Map<string, string | undefined>();
+  provider.on('authorization.success', ({ oidc: { session, client } }) => {
+    sids.set(session.accountId, session.sidFor(client.clientId));
+  });
   handle = router(provider, formPolicy(options.clients));
 
   return {
@@ -72,6 +78,7 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
       if (client === undefined) throw new Error(`no client ${clientId}`);
       await client.backchannelLogout(subject, sid);
     },
+    sidOf: (subject) => sids.get(subject),
     signIn: (browser, page, subject, stopAt) =>
       submitInteraction(browser, page, { account: subject }, stopAt),
     deny: (browser, page) => submitInteraction(browser, page, { deny: 'yes' }),

@@ -1,0 +1,84 @@
+import { type Appliance, startAppliance } from './appliance.ts';
+import type { Browser, Visit } from './browser.ts';
+import { freePort } from './free-port.ts';
+import { type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
+import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from './sign-in.ts';
+
+/** The compiled appliance, on loopback, with two providers. */
+export interface CompiledSignIn extends AsyncDisposable {
+  readonly appliance: Appliance;
+  /** Its logout tokens carry `sid`. */
+  readonly home: OidcTestProvider;
+  /** Its logout tokens carry `sub` alone. */
+  readonly work: OidcTestProvider;
+  url(path: string): URL;
+  /** Goes as far as the page of a provider. */
+  begin(browser: Browser, provider: 'home' | 'work' | 'late', returnTo?: string): Promise<Visit>;
+  /** Signs somebody in, wherever that leads. */
+  signIn(browser: Browser, provider: 'home' | 'work', subject: string, returnTo?: string): Promise<Visit>;
+  /** The username behind a browser's cookie; `undefined` when it is not signed in. */
+  whoAmI(browser: Browser): Promise<string | undefined>;
+  /** Starts the provider that is configured and did not answer so far. */
+  startLate(): Promise<OidcTestProvider>;
+}
+
+export async function compiledSignIn(): Promise<CompiledSignIn> {
+  const [port, latePort] = [freePort(), freePort()];
+  await using starting = new AsyncDisposableStack();
+  const home = starting.use(await startOidcProvider({ clients: [siteRegistration(port, 'home')] }));
+  const work = starting.use(
+    await startOidcProvider({
+      clients: [siteRegistration(port, 'work', { backchannelLogoutSessionRequired: false })],
+      host: 'localhost',
+    }),
+  );
+  const issuers = { home: home.issuer, work: work.issuer, late: `http://127.0.0.1:${latePort}` };
+  const toml = () => configuration(port, issuers);
+  const appliance = starting.use(await startAppliance({ port, toml }));
+  const running = starting.move();
+
+  const url = (path: string) => new URL(path, `http://localhost:${port}`);
+  const begin = (browser: Browser, provider: string, returnTo?: string) => {
+    const target = url(`/sign-in/${provider}`);
+    if (returnTo !== undefined) target.searchParams.set('return_to', returnTo);
+    return browser.visit(target);
+  };
+  return {
+    appliance,
+    home,
+    work,
+    url,
+    begin,
+    async signIn(browser, name, subject, returnTo) {
+      const provider = { home, work }[name];
+      return provider.signIn(browser, await begin(browser, name, returnTo), subject);
+    },
+    async whoAmI(browser) {
+      const response = await browser.fetch(url('/api/v1/session'));
+      if (response.status === 401) return undefined;
+      const { user } = (await response.json()) as { user: { username: string } };
+      return user.username;
+    },
+    async startLate() {
+      const clients = [siteRegistration(port, 'late')];
+      return running.use(await startOidcProvider({ clients, port: latePort }));
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** Everybody comes from an address of their own, as a proxy on this machine would tell. */
+function configuration(port: number, issuers: Readonly<Record<string, string>>): string {
+  const providers = Object.entries(issuers).map(
+    ([name, issuer]) => `[[provider]]
+name = "${name}"
+issuer = "${issuer}"
+client_id = "${CLIENT_ID}"
+client_secret = "${CLIENT_SECRET}"
+allow = "everyone"
+`,
+  );
+  return `url = "http://localhost:${port}"
+trusted_proxies = ["127.0.0.1/32"]
+${providers.join('\n')}`;
+}
