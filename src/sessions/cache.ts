@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
+import { recency } from '../lib/recency.ts';
 import type { UserId } from '../users/model.ts';
 import type { Credential, FoundCredential, SessionId, SessionWithUser, TokenHash } from './model.ts';
 
@@ -35,7 +36,13 @@ export interface SessionCacheStats {
 }
 
 interface Entry extends CachedSession {
-  readonly hashes: TokenHash[];
+  /** Where it stands in the order of use; `undefined` for an entry that is not kept. */
+  place: number | undefined;
+  /** The entries of one user are a chain: most users have one or two. */
+  nextOfUser: Entry | undefined;
+  previousOfUser: Entry | undefined;
+  /** Its credentials that were asked for are a chain: most have one. */
+  firstSlot: Slot | undefined;
   /** Monotonic; taken before the look-up that brought the entry. */
   readonly readAt: number;
   /** The look-up's place in the order of things. */
@@ -44,6 +51,7 @@ interface Entry extends CachedSession {
 
 interface Slot extends CachedCredential {
   readonly entry: Entry;
+  readonly next: Slot | undefined;
 }
 
 export type SessionCache = ReturnType<typeof sessionCache>;
@@ -61,14 +69,10 @@ const MAX_READS = 4;
 export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: SessionCacheOptions) {
   const stats: SessionCacheStats = { hits: 0, misses: 0, evictions: 0 };
   const slots = new Map<TokenHash, Slot>();
-  const byUser = new Map<UserId, Set<Entry>>();
-  const entries = new LRUCache<SessionId, Entry>({
-    max: size,
-    dispose: (entry, _id, reason) => {
-      if (reason === 'evict') stats.evictions++;
-      forget(entry);
-    },
-  });
+  const firstOfUser = new Map<UserId, Entry>();
+  const entries = new Map<SessionId, Entry>();
+  const order = recency(size);
+  const atPlace: (Entry | undefined)[] = [];
   const unknown = new LRUCache<TokenHash, number>({ max: unknownSize });
 
   /** Orders look-ups and what happens to sessions; not a time, so that two things in one millisecond differ. */
@@ -78,44 +82,79 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
   const spoiled = new Map<SessionId | UserId, number>();
   let clearedAt = -1;
 
-  const forget = (entry: Entry) => {
-    for (const hash of entry.hashes) slots.delete(hash);
-    const ofUser = byUser.get(entry.session.userId);
-    ofUser?.delete(entry);
-    if (ofUser?.size === 0) byUser.delete(entry.session.userId);
+  const chain = (entry: Entry) => {
+    const next = firstOfUser.get(entry.session.userId);
+    entry.nextOfUser = next;
+    if (next !== undefined) next.previousOfUser = entry;
+    firstOfUser.set(entry.session.userId, entry);
   };
 
-  const insert = (
-    { session, user, credential }: FoundCredential,
-    readAt: number,
-    startedAt: number,
-  ): Slot => {
-    const known = entries.get(session.id);
-    const entry = known ?? newEntry({ session, user }, readAt, startedAt);
-    if (known === undefined) {
-      entries.set(session.id, entry);
-      const ofUser = byUser.get(session.userId);
-      if (ofUser === undefined) byUser.set(session.userId, new Set([entry]));
-      else ofUser.add(entry);
-    }
-    const slot: Slot = { entry, credential };
-    if (!slots.has(credential.hash)) entry.hashes.push(credential.hash);
+  const unchain = (entry: Entry) => {
+    const { nextOfUser: next, previousOfUser: previous } = entry;
+    if (next !== undefined) next.previousOfUser = previous;
+    if (previous !== undefined) previous.nextOfUser = next;
+    else if (next !== undefined) firstOfUser.set(entry.session.userId, next);
+    else firstOfUser.delete(entry.session.userId);
+    entry.nextOfUser = undefined;
+    entry.previousOfUser = undefined;
+  };
+
+  const chainOf = (userId: UserId): Entry[] => {
+    const found: Entry[] = [];
+    for (let each = firstOfUser.get(userId); each !== undefined; each = each.nextOfUser) found.push(each);
+    return found;
+  };
+
+  const remove = (entry: Entry) => {
+    if (entry.place === undefined) return;
+    order.remove(entry.place);
+    atPlace[entry.place] = undefined;
+    entry.place = undefined;
+    entries.delete(entry.session.id);
+    for (let slot = entry.firstSlot; slot !== undefined; slot = slot.next) slots.delete(slot.credential.hash);
+    unchain(entry);
+  };
+
+  const makeRoom = () => {
+    if (order.size < order.capacity) return;
+    const oldest = atPlace[order.oldest() ?? -1];
+    if (oldest === undefined) return;
+    stats.evictions++;
+    remove(oldest);
+  };
+
+  const add = (entry: Entry) => {
+    makeRoom();
+    entry.place = order.add();
+    atPlace[entry.place] = entry;
+    entries.set(entry.session.id, entry);
+    chain(entry);
+  };
+
+  const addCredential = (entry: Entry, credential: Credential): Slot => {
+    const slot: Slot = { entry, credential, next: entry.firstSlot };
+    entry.firstSlot = slot;
     slots.set(credential.hash, slot);
     return slot;
   };
 
   /** Whether the session was revoked after this look-up began, or by what the look-up itself found. */
   const isRefused = ({ session }: FoundCredential, startedAt: number) =>
-    session.status === 'revoked' || (tombstones.get(session.id) ?? -1) > startedAt;
+    session.status === 'revoked' || (tombstones.size > 0 && (tombstones.get(session.id) ?? -1) > startedAt);
 
   const keep = (found: FoundCredential, readAt: number, startedAt: number): CachedCredential => {
-    const known = entries.peek(found.session.id);
+    let entry = entries.get(found.session.id);
     // A newer reading is kept over one that was on its way for longer.
-    if (known !== undefined && !known.revoked && known.startedAt < startedAt)
-      entries.delete(found.session.id);
-    const slot = insert(found, readAt, startedAt);
-    if (isRefused(found, startedAt)) slot.entry.revoked = true;
-    return slot;
+    if (entry !== undefined && !entry.revoked && entry.startedAt < startedAt) {
+      remove(entry);
+      entry = undefined;
+    }
+    if (entry === undefined) {
+      entry = newEntry(found, readAt, startedAt);
+      add(entry);
+    }
+    if (isRefused(found, startedAt)) entry.revoked = true;
+    return addCredential(entry, found.credential);
   };
 
   const isSpoiled = ({ session }: FoundCredential, startedAt: number) =>
@@ -168,9 +207,9 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     get(hash: TokenHash): CachedCredential | undefined {
       const slot = slots.get(hash);
       if (slot === undefined) return undefined;
-      const entry = entries.get(slot.entry.session.id);
-      if (entry === undefined) return undefined;
+      const { entry } = slot;
       if (!entry.revoked && clock.monotonicNow() - entry.readAt > ttlMs) return undefined;
+      if (entry.place !== undefined) order.use(entry.place);
       stats.hits++;
       return slot;
     },
@@ -192,7 +231,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
       hash: TokenHash,
       read: () => MaybePromise<FoundCredential | undefined>,
     ): MaybePromise<CachedCredential | undefined> {
-      const shared = inFlight.get(hash);
+      const shared = inFlight.size > 0 ? inFlight.get(hash) : undefined;
       if (shared !== undefined) return shared;
       stats.misses++;
       const readAt = clock.monotonicNow();
@@ -209,7 +248,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
 
     /** Marks a session revoked, for good, and for look-ups that are on their way. */
     revoke(id: SessionId): void {
-      const entry = entries.peek(id);
+      const entry = entries.get(id);
       if (entry !== undefined) entry.revoked = true;
       if (inFlight.size > 0) tombstones.set(id, ++sequence);
     },
@@ -217,31 +256,32 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     /** Forgets a session, and makes look-ups that are on their way read again. A revoked entry stays. */
     evict(id: SessionId): void {
       if (inFlight.size > 0) spoiled.set(id, ++sequence);
-      if (entries.peek(id)?.revoked !== true) entries.delete(id);
+      const entry = entries.get(id);
+      if (entry?.revoked === false) remove(entry);
     },
 
     /** Does the same for every session of one user, and touches only those. */
     evictUser(userId: UserId): void {
       if (inFlight.size > 0) spoiled.set(userId, ++sequence);
-      for (const entry of [...(byUser.get(userId) ?? [])]) {
-        if (!entry.revoked) entries.delete(entry.session.id);
+      for (const entry of chainOf(userId)) {
+        if (!entry.revoked) remove(entry);
       }
     },
 
     /** The cached session, without counting as a use of it. */
     peek(id: SessionId): CachedSession | undefined {
-      return entries.peek(id);
+      return entries.get(id);
     },
 
     /** Ids of the cached sessions of one user. */
     ofUser(userId: UserId): SessionId[] {
-      return [...(byUser.get(userId) ?? [])].map(({ session }) => session.id);
+      return chainOf(userId).map(({ session }) => session.id);
     },
 
     /** Forgets everything but what is revoked; look-ups that are on their way read again. */
     clear(): void {
       clearedAt = ++sequence;
-      for (const [id, entry] of [...entries.entries()]) if (!entry.revoked) entries.delete(id);
+      for (const entry of [...entries.values()]) if (!entry.revoked) remove(entry);
       unknown.clear();
     },
   };
@@ -253,7 +293,10 @@ function newEntry({ session, user }: SessionWithUser, readAt: number, startedAt:
     user,
     lastSeenAt: session.lastSeenAt,
     revoked: session.status === 'revoked',
-    hashes: [],
+    place: undefined,
+    nextOfUser: undefined,
+    previousOfUser: undefined,
+    firstSlot: undefined,
     readAt,
     startedAt,
   };
