@@ -12,9 +12,14 @@ export function binary(): string {
   return BINARY;
 }
 
+export interface AppliancePorts {
+  readonly port: number;
+  readonly metricsPort: number;
+}
+
 export interface ApplianceOptions {
-  /** The whole of `postern.toml`, for the port that the appliance is to listen on. */
-  toml: (port: number) => string;
+  /** The whole of `postern.toml`, which has to say `listen` and `metrics_listen` as these ports of 127.0.0.1. */
+  toml: (ports: AppliancePorts) => string;
   /** By default any free ones. */
   port?: number;
   metricsPort?: number;
@@ -23,12 +28,9 @@ export interface ApplianceOptions {
 }
 
 /** The compiled program as a process, with a configuration file and nothing in its environment. */
-export interface Appliance extends AsyncDisposable {
+export interface Appliance extends AppliancePorts, AsyncDisposable {
   readonly directory: string;
   readonly dataDir: string;
-  /** On 127.0.0.1. */
-  readonly port: number;
-  readonly metricsPort: number;
   /** The running process; another one after `restart`. */
   readonly process: Running;
   /** Runs a command beside it, on the same configuration. */
@@ -43,9 +45,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   const directory = options.directory ?? starting.use(temporaryDirectory()).path;
   const port = options.port ?? freePort();
   const metricsPort = options.metricsPort ?? freePort();
-  // Keys of the top level come before the first table.
-  const addresses = `listen = "127.0.0.1:${port}"\nmetrics_listen = "127.0.0.1:${metricsPort}"\n`;
-  writeFileSync(join(directory, 'postern.toml'), addresses + options.toml(port));
+  writeFileSync(join(directory, 'postern.toml'), options.toml({ port, metricsPort }));
   const start = (...args: string[]) =>
     startProgram([binary(), ...args], directory, { PATH: process.env['PATH'] ?? '' });
   const serve = async (stack: AsyncDisposableStack) => {

@@ -1,4 +1,4 @@
-import { type Appliance, startAppliance } from './appliance.ts';
+import { type Appliance, type AppliancePorts, startAppliance } from './appliance.ts';
 import type { Browser, Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
 import { type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
@@ -33,7 +33,7 @@ export async function compiledSignIn(): Promise<CompiledSignIn> {
     }),
   );
   const issuers = { home: home.issuer, work: work.issuer, late: `http://127.0.0.1:${latePort}` };
-  const toml = () => configuration(port, issuers);
+  const toml = (ports: AppliancePorts) => configuration(ports, issuers);
   const appliance = starting.use(await startAppliance({ port, toml }));
   const running = starting.move();
 
@@ -68,7 +68,10 @@ export async function compiledSignIn(): Promise<CompiledSignIn> {
 }
 
 /** Everybody comes from an address of their own, as a proxy on this machine would tell. */
-function configuration(port: number, issuers: Readonly<Record<string, string>>): string {
+function configuration(
+  { port, metricsPort }: AppliancePorts,
+  issuers: Readonly<Record<string, string>>,
+): string {
   const providers = Object.entries(issuers).map(
     ([name, issuer]) => `[[provider]]
 name = "${name}"
@@ -79,6 +82,8 @@ allow = "everyone"
 `,
   );
   return `url = "http://localhost:${port}"
+listen = "127.0.0.1:${port}"
+metrics_listen = "127.0.0.1:${metricsPort}"
 trusted_proxies = ["127.0.0.1/32"]
 ${providers.join('\n')}`;
 }
