@@ -26,13 +26,18 @@ async function discover({ name, kind, issuer }: ProviderConfig, timeoutMs: numbe
     if (response.status !== 200) return [fail(`${url} answers ${response.status}`)];
     const metadata: unknown = await response.json();
     const published = issuerOf(metadata);
-    if (published !== issuer)
+    if (!isSameIssuer(published, issuer))
       return [fail(`it calls itself ${String(published)}; issuer has to be exactly that`)];
     return [ok(issuer), ...clockFindings(response)];
   } catch (error) {
     if (error instanceof FetchError) return [fail(`${issuer}: ${error.message}`)];
     return [fail(`${issuer} answers with something that is no provider metadata`)];
   }
+}
+
+/** As sign-in compares them: a slash that is the whole path makes no difference. */
+function isSameIssuer(published: unknown, issuer: string): boolean {
+  return typeof published === 'string' && URL.parse(published)?.href === new URL(issuer).href;
 }
 
 function issuerOf(metadata: unknown): unknown {
