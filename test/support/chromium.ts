@@ -16,3 +16,23 @@ export async function startChromium(more: readonly string[] = []): Promise<Brows
   if (executablePath === undefined) throw new Error('Chromium is missing: apt-get install chromium');
   return chromium.launch({ executablePath, headless: true, args: [...ARGUMENTS, ...more] });
 }
+
+/** An argument: the hosts of the guides are those of a proxy at this port; everything else is where it is. */
+export function resolveTo(port: number): string {
+  const names = ['*.example.org', '*.example.net'];
+  return `--host-resolver-rules=${names.map((each) => `MAP ${each} 127.0.0.1:${port}`).join(', ')}`;
+}
+
+/** A script of a page that opens a WebSocket, and tells the two messages it got, or that it was closed. */
+export function talk(origin: string): string {
+  return `new Promise((resolve) => {
+    const messages = [];
+    const socket = new WebSocket('${origin.replace('https', 'wss')}/socket');
+    socket.onclose = () => resolve(['closed']);
+    socket.onmessage = ({ data }) => {
+      messages.push(data);
+      if (messages.length === 1) socket.send('ping');
+      else resolve(messages);
+    };
+  })`;
+}

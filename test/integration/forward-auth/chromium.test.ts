@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { startChromium } from '../../support/chromium.ts';
+import { resolveTo, startChromium, talk } from '../../support/chromium.ts';
 import { GOOD_PASSWORD } from '../../support/local-accounts.ts';
 import {
   APP_URL,
@@ -179,26 +179,6 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
     expect(victim.complaints).toEqual([]);
   });
 });
-
-/** The hosts of the guide are the proxy's; the provider is where it is. */
-function resolveTo(port: number): string {
-  const names = ['*.example.org', '*.example.net'];
-  return `--host-resolver-rules=${names.map((each) => `MAP ${each} 127.0.0.1:${port}`).join(', ')}`;
-}
-
-/** Opens a WebSocket, and tells the two messages it got, or that it was closed. */
-function talk(origin: string): string {
-  return `new Promise((resolve) => {
-    const messages = [];
-    const socket = new WebSocket('${origin.replace('https', 'wss')}/socket');
-    socket.onclose = () => resolve(['closed']);
-    socket.onmessage = ({ data }) => {
-      messages.push(data);
-      if (messages.length === 1) socket.send('ping');
-      else resolve(messages);
-    };
-  })`;
-}
 
 function submitForm(origin: string): string {
   return `(() => {
