@@ -33,7 +33,16 @@ function canonicalOfUnusual(path: string): string | undefined {
   const canonical = path
     .replaceAll(UNRESERVED_ESCAPE, (escape) => String.fromCharCode(Number.parseInt(escape.slice(1), 16)))
     .replaceAll(/%[0-9a-f]{2}/gi, (escape) => escape.toUpperCase());
-  return DOUBLE_ESCAPE.test(canonical) || AMBIGUOUS_SEGMENT.test(canonical) ? undefined : canonical;
+  if (DOUBLE_ESCAPE.test(canonical) || AMBIGUOUS_SEGMENT.test(canonical)) return undefined;
+  return canonical.includes('%') && hidesDotSegment(canonical) ? undefined : canonical;
+}
+
+/** Windows cuts spaces off the end of a name, and its code pages read full-width dots and slashes as plain ones. */
+function hidesDotSegment(canonical: string): boolean {
+  const plain = decodeURIComponent(canonical).normalize('NFKC');
+  return (
+    plain.includes('\\') || /\/\s*(?:\.\s*){0,2}(?:\/|;)|\/(?:\s+(?:\.\s*){0,2}|\.\s*(?:\.\s*)?)$/.test(plain)
+  );
 }
 
 /** Overlong forms are how `.` and `/` were smuggled past checks before. */
@@ -47,15 +56,16 @@ function isUtf8(path: string): boolean {
 }
 
 /**
- * The path as the most generous program could read it: every escape decoded, parameters (`;x`) cut off, letters of one
- * case. Takes a canonical path.
+ * The path as the most generous program could read it: every escape decoded, parameters (`;x`) and what Windows cuts off
+ * a name (dots and spaces at its end) gone, letters of one width and one case. Takes a canonical path.
  */
 export function lenientForm(canonical: string): string {
-  if (!/[A-Z%;]/.test(canonical)) return canonical;
-  const decoded = canonical.includes('%') ? decodeURIComponent(canonical) : canonical;
+  if (!/[A-Z%;]|\.(?:\/|$)/.test(canonical)) return canonical;
+  const decoded = canonical.includes('%') ? decodeURIComponent(canonical).normalize('NFKC') : canonical;
   // Through upper case as well, for letters that only meet there.
   return decoded
     .replaceAll(/;[^/]*/g, '')
+    .replaceAll(/(?<![.\s])[.\s]+(?=\/|$)/g, '')
     .toUpperCase()
     .toLowerCase();
 }

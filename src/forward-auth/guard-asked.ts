@@ -30,9 +30,18 @@ export function readAsked(read: Dialect, sites: Sites, headers: HeaderRecord): A
   if (site === undefined) return { refusal: 'unprotected_host' };
   if (secure !== site.origin.secure) return { refusal: 'insecure_scheme', site };
   if (hasDisguisedIdentity(headers)) return { refusal: 'disguised_header', site };
+  if (asksForHttp2(headers)) return { refusal: 'foreign_upgrade', site };
   const path = canonicalPath(pathOf(target));
   if (path === undefined) return { refusal: 'ambiguous_path', site };
   if (isPosternPath(path)) return { refusal: 'postern_path', site };
   const rules = site.rulesFor(path);
   return rules.length === 0 ? { refusal: 'unmatched_path', site } : { site, rules, method, target };
+}
+
+/**
+ * Whether the app could take the connection over with HTTP/2, whose further requests nobody would check. Proxies keep
+ * `Upgrade` from us, but no app may do it without this header (RFC 7540 section 3.2.1).
+ */
+function asksForHttp2(headers: HeaderRecord): boolean {
+  return headers['http2-settings'] !== undefined;
 }

@@ -55,6 +55,7 @@ const REFUSALS: Readonly<Record<RefusalReason, readonly [ErrorKind, string]>> = 
   unmatched_path: ['forbidden', 'No rule names this path.'],
   postern_path: ['forbidden', 'The proxy must hand paths under /.postern/ to Postern, without a check.'],
   disguised_header: ['bad_request', 'A header would reach the app under the name of another.'],
+  foreign_upgrade: ['bad_request', 'Of all upgrades, only that to a WebSocket is let through.'],
   bad_cookie: ['bad_request', 'A cookie was sent twice or is malformed.'],
   not_allowed: ['forbidden', 'You are signed in, but may not open this.'],
   cross_origin: ['forbidden', 'This request did not come from a page of this site.'],

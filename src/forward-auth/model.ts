@@ -26,6 +26,7 @@ export type RefusalReason =
   | 'unmatched_path'
   | 'postern_path'
   | 'disguised_header'
+  | 'foreign_upgrade'
   | 'bad_cookie'
   | 'not_allowed'
   | 'cross_origin';

@@ -98,6 +98,43 @@ describe.each<ProxyName>(['nginx', 'caddy'])('behind %s', (name) => {
     expect(JSON.stringify(reached)).not.toMatch(/postern|pst[a-z]_/);
   });
 
+  test('nobody has the proxy drop the headers that tell the app who they are', async () => {
+    const { user, browser } = await somebody(['staff']);
+    const cookie = `Cookie: ${cookiesOf(browser)}`;
+    for (const names of ['Remote-User, Remote-Groups', 'close, remote-groups', 'Remote-User']) {
+      const before = site.app.received.length;
+      const lines = ['Host: app.example.org', cookie, `Connection: ${names}`];
+      await rawHttps(site.mapping, 'app.example.org', 'GET /p HTTP/1.1', ...lines);
+      for (const { headers } of site.app.received.slice(before)) {
+        expect(headers).toMatchObject({ 'remote-user': user.username, 'remote-groups': 'staff' });
+      }
+    }
+  });
+
+  test('no upgrade but that of a WebSocket reaches the app', async () => {
+    const settings = 'HTTP2-Settings: AAMAAABkAAQAAP__';
+    const attempts = [
+      ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', settings],
+      ['Connection: Upgrade', 'Upgrade: h2c', settings],
+      ['Connection: Upgrade', 'Upgrade: h2c', 'Upgrade: websocket'],
+      ['Connection: Upgrade', 'Upgrade: h2c, websocket'],
+      ['Connection: Upgrade', 'Upgrade: TLS/1.2'],
+    ];
+    for (const lines of attempts) {
+      const before = site.app.received.length;
+      await rawHttps(
+        site.mapping,
+        'app.example.org',
+        'GET /status HTTP/1.1',
+        'Host: app.example.org',
+        ...lines,
+      );
+      for (const { headers } of site.app.received.slice(before)) {
+        expect(headers['upgrade'] ?? 'websocket').toBe('websocket');
+      }
+    }
+  });
+
   test('nothing stands where there is nothing to say', async () => {
     const { browser } = await somebody();
     const headers = { ...FORGED, cookie: cookiesOf(browser), accept: '*/*' };

@@ -80,6 +80,17 @@ describe('a path that two programs could read differently is refused', () => {
     ['an overlong dot', '/%c0%ae%c0%ae/admin'],
     ['an overlong slash', '/a%c0%afb'],
     ['a byte that is no UTF-8', '/%e9'],
+    ['dots before a space', '/a/..%20/admin'],
+    ['a space between dots', '/a/.%20./admin'],
+    ['dots before a wide space', '/a/..%E3%80%80/admin'],
+    ['dots before a space at the end', '/a/..%20'],
+    ['dots before a space and a parameter', '/a/..%20;x/admin'],
+    ['nothing but a space', '/a/%20/admin'],
+    ['nothing but a space at the end', '/a/%20'],
+    ['full-width dots', '/a/%EF%BC%8E%EF%BC%8E/admin'],
+    ['two dots in one character', '/a/%E2%80%A5/admin'],
+    ['full-width slashes around dots', '/a%EF%BC%8F..%EF%BC%8Fadmin'],
+    ['a full-width backslash', '/a%EF%BC%BCb'],
   ])('%s', (_what, path) => {
     expect(canonicalPath(path)).toBeUndefined();
   });
@@ -129,10 +140,26 @@ function strictModel(path: string): string | undefined {
     if (name === '.' || name === '..') return false;
     return name !== '' || (segment === '' && index === segments.length - 1);
   });
-  return clear ? canonical : undefined;
+  return clear && !hidesDots(bytes) ? canonical : undefined;
 }
 
-const PIECES = `/ / / . .. ; % %2e %2F %5C %3b %25 %2 25 2f %41 %7e %00 %c3%a4 %c0%ae %E2%84%AA a B 9 - \\ # ? é + @ [`;
+function hidesDots(bytes: readonly number[]): boolean {
+  const plain = new TextDecoder().decode(Uint8Array.from(bytes)).normalize('NFKC');
+  const segments = plain.split('/').slice(1);
+  const names = segments.map((segment) => ({
+    segment,
+    name: (segment.split(';')[0] ?? '').replaceAll(/\s/g, ''),
+  }));
+  return (
+    plain.includes('\\') ||
+    names.some(
+      ({ segment, name }, index) =>
+        ['', '.', '..'].includes(name) && !(segment === '' && index === segments.length - 1),
+    )
+  );
+}
+
+const PIECES = `/ / / . .. %20 %EF%BC%8E %E2%80%A5 %EF%BC%8F ; % %2e %2F %5C %3b %25 %2 25 2f %41 %7e %00 %c3%a4 %c0%ae %E2%84%AA a B 9 - \\ # ? é + @ [`;
 const pieces = fc.constantFrom(...PIECES.split(' '), ' ', '\0');
 const paths = fc.oneof(
   fc.array(pieces, { maxLength: 8 }).map((parts) => `/${parts.join('')}`),
@@ -184,6 +211,14 @@ describe('the lenient form', () => {
     ['/%C3%84', '/ä'],
     ['/bac%E2%84%AAup', '/backup'],
     ['/a%20b', '/a b'],
+    ['/admin./x', '/admin/x'],
+    ['/admin.', '/admin'],
+    ['/admin%20/x', '/admin/x'],
+    ['/admin.%20.', '/admin'],
+    ['/admin%20;v=1/x', '/admin/x'],
+    ['/%EF%BD%81dmin', '/admin'],
+    ['/a.b/c', '/a.b/c'],
+    ['/a/...', '/a/'],
   ])('of %j is %j', (path, lenient) => {
     expect(lenientForm(path)).toBe(lenient);
   });

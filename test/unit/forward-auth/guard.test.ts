@@ -276,6 +276,7 @@ describe('what is refused, whoever asks', () => {
     ['a path of ours', { uri: '/.postern/start?/x' }, 403, 'postern_path'],
     ['an identity header in disguise', { headers: { Remote_User: 'root' } }, 400, 'disguised_header'],
     ['an identity header with a dot', { headers: { 'Remote.Groups': 'admins' } }, 400, 'disguised_header'],
+    ['an upgrade to HTTP/2', { headers: { 'http2-settings': 'AAMAAABkAAQAAP__' } }, 400, 'foreign_upgrade'],
     ['a cookie sent twice', { headers: { cookie: `${HOST_COOKIE}=a; ${HOST_COOKIE}=b` } }, 400, 'bad_cookie'],
     ['a huge cookie', { headers: { cookie: `${HOST_COOKIE}=${'a'.repeat(3_000)}` } }, 400, 'bad_cookie'],
   ];
