@@ -33,6 +33,7 @@ import { clockCheck, databaseCheck } from './ops/store-health.ts';
 import { toSessionEvent } from './sessions/dto.ts';
 import { sessionEventStreams } from './sessions/events-streams.ts';
 import { sessionGuard } from './sessions/guard.ts';
+import { droppedEvents } from './sessions/metrics.ts';
 import { openLedger } from './sessions/open-ledger.ts';
 import { personalTokens } from './sessions/personal-tokens.ts';
 import { reapExpired } from './sessions/reaper.ts';
@@ -171,6 +172,7 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
       events: ledger.events,
       describe: toSessionEvent,
       maxStreamsPerUser: config.sessions.event_streams_per_user,
+      tooSlow: droppedEvents(metrics, 'reader_too_slow'),
     }),
   );
   for (const loop of loopsOf(config, services, streams)) {

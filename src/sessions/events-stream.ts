@@ -31,20 +31,19 @@ export interface EventStream {
   abandon(): void;
 }
 
-/** One open stream of server-sent events. `onEnd` is called once, however it ends. */
-export function eventStream(onEnd: () => void): EventStream {
+/** One open stream of server-sent events. `onEnd` is called once, however it ends, with the reason its reader is told. */
+export function eventStream(onEnd: (reason?: StreamEnd) => void): EventStream {
   let ended = false;
   let controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
 
-  const finish = (lastWords?: Uint8Array<ArrayBuffer>) => {
+  const finish = (reason?: StreamEnd) => {
     if (ended) return;
     ended = true;
-    onEnd();
-    if (lastWords === undefined) return;
-    controller?.enqueue(lastWords);
+    onEnd(reason);
+    if (reason === undefined) return;
+    controller?.enqueue(encoder.encode(encodeEvent('end', { reason })));
     controller?.close();
   };
-  const end = (reason: StreamEnd) => finish(encoder.encode(encodeEvent('end', { reason })));
   const hasRoom = () => (controller?.desiredSize ?? 0) > 0;
 
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
@@ -62,12 +61,12 @@ export function eventStream(onEnd: () => void): EventStream {
     send(chunk) {
       if (ended) return;
       if (hasRoom()) controller?.enqueue(chunk);
-      else end('too_slow');
+      else finish('too_slow');
     },
     keepAlive() {
       if (!ended && hasRoom()) controller?.enqueue(KEEP_ALIVE);
     },
-    end,
+    end: finish,
     abandon: () => finish(),
   };
 }

@@ -1,4 +1,5 @@
 import { AppError } from '../lib/app-error.ts';
+import type { Counter } from '../lib/metrics.ts';
 import type { UserId } from '../users/model.ts';
 import type { SessionEvents } from './events.ts';
 import { type EventStream, encodeEvent, eventStream } from './events-stream.ts';
@@ -11,6 +12,8 @@ export interface SessionEventStreamsDeps {
   /** What programs are told of a session. */
   describe: (session: Session) => unknown;
   maxStreamsPerUser: number;
+  /** Counts readers that were let go because they fell behind. */
+  tooSlow: Counter;
 }
 
 /** All open streams of session events; disposing ends them. */
@@ -44,6 +47,7 @@ export function sessionEventStreams({
   events,
   describe,
   maxStreamsPerUser,
+  tooSlow,
 }: SessionEventStreamsDeps): SessionEventStreams {
   const watches = new Map<UserId, Watch>();
   let count = 0;
@@ -84,7 +88,8 @@ export function sessionEventStreams({
       const { userId } = session;
       const watch = watches.get(userId) ?? { streams: new Set(), live: new Map() };
       if (watch.streams.size >= maxStreamsPerUser) throw tooManyStreams();
-      const stream = eventStream(() => {
+      const stream = eventStream((reason) => {
+        if (reason === 'too_slow') tooSlow.inc();
         attachment[Symbol.dispose]();
         forget(userId, watch, stream);
       });

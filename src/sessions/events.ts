@@ -1,4 +1,5 @@
 import type { Logger } from '../lib/log.ts';
+import type { Counter } from '../lib/metrics.ts';
 import type { SessionSnapshot } from './model.ts';
 
 export type SessionListener = (snapshots: readonly SessionSnapshot[]) => void;
@@ -9,8 +10,11 @@ export interface SessionEvents {
   subscribe(listener: SessionListener): Disposable;
 }
 
-/** Within one process an event is a function call; listeners are called in the order they subscribed. */
-export function inProcessSessionEvents(log: Logger): SessionEvents {
+/**
+ * Within one process an event is a function call; listeners are called in the order they subscribed.
+ * `dropped` counts what a listener that threw did not get.
+ */
+export function inProcessSessionEvents(log: Logger, dropped: Counter): SessionEvents {
   const listeners = new Set<SessionListener>();
   return {
     publish(snapshots) {
@@ -18,6 +22,7 @@ export function inProcessSessionEvents(log: Logger): SessionEvents {
         try {
           listener(snapshots);
         } catch (error) {
+          dropped.inc(snapshots.length);
           log.error('a listener of session events failed', { error });
         }
       }

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import type { Metrics } from '../lib/metrics.ts';
+import type { Counter, Metrics } from '../lib/metrics.ts';
 import type { SessionCache } from './cache.ts';
 import type { LiveThings } from './live-things.ts';
 import type { SessionKind } from './model.ts';
@@ -8,6 +8,12 @@ import type { SessionKind } from './model.ts';
 const COUNT_KEPT_MS = 60_000;
 
 const KINDS: readonly SessionKind[] = ['user', 'grant', 'device'];
+
+/** Counts session events that somebody was to hear of and did not. */
+export function droppedEvents(metrics: Metrics, reason: 'listener_failed' | 'reader_too_slow'): Counter {
+  const help = 'Session events that did not reach somebody who listens, by reason.';
+  return metrics.counter('postern_session_events_dropped_total', help, { reason });
+}
 
 export interface SessionMetricsDeps {
   metrics: Metrics;

@@ -11,7 +11,7 @@ import { inProcessSessionEvents, type SessionEvents } from './events.ts';
 import { issuing } from './issuing.ts';
 import type { Ledger } from './ledger.ts';
 import { liveThings } from './live-things.ts';
-import { observeSessions } from './metrics.ts';
+import { droppedEvents, observeSessions } from './metrics.ts';
 import { outbox } from './outbox.ts';
 import type { ReapTask } from './reaper.ts';
 import { isLiveNow, recognition } from './recognition.ts';
@@ -65,7 +65,7 @@ export function openLedger({
     unknownTtlMs: config.unknown_cache_ttl,
     clock,
   });
-  const events = inProcessSessionEvents(log);
+  const events = inProcessSessionEvents(log, droppedEvents(metrics, 'listener_failed'));
   const refused = refusals();
   const seen = touches();
   const box = outbox(outboxStore(db), events);

@@ -6,6 +6,7 @@ import { parseOrigin } from '../../src/http/origin.ts';
 import type { Router } from '../../src/http/router.ts';
 import { toSessionEvent } from '../../src/sessions/dto.ts';
 import { type SessionEventStreams, sessionEventStreams } from '../../src/sessions/events-streams.ts';
+import { droppedEvents } from '../../src/sessions/metrics.ts';
 import { type SessionGuard, sessionGuard } from '../../src/sessions/guard.ts';
 import type { SessionId, SessionToken } from '../../src/sessions/model.ts';
 import { personalTokens } from '../../src/sessions/personal-tokens.ts';
@@ -73,6 +74,7 @@ export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApi
     events: ledger.events,
     describe: toSessionEvent,
     maxStreamsPerUser,
+    tooSlow: droppedEvents(base.metrics, 'reader_too_slow'),
   });
   const tokens = personalTokens({
     db,

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import { temporaryApi, type SignedIn, type TemporaryApi } from '../../support/api.ts';
 import { eventStreamReader } from '../../support/event-stream-reader.ts';
 import { sessionEventStreams } from '../../../src/sessions/events-streams.ts';
+import { droppedEvents } from '../../../src/sessions/metrics.ts';
 import { encodeEvent, eventStream } from '../../../src/sessions/events-stream.ts';
 import type { Session } from '../../../src/sessions/model.ts';
 
@@ -38,6 +39,7 @@ function counted(api: TemporaryApi) {
       return { id: session.id };
     },
     maxStreamsPerUser: 10,
+    tooSlow: droppedEvents(api.base.metrics, 'reader_too_slow'),
   });
   return { streams, attached: () => attached, described: () => described };
 }
@@ -113,6 +115,7 @@ test('what runs out is told once, also to a stream that came later', async () =>
     events: ledger.events,
     describe: ({ id }) => ({ id }),
     maxStreamsPerUser: 10,
+    tooSlow: droppedEvents(api.base.metrics, 'reader_too_slow'),
   });
   const first = eventStreamReader(new Response(streams.open(sessionOf(api, ada)).body));
   hidden = true;
@@ -126,6 +129,33 @@ test('what runs out is told once, also to a stream that came later', async () =>
   ];
   expect(await first.rest()).toEqual(expected);
   expect(await second.rest()).toEqual(expected);
+});
+
+test('a reader that falls behind is counted', async () => {
+  await using api = temporaryApi();
+  const ada = await api.signIn();
+  const { streams } = counted(api);
+  const stream = streams.open(sessionOf(api, ada));
+  stream.send(new Uint8Array(300 * 1024));
+  stream.send(new Uint8Array(1));
+  expect(streams.count).toBe(0);
+  const line = 'postern_session_events_dropped_total{reason="reader_too_slow"} 1';
+  expect(api.base.metrics.render()).toContain(line);
+});
+
+test('a listener that fails keeps nothing from the others, and is counted', async () => {
+  await using api = temporaryApi();
+  const { ledger, metrics } = api.base;
+  const heard: string[] = [];
+  using _failing = ledger.events.subscribe(() => {
+    throw new Error('a bug');
+  });
+  using _hearing = ledger.events.subscribe(
+    (snapshots) => void heard.push(...snapshots.map(({ change }) => change)),
+  );
+  await api.signIn();
+  expect(heard).toEqual(['created']);
+  expect(metrics.render()).toContain('postern_session_events_dropped_total{reason="listener_failed"} 1');
 });
 
 test('a full queue ends the stream with its reason, and what was queued is still read', async () => {
