@@ -2,6 +2,7 @@ import { Database } from 'bun:sqlite';
 import { join } from 'node:path';
 import { CommandError } from '../lib/command-error.ts';
 import { isBusy } from './errors.ts';
+import { makePrivately } from './files.ts';
 
 /** Another process holds the data directory. */
 export class DataDirectoryInUse extends CommandError {
@@ -16,7 +17,9 @@ export class DataDirectoryInUse extends CommandError {
  * @throws DataDirectoryInUse when another process has it.
  */
 export function lockDataDirectory(dataDir: string, mode: 'exclusive' | 'shared' = 'exclusive'): Disposable {
-  const client = new Database(join(dataDir, 'lock.db'), { create: true, readwrite: true });
+  const path = join(dataDir, 'lock.db');
+  makePrivately(path);
+  const client = new Database(path, { create: true, readwrite: true });
   try {
     client.run('PRAGMA busy_timeout = 0');
     client.run('PRAGMA journal_mode = DELETE');

@@ -2,6 +2,7 @@ import { Database } from 'bun:sqlite';
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite';
 import type { Clock } from '../lib/clock.ts';
 import * as schema from './schema/index.ts';
+import { makePrivately } from './files.ts';
 import { type TimeMark, openTimeMark } from './time-mark.ts';
 import { type Tx, groupCommit } from './write.ts';
 
@@ -49,6 +50,7 @@ export function openDatabase({ path, clock, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT
 
 /** Opens the file with the pragmas every connection of ours has. */
 export function connect(path: string): Database {
+  if (path !== ':memory:') makePrivately(path);
   const client = new Database(path, { create: true, readwrite: true });
   client.run('PRAGMA journal_mode = WAL');
   client.run('PRAGMA synchronous = FULL');
