@@ -1,4 +1,4 @@
-import { type Counter, LATENCY_BUCKETS, type Metrics } from '../lib/metrics.ts';
+import { type Counter, type Histogram, LATENCY_BUCKETS, type Metrics } from '../lib/metrics.ts';
 
 /** Counts the requests of one route pattern; a path as it was sent never becomes a label. */
 export interface RouteMeter {
@@ -28,12 +28,15 @@ export function routeMeters(metrics: Metrics): (route: string) => RouteMeter {
 /** Counters are found by method and status in two steps without making a string, for the sake of the hot path. */
 function routeMeter(metrics: Metrics, route: string): RouteMeter {
   const byMethod = new Map<string, (Counter | undefined)[]>();
-  const duration = metrics.histogram(
-    'postern_http_request_seconds',
-    'Time to the head of the answer, by route.',
-    LATENCY_BUCKETS,
-    { route },
-  );
+  const newHistogram = () =>
+    metrics.histogram(
+      'postern_http_request_seconds',
+      'Time to the head of the answer, by route.',
+      LATENCY_BUCKETS,
+      { route },
+    );
+  /** Native routes are counted, not timed: a histogram that stays empty would say that they take no time. */
+  let duration: Histogram | undefined;
   const newCounter = (counters: (Counter | undefined)[], method: string, status: number) => {
     const labels = { route, method, status: String(status) };
     const counter = metrics.counter(
@@ -55,6 +58,9 @@ function routeMeter(metrics: Metrics, route: string): RouteMeter {
       const counters = byMethod.get(method) ?? countersOf(method);
       (counters[status] ?? newCounter(counters, method, status)).inc();
     },
-    time: (seconds) => duration.observe(seconds),
+    time(seconds) {
+      duration ??= newHistogram();
+      duration.observe(seconds);
+    },
   };
 }

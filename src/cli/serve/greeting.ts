@@ -59,9 +59,19 @@ function forwarding(url: string, listen: string, machine: string): string[] {
   ];
 }
 
-/** `user@host`, as ssh takes it. */
-function thisMachine(): string {
-  return `${userInfo().username}@${hostname()}`;
+/** `user@host`, as ssh takes it. A user id without a name, as containers have, stops nothing. */
+export function thisMachine(readUser: () => { username: string } = userInfo): string {
+  return `${nameOf(readUser)}@${hostname()}`;
+}
+
+function nameOf(readUser: () => { username: string }): string {
+  try {
+    const { username } = readUser();
+    // What the runtime says where neither the system nor the environment has a name.
+    return username === 'unknown' ? 'you' : username;
+  } catch {
+    return 'you';
+  }
 }
 
 function setupSecret({ setupLink }: Started) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { greet, greetingLines } from '../../../src/cli/serve/greeting.ts';
+import { greet, greetingLines, thisMachine } from '../../../src/cli/serve/greeting.ts';
 import { partLines } from '../../../src/cli/serve/part-lines.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { temporaryDirectory } from '../../support/database.ts';
@@ -13,6 +13,15 @@ const demo = { username: 'demo', password: 'abcd-efgh' };
 const configAt = (data_dir: string) => configSchema.parse({ data_dir });
 
 describe('the first lines', () => {
+  test('need no name of the user: a container may run under a number that has none', () => {
+    expect(thisMachine(() => ({ username: 'ada' }))).toStartWith('ada@');
+    expect(thisMachine(() => ({ username: 'unknown' }))).toStartWith('you@');
+    const nameless = () => {
+      throw new Error('ENOENT: uv_os_homedir');
+    };
+    expect(thisMachine(nameless)).toStartWith('you@');
+  });
+
   test('say where it is, and how another machine gets there', () => {
     expect(greetingLines(started, { data_dir: '/data', tls: undefined }, 'ada@pi')).toEqual([
       'Postern is ready at http://localhost:7400',
