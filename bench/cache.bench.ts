@@ -59,7 +59,8 @@ function asking(ours: SessionCache, bare: BareCache): Contenders {
   return {
     ours(found) {
       const { hash } = found.credential;
-      if (ours.get(hash) === undefined) void ours.load(hash, () => copyOf(found));
+      if (ours.get(hash) !== undefined) return;
+      void ours.load(hash, () => copyOf(found), nothing);
     },
     bare(found) {
       const { hash } = found.credential;
@@ -104,12 +105,14 @@ function cycling(keys: readonly FoundCredential[]): () => readonly FoundCredenti
   };
 }
 
+const nothing = () => undefined;
+
 function bytesPerEntry(): number {
   const before = heapBytes();
   const cache = newCache();
   for (let index = 0; index < CAPACITY; index++) {
     const found = madeUpCredential(index);
-    void cache.load(found.credential.hash, () => found);
+    void cache.load(found.credential.hash, () => found, nothing);
   }
   const after = heapBytes();
   return Math.round((after - before) / cache.size);

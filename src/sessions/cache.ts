@@ -1,12 +1,16 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { recency } from '../lib/recency.ts';
-import type { UserId } from '../users/model.ts';
-import type { Credential, FoundCredential, SessionId, SessionWithUser, TokenHash } from './model.ts';
+import type { User, UserId } from '../users/model.ts';
+import { lookUps, type MaybePromise, type ReadCredential, type Reading } from './look-ups.ts';
+import type { Credential, FoundCredential, Session, SessionId, SessionWithUser, TokenHash } from './model.ts';
 
 /** A session in memory. `session` is the store's snapshot; what moves since then stands beside it. */
 export interface CachedSession extends SessionWithUser {
+  /** The last use this process knows of. */
   lastSeenAt: number;
+  /** The last use that was handed on to be written. */
+  touchedAt: number;
   /** Refuses without a look-up, whatever the snapshot says. Never set back. */
   revoked: boolean;
 }
@@ -16,8 +20,6 @@ export interface CachedCredential {
   readonly entry: CachedSession;
   readonly credential: Credential;
 }
-
-type MaybePromise<T> = T | Promise<T>;
 
 export interface SessionCacheOptions {
   /** Sessions kept. */
@@ -36,6 +38,8 @@ export interface SessionCacheStats {
 }
 
 interface Entry extends CachedSession {
+  session: Session;
+  user: User;
   /** Where it stands in the order of use; `undefined` for an entry that is not kept. */
   place: number | undefined;
   /** The entries of one user are a chain: most users have one or two. */
@@ -43,28 +47,25 @@ interface Entry extends CachedSession {
   previousOfUser: Entry | undefined;
   /** Its credentials that were asked for are a chain: most have one. */
   firstSlot: Slot | undefined;
-  /** Monotonic; taken before the look-up that brought the entry. */
-  readonly readAt: number;
-  /** The look-up's place in the order of things. */
-  readonly startedAt: number;
+  /** When the newest look-up of this session began, in the order of things. */
+  startedAt: number;
 }
 
 interface Slot extends CachedCredential {
   readonly entry: Entry;
-  readonly next: Slot | undefined;
+  credential: Credential;
+  next: Slot | undefined;
+  /** Monotonic; taken before the look-up that brought the credential. The session was read then or later. */
+  readAt: number;
 }
 
 export type SessionCache = ReturnType<typeof sessionCache>;
 
-/** How often a look-up is begun again because its answer was spoiled on the way. */
-const MAX_READS = 4;
-
 /**
  * The hot path's memory: sessions by id, and hash → id. Bounded, least recently used first out, indexed by user.
  *
- * Revoked is terminal: a revoked entry stays and refuses. A revocation that arrives while look-ups are in flight leaves a
- * tombstone that outlives every look-up begun before it, so that none of them puts the session back. An outage (a read
- * that throws) is never remembered; absence is, for seconds, in a small memory of its own.
+ * Revoked is terminal: a revoked entry stays and refuses, and no look-up that was on its way puts the session back. An outage
+ * (a read that throws) is never remembered; absence is, for seconds, in a small memory of its own.
  */
 export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: SessionCacheOptions) {
   const stats: SessionCacheStats = { hits: 0, misses: 0, evictions: 0 };
@@ -74,13 +75,6 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
   const order = recency(size);
   const atPlace: (Entry | undefined)[] = [];
   const unknown = new LRUCache<TokenHash, number>({ max: unknownSize });
-
-  /** Orders look-ups and what happens to sessions; not a time, so that two things in one millisecond differ. */
-  let sequence = 0;
-  const inFlight = new Map<TokenHash, Promise<CachedCredential | undefined>>();
-  const tombstones = new Map<SessionId, number>();
-  const spoiled = new Map<SessionId | UserId, number>();
-  let clearedAt = -1;
 
   const chain = (entry: Entry) => {
     const next = firstOfUser.get(entry.session.userId);
@@ -131,76 +125,80 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     chain(entry);
   };
 
-  const addCredential = (entry: Entry, credential: Credential): Slot => {
-    const slot: Slot = { entry, credential, next: entry.firstSlot };
+  /** Tokens that were replaced long ago are not asked for again. */
+  const dropStale = (entry: Entry, now: number) => {
+    let slot = entry.firstSlot;
+    entry.firstSlot = undefined;
+    while (slot !== undefined) {
+      const { next } = slot;
+      if (now - slot.readAt < ttlMs) {
+        slot.next = entry.firstSlot;
+        entry.firstSlot = slot;
+      } else {
+        slots.delete(slot.credential.hash);
+      }
+      slot = next;
+    }
+  };
+
+  const addCredential = (entry: Entry, credential: Credential, readAt: number): Slot => {
+    const known = slots.get(credential.hash);
+    if (known?.entry === entry) {
+      known.credential = credential;
+      known.readAt = readAt;
+      return known;
+    }
+    if (!entry.revoked) dropStale(entry, readAt);
+    const slot: Slot = { entry, credential, next: entry.firstSlot, readAt };
     entry.firstSlot = slot;
     slots.set(credential.hash, slot);
     return slot;
   };
 
-  /** Whether the session was revoked after this look-up began, or by what the look-up itself found. */
-  const isRefused = ({ session }: FoundCredential, startedAt: number) =>
-    session.status === 'revoked' || (tombstones.size > 0 && (tombstones.get(session.id) ?? -1) > startedAt);
+  /** A newer reading takes the place of an older one; revoked, and the last use, never go back. */
+  const renew = (entry: Entry, { session, user }: FoundCredential, startedAt: number) => {
+    if (entry.place !== undefined) order.use(entry.place);
+    if (entry.startedAt > startedAt) return;
+    entry.session = session;
+    entry.user = user;
+    entry.startedAt = startedAt;
+    entry.lastSeenAt = Math.max(entry.lastSeenAt, session.lastSeenAt);
+  };
 
-  const keep = (found: FoundCredential, readAt: number, startedAt: number): CachedCredential => {
+  const keep = (found: FoundCredential, reading: Reading): CachedCredential => {
     let entry = entries.get(found.session.id);
-    // A newer reading is kept over one that was on its way for longer.
-    if (entry !== undefined && !entry.revoked && entry.startedAt < startedAt) {
-      remove(entry);
-      entry = undefined;
-    }
     if (entry === undefined) {
-      entry = newEntry(found, readAt, startedAt);
+      entry = newEntry(found, reading.startedAt);
       add(entry);
+    } else {
+      renew(entry, found, reading.startedAt);
     }
-    if (isRefused(found, startedAt)) entry.revoked = true;
-    return addCredential(entry, found.credential);
+    if (reads.isRevoked(found, reading)) entry.revoked = true;
+    return addCredential(entry, found.credential, reading.readAt);
   };
 
-  const isSpoiled = ({ session }: FoundCredential, startedAt: number) =>
-    Math.max(clearedAt, spoiled.get(session.id) ?? -1, spoiled.get(session.userId) ?? -1) > startedAt;
-
-  const settle = (hash: TokenHash, found: FoundCredential | undefined, readAt: number, startedAt: number) => {
-    if (found !== undefined) return keep(found, readAt, startedAt);
-    unknown.set(hash, clock.monotonicNow() + unknownTtlMs);
-    return undefined;
-  };
-
-  const finish = async (
-    hash: TokenHash,
-    pending: Promise<FoundCredential | undefined>,
-    read: () => MaybePromise<FoundCredential | undefined>,
-    first: { readAt: number; startedAt: number },
-  ): Promise<CachedCredential | undefined> => {
-    let { readAt, startedAt } = first;
-    let found = await pending;
-    for (let reads = 1; found !== undefined && isSpoiled(found, startedAt); reads++) {
-      if (reads === MAX_READS) return unkept(found, readAt, startedAt);
-      readAt = clock.monotonicNow();
-      startedAt = ++sequence;
-      found = await read();
-    }
-    return settle(hash, found, readAt, startedAt);
-  };
-
-  /** The answer to those who asked, when it could not be kept. */
-  const unkept = (found: FoundCredential, readAt: number, startedAt: number): CachedCredential => {
-    const entry = newEntry(found, readAt, startedAt);
-    entry.revoked ||= isRefused(found, startedAt);
-    return { entry, credential: found.credential };
-  };
-
-  /** Marks of the past are needed only while a look-up from before them may still end. */
-  const prune = () => {
-    if (inFlight.size > 0) return;
-    tombstones.clear();
-    spoiled.clear();
-  };
+  const reads = lookUps({
+    clock,
+    keep(hash, found, reading) {
+      if (found !== undefined) return keep(found, reading);
+      unknown.set(hash, clock.monotonicNow() + unknownTtlMs);
+      return undefined;
+    },
+    pass(found, reading) {
+      const entry = newEntry(found, reading.startedAt);
+      entry.revoked = reads.isRevoked(found, reading);
+      return { entry, credential: found.credential };
+    },
+  });
 
   return {
     stats,
     get size(): number {
       return entries.size;
+    },
+    /** What is held besides entries because look-ups are on their way. */
+    get marks(): number {
+      return reads.held;
     },
 
     /** The credential from memory; `undefined` says to look it up. Revoked entries answer whatever their age. */
@@ -208,7 +206,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
       const slot = slots.get(hash);
       if (slot === undefined) return undefined;
       const { entry } = slot;
-      if (!entry.revoked && clock.monotonicNow() - entry.readAt > ttlMs) return undefined;
+      if (!entry.revoked && clock.monotonicNow() - slot.readAt >= ttlMs) return undefined;
       if (entry.place !== undefined) order.use(entry.place);
       stats.hits++;
       return slot;
@@ -224,45 +222,38 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     },
 
     /**
-     * Looks the credential up and keeps what was found. Callers that ask for one hash at the same time share one look-up.
-     * Throws or rejects as `read` does, and then keeps nothing.
+     * Looks the credential up, keeps what was found, and answers with what `use` makes of it. Callers that ask for one hash
+     * at the same time share one look-up. `use` runs in the step in which the look-up settles, so that no revocation comes
+     * between the two. Throws or rejects as `read` does, and then keeps nothing.
      */
-    load(
+    load<T>(
       hash: TokenHash,
-      read: () => MaybePromise<FoundCredential | undefined>,
-    ): MaybePromise<CachedCredential | undefined> {
-      const shared = inFlight.size > 0 ? inFlight.get(hash) : undefined;
+      read: ReadCredential,
+      use: (found: CachedCredential | undefined) => T,
+    ): MaybePromise<T> {
+      const shared = reads.join(hash, use);
       if (shared !== undefined) return shared;
       stats.misses++;
-      const readAt = clock.monotonicNow();
-      const startedAt = ++sequence;
-      const found = read();
-      if (!(found instanceof Promise)) return settle(hash, found, readAt, startedAt);
-      const result = finish(hash, found, read, { readAt, startedAt }).finally(() => {
-        inFlight.delete(hash);
-        prune();
-      });
-      inFlight.set(hash, result);
-      return result;
+      return reads.begin(hash, read, use);
     },
 
     /** Marks a session revoked, for good, and for look-ups that are on their way. */
     revoke(id: SessionId): void {
       const entry = entries.get(id);
       if (entry !== undefined) entry.revoked = true;
-      if (inFlight.size > 0) tombstones.set(id, ++sequence);
+      reads.revoke(id);
     },
 
     /** Forgets a session, and makes look-ups that are on their way read again. A revoked entry stays. */
     evict(id: SessionId): void {
-      if (inFlight.size > 0) spoiled.set(id, ++sequence);
+      reads.spoil(id);
       const entry = entries.get(id);
       if (entry?.revoked === false) remove(entry);
     },
 
     /** Does the same for every session of one user, and touches only those. */
     evictUser(userId: UserId): void {
-      if (inFlight.size > 0) spoiled.set(userId, ++sequence);
+      reads.spoil(userId);
       for (const entry of chainOf(userId)) {
         if (!entry.revoked) remove(entry);
       }
@@ -280,24 +271,24 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
 
     /** Forgets everything but what is revoked; look-ups that are on their way read again. */
     clear(): void {
-      clearedAt = ++sequence;
+      reads.spoilAll();
       for (const entry of [...entries.values()]) if (!entry.revoked) remove(entry);
       unknown.clear();
     },
   };
 }
 
-function newEntry({ session, user }: SessionWithUser, readAt: number, startedAt: number): Entry {
+function newEntry({ session, user }: SessionWithUser, startedAt: number): Entry {
   return {
     session,
     user,
     lastSeenAt: session.lastSeenAt,
+    touchedAt: session.lastSeenAt,
     revoked: session.status === 'revoked',
     place: undefined,
     nextOfUser: undefined,
     previousOfUser: undefined,
     firstSlot: undefined,
-    readAt,
     startedAt,
   };
 }

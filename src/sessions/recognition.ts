@@ -28,8 +28,9 @@ export interface RecognitionDeps {
   lookUpSeconds: Histogram;
 }
 
-/** A use is noted when the one before is at least this old. */
-const TOUCH_RESOLUTION_MS = 1_000;
+/** A last use is written once it has moved by this share of the idle timeout, and by a minute at the most. */
+const TOUCH_SHARE = 1 / 100;
+const MAX_TOUCH_RESOLUTION_MS = 60_000;
 
 const refused = (reason: RefusalReason): Authentication => ({ ok: false, reason });
 const MALFORMED = refused('malformed');
@@ -42,19 +43,23 @@ const EXPIRED = refused('expired');
 export function recognition(deps: RecognitionDeps) {
   const { cache, mint, touches, refusals, clock } = deps;
 
-  const lookUp = (hash: TokenHash) =>
-    cache.load(hash, () => {
-      const startedAt = clock.monotonicNow();
-      const found = deps.findByHash(hash);
-      deps.lookUpSeconds.observe((clock.monotonicNow() - startedAt) / 1_000);
-      return found;
-    });
+  const read = (hash: TokenHash) => {
+    const startedAt = clock.monotonicNow();
+    const observe = () => deps.lookUpSeconds.observe((clock.monotonicNow() - startedAt) / 1_000);
+    const found = deps.findByHash(hash);
+    if (found instanceof Promise) return found.finally(observe);
+    observe();
+    return found;
+  };
 
+  /** A child's last use moves only together with its parent's, so that it never outlives it. */
   const touch = (entry: CachedSession, now: number) => {
-    if (now - entry.lastSeenAt < TOUCH_RESOLUTION_MS) return;
+    const { id, parentId, idleTimeoutMs } = entry.session;
+    if (parentId === undefined) entry.lastSeenAt = now;
+    if (now - entry.touchedAt < touchResolutionMs(idleTimeoutMs)) return;
     entry.lastSeenAt = now;
-    touches.record(entry.session.id, now);
-    const { parentId } = entry.session;
+    entry.touchedAt = now;
+    touches.record(id, now);
     if (parentId === undefined) return;
     touches.record(parentId, now);
     const parent = cache.peek(parentId);
@@ -77,12 +82,12 @@ export function recognition(deps: RecognitionDeps) {
     return { ok: true, session: entry.session, user: entry.user };
   };
 
-  /** An entry that looks run out may only be old: another process may have touched the session. */
-  const judgeFresh = (hash: TokenHash, use: CredentialUse, audience: Audience) => {
-    const found = lookUp(hash);
-    if (!(found instanceof Promise)) return judge(found, use, audience);
-    return found.then((settled) => judge(settled, use, audience));
-  };
+  const judgeFresh = (hash: TokenHash, use: CredentialUse, audience: Audience) =>
+    cache.load(
+      hash,
+      () => read(hash),
+      (found) => judge(found, use, audience),
+    );
 
   return function authenticate(
     token: string,
@@ -96,6 +101,7 @@ export function recognition(deps: RecognitionDeps) {
     if (known !== undefined) {
       const judged = judge(known, use, audience);
       if (judged !== EXPIRED) return judged;
+      // An entry that looks run out may only be old: another process may have touched the session.
       cache.evict(known.entry.session.id);
       return judgeFresh(hash, use, audience);
     }
@@ -126,4 +132,9 @@ export function clockBehind(): AppError {
     'The clock of this machine is behind the time of the last recorded use; set it, and this ends by itself.',
     { retryAfterSeconds: 30 },
   );
+}
+
+/** How far a last use may be behind in the store: ten thousand busy sessions are then a few hundred rows every few seconds. */
+function touchResolutionMs(idleTimeoutMs: number | undefined): number {
+  return Math.min((idleTimeoutMs ?? Infinity) * TOUCH_SHARE, MAX_TOUCH_RESOLUTION_MS);
 }
