@@ -76,9 +76,9 @@ export function ending(deps: EndingDeps): Ending {
   const endAllIn = (tx: Tx, userId: UserId, context: EndAllContext): number => {
     const kinds: SessionKind[] = context.devices === true ? ['user', 'grant', 'device'] : ['user', 'grant'];
     const kept = new Set(context.except === undefined ? [] : store.activeTree(tx, context.except));
-    const ids = store.activeOfUser(tx, userId, kinds).filter((id) => !kept.has(id));
+    const ids = store.activeOfUser(tx, userId, kinds, context.begunBefore).filter((id) => !kept.has(id));
     const revoked = revoke(tx, ids, context.reason);
-    store.setEndedBefore(tx, userId, clock.now());
+    store.setEndedBefore(tx, userId, context.begunBefore ?? clock.now());
     audit.record(tx, {
       at: clock.now(),
       action: 'sessions.revoked_everywhere',
@@ -94,7 +94,7 @@ export function ending(deps: EndingDeps): Ending {
 
   const refuse = (target: EndingTarget) => {
     const ids = 'session' in target ? treeOf(target.session) : userSessionsOf(target);
-    refusals.add(target, ids, clock.now());
+    refusals.add({ target, ids, at: clock.now() });
     for (const id of ids) {
       cache.revoke(id);
       live.close(id, 'ended_by_user');
@@ -103,7 +103,7 @@ export function ending(deps: EndingDeps): Ending {
 
   /** Reading may work while writing does not; where neither does, the session itself is known all the same. */
   const treeOf = (id: SessionId): SessionId[] =>
-    orIfUnreadable(() => [...store.activeTree(db.reader, id), id], [id]);
+    orIfUnreadable(() => [...new Set([id, ...store.activeTree(db.reader, id)])], [id]);
   const userSessionsOf = ({
     user,
     except,
@@ -139,15 +139,16 @@ export function ending(deps: EndingDeps): Ending {
     replace: (tx, ids) => void revoke(tx, ids, 'replaced'),
 
     async retryRefused() {
-      const targets = refusals.pending();
-      if (targets.length === 0) return;
+      const ends = refusals.pending();
+      if (ends.length === 0) return;
       await db.write((tx) => {
-        for (const target of targets) {
-          if ('session' in target) endIn(tx, target.session, { reason: 'ended_by_user' });
-          else endAllIn(tx, target.user, { reason: 'everywhere', except: target.except });
+        for (const { target, ids, at } of ends) {
+          if ('user' in target)
+            endAllIn(tx, target.user, { reason: 'everywhere', except: target.except, begunBefore: at });
+          for (const id of ids) endIn(tx, id, { reason: 'ended_by_user' });
         }
       });
-      refusals.settle(targets);
+      refusals.settle(ends);
     },
   };
 }

@@ -58,6 +58,8 @@ export interface EndAllContext extends EndingContext {
   except?: SessionId | undefined;
   /** Device sessions too. */
   devices?: boolean;
+  /** Only what began until then (epoch milliseconds), for an end that is committed later than it was asked for. */
+  begunBefore?: number;
 }
 
 /** Deletes what ended sessions had begun and not finished (tickets, attempts, codes), in the transaction that ends them. */

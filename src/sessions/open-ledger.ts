@@ -12,6 +12,7 @@ import { issuing } from './issuing.ts';
 import type { Ledger } from './ledger.ts';
 import { liveThings } from './live-things.ts';
 import { droppedEvents, observeSessions } from './metrics.ts';
+import type { Session } from './model.ts';
 import { outbox } from './outbox.ts';
 import type { ReapTask } from './reaper.ts';
 import { isLiveNow, recognition } from './recognition.ts';
@@ -109,6 +110,9 @@ export function openLedger({
   observeSessions({ metrics, cache, live, countByKind: store.countActiveByKind, clock });
   box.publishLeftOvers();
 
+  const lastUseOf = ({ id, lastSeenAt }: Session) =>
+    Math.max(lastSeenAt, seen.get(id) ?? 0, cache.peek(id)?.lastSeenAt ?? 0);
+
   return {
     ...issues,
     ...ends,
@@ -119,10 +123,7 @@ export function openLedger({
       return store
         .listActive(userId)
         .filter((session) => isLiveNow(session, seen, now) && !refused.refuses(session))
-        .map((session) => ({
-          ...session,
-          lastSeenAt: Math.max(session.lastSeenAt, seen.get(session.id) ?? 0),
-        }))
+        .map((session) => ({ ...session, lastSeenAt: lastUseOf(session) }))
         .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
     },
     find: (id) => store.find(id),
@@ -158,6 +159,9 @@ export function openLedger({
       subscription[Symbol.dispose]();
       for (const id of live.ids()) live.close(id, 'expired');
       await this.flush().catch((error: unknown) => log.warn('the last touches were not written', { error }));
+      const lost = refused.pending().flatMap(({ ids }) => ids);
+      if (lost.length > 0)
+        log.error('these sessions were to end, and could not be written: end them again', { sessions: lost });
     },
   };
 }

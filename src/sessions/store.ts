@@ -136,13 +136,23 @@ export function sessionStore(db: Db) {
       return rows.map((row) => row.id);
     },
 
-    /** Ids of a user's active sessions of these kinds. */
-    activeOfUser(tx: Tx | Db['reader'], userId: UserId, kinds: readonly SessionKind[]): SessionId[] {
+    /** Ids of a user's active sessions of these kinds; with `before`, of those that began at that time or earlier. */
+    activeOfUser(
+      tx: Tx | Db['reader'],
+      userId: UserId,
+      kinds: readonly SessionKind[],
+      before?: number,
+    ): SessionId[] {
       return tx
         .select({ id: sessions.id })
         .from(sessions)
         .where(
-          and(eq(sessions.userId, userId), eq(sessions.status, 'active'), inArray(sessions.kind, [...kinds])),
+          and(
+            eq(sessions.userId, userId),
+            eq(sessions.status, 'active'),
+            inArray(sessions.kind, [...kinds]),
+            before === undefined ? undefined : lte(sessions.createdAtMs, before),
+          ),
         )
         .all()
         .map(({ id }) => id as SessionId);
@@ -161,9 +171,12 @@ export function sessionStore(db: Db) {
       );
     },
 
-    /** Remembers that everything of this user begun before `at` is over. */
+    /** Remembers that everything of this user begun before `at` is over; never set back. */
     setEndedBefore(tx: Tx, userId: UserId, at: number): void {
-      tx.update(users).set({ endedBeforeMs: at }).where(eq(users.id, userId)).run();
+      tx.update(users)
+        .set({ endedBeforeMs: sql`max(coalesce(${users.endedBeforeMs}, 0), ${at})` })
+        .where(eq(users.id, userId))
+        .run();
     },
 
     /** Moves last uses forward, all in one statement; never back. */
