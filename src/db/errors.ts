@@ -18,7 +18,7 @@ export function classifyDatabaseError(error: unknown): unknown {
   if (isOutage(code)) {
     return new AppError('unavailable', 'store_unavailable', 'The database cannot take this right now.', {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
-      cause: sqlite,
+      cause: new Error(`${sqlite.message}: ${adviceFor(code)}`, { cause: sqlite }),
     });
   }
   return error;
@@ -33,11 +33,35 @@ export function readOrOutage<T>(read: () => T): T {
   }
 }
 
-/** Result codes that say the file or the disk cannot be used now (https://www.sqlite.org/rescode.html). */
-const OUTAGE_CODES = ['BUSY', 'LOCKED', 'FULL', 'READONLY', 'IOERR', 'CORRUPT', 'NOTADB', 'CANTOPEN', 'NOMEM', 'PROTOCOL', 'PERM'];
+/** Result codes that say the file or the disk cannot be used now (https://www.sqlite.org/rescode.html), and what to do. */
+const OUTAGE_ADVICE: Readonly<Record<string, string>> = {
+  FULL: 'free some space on the disk of the data directory',
+  READONLY:
+    'let the user that postern runs as write to the data directory and everything in it, then start it again',
+  PERM: 'let the user that postern runs as write to the data directory and everything in it, then start it again',
+  CANTOPEN: 'look whether the data directory is still there, and whose it is',
+  IOERR: 'look at the disk of the data directory, at limits on file sizes, and at the log of the system',
+  BUSY: 'another program holds the database; end it',
+  LOCKED: 'another program holds the database; end it',
+  PROTOCOL: 'another program holds the database; end it',
+  CORRUPT: 'the database is damaged; run `postern doctor`, and restore a backup',
+  NOTADB: 'the database is damaged; run `postern doctor`, and restore a backup',
+  NOMEM: 'the machine is out of memory',
+};
+
+/** What an operator can do about it. */
+function adviceFor(code: string): string {
+  return outageOf(code)?.[1] ?? '';
+}
 
 function isOutage(code: string): boolean {
-  return OUTAGE_CODES.some((outage) => code === `SQLITE_${outage}` || code.startsWith(`SQLITE_${outage}_`));
+  return outageOf(code) !== undefined;
+}
+
+function outageOf(code: string) {
+  return Object.entries(OUTAGE_ADVICE).find(
+    ([outage]) => code === `SQLITE_${outage}` || code.startsWith(`SQLITE_${outage}_`),
+  );
 }
 
 export function isBusy(error: unknown): boolean {
