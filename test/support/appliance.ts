@@ -4,11 +4,12 @@ import { temporaryDirectory } from './database.ts';
 import { freePort } from './free-port.ts';
 import { type Finished, type Running, startProgram } from './program.ts';
 
-const BINARY = join(import.meta.dir, '..', '..', 'dist', 'postern');
+/** Another file can be put to the test than the one that was just built. */
+const BINARY = process.env['POSTERN_TEST_BINARY'] ?? join(import.meta.dir, '..', '..', 'dist', 'postern');
 
 /** The compiled program. @throws when nobody has built it. */
 export function binary(): string {
-  if (!existsSync(BINARY)) throw new Error('dist/postern is missing: bun run build');
+  if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: bun run build`);
   return BINARY;
 }
 
@@ -25,6 +26,8 @@ export interface ApplianceOptions {
   metricsPort?: number;
   /** Where the file and `postern-data` go; by default a directory of its own that goes with the appliance. */
   directory?: string;
+  /** A command line that ends by running another, which sets its limits or its user. */
+  through?: readonly string[];
 }
 
 /** The compiled program as a process, with a configuration file and nothing in its environment. */
@@ -35,6 +38,14 @@ export interface Appliance extends AppliancePorts, AsyncDisposable {
   readonly process: Running;
   /** Runs a command beside it, on the same configuration. */
   run(...args: string[]): Promise<Finished>;
+  /** Starts the server without waiting for anything, as one more process. */
+  begin(): Running;
+  /** Ends it, by SIGTERM unless told otherwise, and waits for that. */
+  stop(signal?: NodeJS.Signals): Promise<Finished>;
+  /** Starts it again. */
+  start(): Promise<void>;
+  /** Everything that its processes printed, one after the other; commands left out. */
+  printed(): string;
   /** Ends it, by SIGTERM unless told otherwise, waits for that, and starts it again. */
   restart(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -46,15 +57,30 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   const port = options.port ?? freePort();
   const metricsPort = options.metricsPort ?? freePort();
   writeFileSync(join(directory, 'postern.toml'), options.toml({ port, metricsPort }));
-  const start = (...args: string[]) =>
-    startProgram([binary(), ...args], directory, { PATH: process.env['PATH'] ?? '' });
+  const run = (...args: string[]) =>
+    startProgram([...(options.through ?? []), binary(), ...args], directory, {
+      PATH: process.env['PATH'] ?? '',
+    });
+  const servers: Running[] = [];
+  const begin = (stack: AsyncDisposableStack) => {
+    const server = stack.use(run('serve'));
+    servers.push(server);
+    return server;
+  };
   const serve = async (stack: AsyncDisposableStack) => {
-    const server = stack.use(start('serve'));
+    const server = begin(stack);
     await server.printed('Postern is ready at ');
     return server;
   };
   let server = await serve(starting);
   const running = starting.move();
+  const stop = (signal: NodeJS.Signals = 'SIGTERM') => {
+    server.signal(signal);
+    return server.finished;
+  };
+  const start = async () => {
+    server = await serve(running);
+  };
   return {
     directory,
     dataDir: join(directory, 'postern-data'),
@@ -63,11 +89,14 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     get process() {
       return server;
     },
-    run: (...args) => start(...args).finished,
-    async restart(signal = 'SIGTERM') {
-      server.signal(signal);
-      await server.finished;
-      server = await serve(running);
+    run: (...args) => run(...args).finished,
+    begin: () => begin(running),
+    stop,
+    start,
+    printed: () => servers.map((each) => each.out() + each.err()).join(''),
+    async restart(signal) {
+      await stop(signal);
+      await start();
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

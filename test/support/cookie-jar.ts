@@ -29,6 +29,11 @@ export class CookieJar {
     return this.#matching(new URL(url)).map(({ name }) => name);
   }
 
+  /** Of every host. */
+  values(): string[] {
+    return this.#cookies.map(({ value }) => value);
+  }
+
   clear(): void {
     this.#cookies = [];
   }
