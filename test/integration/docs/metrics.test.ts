@@ -21,7 +21,7 @@ test('docs/operations.md has every metric of the running program, and no other',
       headers: { origin: place.url },
       body: new URLSearchParams(form),
     });
-  expect((await post('/sign-in', { name: 'nobody', password: 'no such password' })).status).toBe(401);
+  expect((await post('/sign-in', { username: 'nobody', password: 'no such password' })).status).toBe(401);
   expect((await post('/backchannel-logout/home', { logout_token: 'x' })).status).toBe(503);
 
   const metrics = await fetch(`http://${place.env['POSTERN_METRICS_LISTEN']}/metrics`);
