@@ -4,6 +4,7 @@ import { bearerToken } from '../http/bearer.ts';
 import { cookieName, readCookie } from '../http/cookies.ts';
 import { requireSameOrigin } from '../http/csrf.ts';
 import type { PublicOrigin } from '../http/origin.ts';
+import { rateLimiter } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -26,6 +27,11 @@ export interface SessionGuardDeps {
   clock: Clock;
 }
 
+/** Refused requests of one session that are kept in `WINDOW_MS`: a page of a sibling host can send thousands. */
+const ROWS = 20;
+const WINDOW_MS = 60_000;
+const MAX_KEYS = 1_000;
+
 export type SessionGuard = ReturnType<typeof sessionGuard>;
 
 /**
@@ -36,6 +42,7 @@ export type SessionGuard = ReturnType<typeof sessionGuard>;
 export function sessionGuard({ ledger, origin, audit, clock }: SessionGuardDeps) {
   const cookie = cookieName(origin);
   const browserAudience = originAudience(origin.origin);
+  const rows = rateLimiter({ clock, limit: ROWS, windowMs: WINDOW_MS, maxKeys: MAX_KEYS });
 
   const fromCookie = async (request: Request): Promise<Caller | undefined> => {
     const token = readCookie(request, cookie);
@@ -50,18 +57,22 @@ export function sessionGuard({ ledger, origin, audit, clock }: SessionGuardDeps)
     try {
       requireSameOrigin(request, origin.origin);
     } catch (error) {
-      const { address, userAgent } = requestContext(request);
-      audit.note({
-        at: clock.now(),
-        action: 'csrf.refused',
-        outcome: 'refused',
-        actorUserId: caller.user.id,
-        sessionId: caller.session.id,
-        address,
-        userAgent,
-      });
+      if (rows.take(caller.session.id).ok) note(request, caller);
       throw error;
     }
+  };
+
+  const note = (request: Request, { session, user }: Caller) => {
+    const { address, userAgent } = requestContext(request);
+    audit.note({
+      at: clock.now(),
+      action: 'csrf.refused',
+      outcome: 'refused',
+      actorUserId: user.id,
+      sessionId: session.id,
+      address,
+      userAgent,
+    });
   };
 
   const fromBearer = async (token: string, scope: ApiScope): Promise<Caller> => {

@@ -84,6 +84,19 @@ test('a cookie changes something only from a page of its own origin, and a refus
   });
 });
 
+test('a page of a sibling host cannot fill the audit', async () => {
+  await using api = temporaryApi();
+  const headers = { cookie: cookieOf(await api.signIn()), origin: 'https://cam.example.test' };
+  for (let sent = 0; sent < 50; sent++) {
+    expect(await refused(api.guard.browserSession(request('DELETE', headers)))).toBe(
+      'forbidden cross_origin',
+    );
+  }
+  await settle();
+  const rows = api.base.auditStore.list({ limit: 100 }).filter(({ action }) => action === 'csrf.refused');
+  expect(rows).toHaveLength(20);
+});
+
 test('a WebSocket upgrade by cookie needs its own origin although it is a GET', async () => {
   await using api = temporaryApi();
   const ada = await api.signIn();
