@@ -48,8 +48,29 @@ async function make(deps: WebDeps, request: Request, caller: Caller): Promise<Re
     return madePage(caller, issued.token, issued.session);
   } catch (error) {
     if (!(error instanceof AppError) || error.kind !== 'unprocessable') throw error;
-    return tokensPage(deps, request, caller, error);
+    return tokensPage(deps, request, caller, { refusal: error, chosen: chosenIn(form) });
   }
+}
+
+/** What somebody chose and need not choose again; a name that is not well formed is not repeated. */
+interface Chosen {
+  label: string | undefined;
+  isChecked: (name: string) => boolean;
+  expiresIn: string;
+}
+
+const NOTHING_CHOSEN: Chosen = {
+  label: undefined,
+  isChecked: () => false,
+  expiresIn: String(30 * DAY_SECONDS),
+};
+
+function chosenIn(form: URLSearchParams): Chosen {
+  return {
+    label: newTokenDto.shape.label.safeParse(form.get('label')).data,
+    isChecked: (name) => form.has(name),
+    expiresIn: form.get('expires_in') ?? NOTHING_CHOSEN.expiresIn,
+  };
 }
 
 /** Each box has a name of its own: a field that comes twice is refused. */
@@ -90,13 +111,18 @@ function madePage(caller: Caller, token: string, session: Session): Response {
   return personPage(caller, { title: 'Your new token', body, path: PATH, narrow: true });
 }
 
-function tokensPage(deps: WebDeps, request: Request, caller: Caller, refusal?: AppError): Response {
+function tokensPage(
+  deps: WebDeps,
+  request: Request,
+  caller: Caller,
+  { refusal, chosen = NOTHING_CHOSEN }: { refusal?: AppError; chosen?: Chosen } = {},
+): Response {
   const tokens = deps.tokens.list(caller.user.id);
   const body = html`${refusal === undefined ? noticeOf(request) : errorNotice(refusal.message)}
 <p>A token lets a program of yours in, as you, where you allow it and nowhere else.</p>
 ${tokens.length > 0 && html`<div class="card">${tokenTable(tokens, deps.clock.now())}</div>`}
 <h2>Make a token</h2>
-${tokenForm(deps)}`;
+${tokenForm(deps, chosen)}`;
   const problem = refusal && toProblem(refusal);
   return personPage(caller, {
     title: 'Your tokens',
@@ -132,29 +158,29 @@ function goodFor({ audience }: Session): Html[] {
   return texts.map((text, index) => html`${index > 0 && raw('<br>')}${text}`);
 }
 
-function tokenForm({ protectedHosts, tokenMaxLifetimeMs }: WebDeps): Html {
-  const hosts = protectedHosts.map((host) => checkbox(`host ${host}`, host));
-  const scopes = API_SCOPES.map((scope) => checkbox(`scope ${scope}`, SCOPE_TEXTS[scope]));
+function tokenForm({ protectedHosts, tokenMaxLifetimeMs }: WebDeps, chosen: Chosen): Html {
+  const hosts = protectedHosts.map((host) => checkbox(`host ${host}`, host, chosen));
+  const scopes = API_SCOPES.map((scope) => checkbox(`scope ${scope}`, SCOPE_TEXTS[scope], chosen));
   return html`<form class="card" method="post" action="${PATH}">
-${field({ name: 'label', label: 'What you call it', hint: 'So that you know later which program has it.', autocomplete: 'off', maxLength: 100 })}
+${field({ name: 'label', label: 'What you call it', hint: 'So that you know later which program has it.', value: chosen.label, autocomplete: 'off', maxLength: 100 })}
 ${hosts.length > 0 && html`<fieldset><legend>Apps it opens</legend>${hosts}</fieldset>`}
 <fieldset><legend>What it may do here</legend>${scopes}</fieldset>
 <label for="expires_in">Life</label>
-<select id="expires_in" name="expires_in">${lifetimes(tokenMaxLifetimeMs)}</select>
+<select id="expires_in" name="expires_in">${lifetimes(tokenMaxLifetimeMs, chosen)}</select>
 <button>Make the token</button>
 </form>`;
 }
 
-function checkbox(name: string, text: string): Html {
-  return html`<label class="choice"><input type="checkbox" name="${name}">${text}</label>
+function checkbox(name: string, text: string, { isChecked }: Chosen): Html {
+  return html`<label class="choice"><input type="checkbox" name="${name}"${isChecked(name) && raw(' checked')}>${text}</label>
 `;
 }
 
-function lifetimes(maxMs: number): Html[] {
+function lifetimes(maxMs: number, { expiresIn }: Chosen): Html[] {
   const maxSeconds = Math.floor(maxMs / 1_000);
   const offered = LIFETIMES_DAYS.map((days) => days * DAY_SECONDS).filter((seconds) => seconds < maxSeconds);
   return [...offered, maxSeconds].map(
     (seconds) =>
-      html`<option value="${seconds}"${seconds === 30 * DAY_SECONDS && raw(' selected')}>${durationText(seconds * 1_000)}</option>`,
+      html`<option value="${seconds}"${String(seconds) === expiresIn && raw(' selected')}>${durationText(seconds * 1_000)}</option>`,
   );
 }

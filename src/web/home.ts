@@ -26,7 +26,7 @@ ${apps(appsOf(user))}
 <ul>
 <li><a href="/account/sessions">Sessions</a>: where you are signed in, and a way to end it</li>
 <li><a href="/account/tokens">Tokens</a>: access for your own programs</li>
-<li><a href="/account/password">Password</a></li>
+<li><a href="/account/password">Password</a>: set a new one</li>
 </ul>
 </section>
 ${user.role === 'owner' && OWNERS_SECTION}`;

@@ -71,11 +71,16 @@ function row(session: Session, { now }: SessionListOptions, what: Html, act: Htm
   return html`<tr>
 <td>${what}</td>
 <td data-label="From">${session.origin.address ?? 'unknown'}</td>
-<td data-label="Last seen">${ago(session.lastSeenAt, now)}</td>
+<td data-label="Last seen">${lastSeen(session, now)}</td>
 <td data-label="Ends">${endsAt === Infinity ? 'only by hand' : instant(endsAt)}</td>
 <td>${act}</td>
 </tr>
 `;
+}
+
+/** What a program holds begins before its first use. */
+function lastSeen({ kind, createdAt, lastSeenAt }: Session, now: number): Html | string {
+  return kind !== 'user' && lastSeenAt <= createdAt ? 'never' : ago(lastSeenAt, now);
 }
 
 /** Signing this browser out is what `/sign-out` does: it ends the session at the provider too. */

@@ -102,6 +102,23 @@ describe('my tokens', () => {
     expect(site.accounts.base.ledger.find(token?.id ?? ('' as never))?.status).toBe('revoked');
   });
 
+  test('that open nothing are refused, and what was chosen stays chosen', async () => {
+    await using site = await webSite();
+    const { browser } = await site.signedIn('alice');
+    const chosen = { label: 'back"up', [`host ${APP_HOST}`]: 'on', expires_in: '86400' };
+    const { response, text } = await site.post(browser, '/account/tokens', {
+      ...chosen,
+      expires_in: '86401000',
+    });
+    expect(response.status).toBe(422);
+    expect(text).toContain('value="back&quot;up"');
+    expect(text).toContain(`name="host ${APP_HOST}" checked`);
+    const none = await site.post(browser, '/account/tokens', { label: 'x\u0000y', expires_in: '86400' });
+    expect(none.text).not.toContain('x\u0000y');
+    expect(none.text).not.toContain(' checked');
+    expect(none.text).toContain('value="86400" selected');
+  });
+
   test.each([
     [{ label: '' }, 'label'],
     [{ label: 'a\u0000b' }, 'label'],
