@@ -99,11 +99,11 @@ const forwardAuthRule = z.strictObject(
       .default('/')
       .describe('path prefix, on segment boundaries; the longest one that matches decides'),
     allow: z
-      .union([z.literal('everyone'), z.literal('public'), somebody], {
-        error: `"everyone", "public", or ${PEOPLE}`,
+      .union([z.literal('everyone'), z.literal('owners'), z.literal('public'), somebody], {
+        error: `"everyone", "owners", "public", or ${PEOPLE}`,
       })
       .describe(
-        'who may pass: `"everyone"` who is signed in, a table of people, or `"public"` (no sign-in at all)',
+        'who may pass: `"everyone"` who is signed in, `"owners"` of this site, a table of people, or `"public"` (no sign-in at all)',
       ),
     allowed_origins: list(checkedText('an origin', exactOriginFault), 'a list of origins')
       .default([])

@@ -98,8 +98,16 @@ function compileRule(config: ForwardAuthRuleConfig, subjectsOf: RuleContext['sub
     path: rulePath(path),
     isPublic: allow === 'public',
     allowedOrigins,
-    mayPass: typeof allow === 'string' ? () => true : peopleCheck(allow, subjectsOf),
+    mayPass: passCheck(allow, subjectsOf),
   };
+}
+
+function passCheck(
+  allow: ForwardAuthRuleConfig['allow'],
+  subjectsOf: RuleContext['subjectsOf'],
+): (user: User) => boolean {
+  if (allow === 'owners') return ({ role }) => role === 'owner';
+  return typeof allow === 'string' ? () => true : peopleCheck(allow, subjectsOf);
 }
 
 /** The ledger hands out one object per version of a person: what was found for it holds as long as it lives. */

@@ -341,7 +341,7 @@ const REFUSALS: [toml: string, key: string, found: string | undefined, expected:
     PROXIES + rule('allow = "nobody"'),
     'forward_auth.rule[0].allow',
     '"nobody"',
-    '"everyone", "public", or a table',
+    '"everyone", "owners", "public", or a table',
   ],
   [PROXIES + rule('allow = { groups = [] }'), 'forward_auth.rule[0].allow', 'a table', 'an empty table'],
   [

@@ -105,6 +105,11 @@ describe('who may pass', () => {
     expect(passes('everyone', aPerson())).toBe(true);
   });
 
+  test('owners alone, whoever they sign in with', () => {
+    expect(passes('owners', aPerson({ role: 'owner' }))).toBe(true);
+    expect(passes('owners', ada)).toBe(false);
+  });
+
   test('people by group, address, domain and subject', () => {
     expect(passes(people({ groups: ['staff'] }), ada)).toBe(true);
     expect(passes(people({ emails: ['ada@example.test'] }), ada)).toBe(true);
