@@ -60,9 +60,12 @@ ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
 ${MODULES.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
 KeepAlive On
 MaxKeepAliveRequests 0
+# As many workers from the first request to the last: those that come and go would cut connections.
 StartServers 2
-ThreadsPerChild 25
-MaxRequestWorkers 150
+ServerLimit 2
+ThreadsPerChild 50
+MaxRequestWorkers 100
+MaxSpareThreads 100
 OIDCProviderMetadataURL ${issuer}/.well-known/openid-configuration
 OIDCClientID ${CLIENT.clientId}
 OIDCClientSecret ${CLIENT.clientSecret}
