@@ -272,7 +272,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     /** Forgets everything but what is revoked; look-ups that are on their way read again. */
     clear(): void {
       reads.spoilAll();
-      for (const entry of [...entries.values()]) if (!entry.revoked) remove(entry);
+      for (const entry of entries.values()) if (!entry.revoked) remove(entry);
       unknown.clear();
     },
   };

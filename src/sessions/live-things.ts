@@ -35,7 +35,7 @@ export function liveThings(onError: (error: unknown) => void): LiveThings {
       if (things === undefined) return;
       bySession.delete(id);
       count -= things.size;
-      for (const close of [...things]) {
+      for (const close of things) {
         things.delete(close);
         try {
           close(reason);

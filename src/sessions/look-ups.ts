@@ -29,9 +29,13 @@ interface Waiter {
 export interface LookUpDeps {
   clock: Pick<Clock, 'monotonicNow'>;
   /** Remembers what was found, or that nothing was. */
-  keep(hash: TokenHash, found: FoundCredential | undefined, reading: Reading): CachedCredential | undefined;
+  keep: (
+    hash: TokenHash,
+    found: FoundCredential | undefined,
+    reading: Reading,
+  ) => CachedCredential | undefined;
   /** The answer for those who asked, where it may not be remembered. */
-  pass(found: FoundCredential, reading: Reading): CachedCredential;
+  pass: (found: FoundCredential, reading: Reading) => CachedCredential;
 }
 
 /** How often a look-up is begun again because its answer was spoiled on the way. */
