@@ -71,7 +71,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'user list',
-    summary: 'everybody who may sign in, or might have',
+    summary: 'list everybody, disabled people too',
     flags: [JSON_FLAG],
     configured: true,
     load: async () => (await import('./commands/user.ts')).listUsers,

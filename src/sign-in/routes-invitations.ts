@@ -56,7 +56,7 @@ export function invitationRoutes({ invitations, access }: InvitationRoutesDeps):
       summary: 'Void an invitation that nobody has used',
       access: access.owner,
       params: z.strictObject({ id: invitationId }),
-      answer: { status: 204, description: 'Its link is good for nothing now.' },
+      answer: { status: 204, description: 'Its link is void.' },
       refusals: [{ kind: 'not_found', code: 'unknown_invitation' }],
       async handle({ request, caller, params: { id } }) {
         await invitations.void(id, inviter(request, caller));

@@ -165,7 +165,7 @@ function tokenForm({ protectedHosts, tokenMaxLifetimeMs }: WebDeps, chosen: Chos
 ${field({ name: 'label', label: 'What you call it', hint: 'So that you know later which program has it.', value: chosen.label, autocomplete: 'off', maxLength: 100 })}
 ${hosts.length > 0 && html`<fieldset><legend>Apps it opens</legend>${hosts}</fieldset>`}
 <fieldset><legend>What it may do here</legend>${scopes}</fieldset>
-<label for="expires_in">Life</label>
+<label for="expires_in">How long it works</label>
 <select id="expires_in" name="expires_in">${lifetimes(tokenMaxLifetimeMs, chosen)}</select>
 <button>Make the token</button>
 </form>`;

@@ -5,14 +5,14 @@ import { queryOf } from '../sign-in/routes.ts';
 const NOTICES = {
   'session-ended': 'The session has ended.',
   'others-ended': 'All other sessions have ended.',
-  'token-revoked': 'The token is good for nothing now.',
+  'token-revoked': 'The token is revoked.',
   'password-changed': 'Your password is changed. All your other sessions have ended.',
   'user-disabled': 'The account is disabled, and all its sessions have ended.',
   'user-enabled': 'The account is enabled again.',
   'user-removed': 'The account is removed, and all its sessions have ended.',
   'role-changed': 'The role is changed.',
   'sessions-ended': 'All sessions of this person have ended.',
-  'invitation-voided': 'The invitation is good for nothing now.',
+  'invitation-voided': 'The invitation is void.',
 } as const;
 
 export type Notice = keyof typeof NOTICES;

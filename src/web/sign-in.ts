@@ -83,7 +83,7 @@ ${field({ name: 'password', label: 'Password', type: 'password', autocomplete: '
 
 function nobodyYet(isSetupOpen: boolean): Html {
   if (isSetupOpen) {
-    return html`<p>Nobody has set this site up yet. The link to do so was shown where Postern was started.</p>
+    return html`<p>Nobody has set this site up yet. The link to do so was shown where Postern was started, or is in the file <code>setup-link</code> of its data directory.</p>
 <p><a class="button" href="/setup">Set up</a></p>`;
   }
   return html`<p>There is no way to sign in here at the moment. Ask whoever runs this site.</p>`;

@@ -98,7 +98,7 @@ describe('my tokens', () => {
     const token = site.accounts.base.ledger.list(user.id).find(({ kind }) => kind === 'grant');
     expect(token?.audience.toSorted()).toEqual([`host:${APP_HOST}`, 'scope:sessions:read'] as never);
     const revoked = await site.post(browser, '/account/tokens/revoke', { id: token?.id ?? '' });
-    expect(revoked.text).toContain('good for nothing');
+    expect(revoked.text).toContain('The token is revoked');
     expect(site.accounts.base.ledger.find(token?.id ?? ('' as never))?.status).toBe('revoked');
   });
 

@@ -39,7 +39,7 @@ describe('an owner', () => {
     expect(listed.text).not.toContain(link.split('#')[1] ?? '');
     const [invitation] = site.accounts.local.invitations.list();
     const voided = await site.post(browser, '/admin/users/void-invitation', { id: invitation?.id ?? '' });
-    expect(voided.text).toContain('good for nothing');
+    expect(voided.text).toContain('The invitation is void');
     const late = { link, username: 'kid', new_password: GOOD_PASSWORD, new_password_again: GOOD_PASSWORD };
     expect((await site.post(new Browser(), '/invitation', late)).response.status).toBe(410);
     expect((await site.post(browser, '/admin/users/invite', { role: 'emperor' })).response.status).toBe(422);
