@@ -93,10 +93,15 @@ async function answerTo(
   } catch (error) {
     if (error instanceof CommandError)
       return { refusal: { message: error.message, exitCode: error.exitCode } };
-    if (error instanceof AppError) return { refusal: { message: error.message, exitCode: 1 } };
+    if (error instanceof AppError) return { refusal: { message: inFull(error), exitCode: 1 } };
     log.error('a command failed', { error });
     return { refusal: { message: 'internal error; the log of the running postern has it', exitCode: 1 } };
   }
+}
+
+/** Whoever may ask here is the operator: the cause says what to do. */
+function inFull({ message, cause }: AppError): string {
+  return cause instanceof Error ? `${message} (${cause.message})` : message;
 }
 
 /** `undefined` when the client sent no whole line, or too long a one. */

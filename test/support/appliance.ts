@@ -26,8 +26,6 @@ export interface ApplianceOptions {
   metricsPort?: number;
   /** Where the file and `postern-data` go; by default a directory of its own that goes with the appliance. */
   directory?: string;
-  /** A command line that ends by running another, which sets its limits or its user. */
-  through?: readonly string[];
 }
 
 /** The compiled program as a process, with a configuration file and nothing in its environment. */
@@ -58,7 +56,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   const metricsPort = options.metricsPort ?? freePort();
   writeFileSync(join(directory, 'postern.toml'), options.toml({ port, metricsPort }));
   const run = (...args: string[]) =>
-    startProgram([...(options.through ?? []), binary(), ...args], directory, {
+    startProgram([binary(), ...args], directory, {
       PATH: process.env['PATH'] ?? '',
     });
   const servers: Running[] = [];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Appliance, type AppliancePorts, startAppliance } from './appliance.ts';
-import { Browser } from './browser.ts';
+import { Browser, type Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
 
 /** Good for every local account of a test: nothing in it is common. */
@@ -23,6 +23,8 @@ export interface LoopbackSite extends AsyncDisposable {
   /** Makes a local account and signs it in for the first time. */
   addPerson(username: string): Promise<Browser>;
   signIn(username: string): Promise<Browser>;
+  /** The same, whatever comes of it. */
+  tryPassword(username: string): Promise<Visit>;
 }
 
 export interface LoopbackSiteOptions {
@@ -80,6 +82,7 @@ export async function loopbackSite(options: LoopbackSiteOptions = {}): Promise<L
       secrets.add(secretOf(reset));
       return enter('/reset-password', { link: reset, ...newPassword });
     },
+    tryPassword: (username) => new Browser().submit(url('/sign-in'), { username, password: PASSWORD }),
     signIn: (username) => enter('/sign-in', { username, password: PASSWORD }),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
