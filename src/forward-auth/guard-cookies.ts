@@ -57,5 +57,5 @@ function flowNames(request: Request, origin: Site['origin']): string[] {
   const prefix = cookieName(origin, 'flow-');
   const pairs = (request.headers.get('cookie') ?? '').split(';');
   const names = pairs.map((pair) => pair.slice(0, Math.max(0, pair.indexOf('='))).trim());
-  return [...new Set(names)].filter((name) => name.startsWith(prefix));
+  return [...new Set(names)].filter((name) => name.startsWith(prefix) && /^[\w-]+$/.test(name));
 }

@@ -1,3 +1,4 @@
+import { requireNavigation } from '../http/navigation.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import { MAX_ROUNDS, TICKET_PATH } from './constants.ts';
@@ -17,10 +18,14 @@ export interface StartDeps {
   flowLifetimeMs: number;
 }
 
-/** On the protected host: begins a sign-in, and sends the browser to the appliance's own origin. */
+/**
+ * On the protected host: begins a sign-in, and sends the browser to the appliance's own origin. Only a navigation does:
+ * images on a page of a sibling host would push out what is under way, or make it look like a loop.
+ */
 export function startRoute({ origin, sites, flows, ledger, flowLifetimeMs }: StartDeps) {
   return async (request: Request): Promise<Response> => {
     const site = siteOfRequest(sites, request);
+    requireNavigation(request);
     if (recentRounds(request, site) >= MAX_ROUNDS) return withCookies(loopPage(), [forgetRounds(site)]);
     const path = returnPathOf(request.url);
     if ((await sessionOf(ledger, request, site)) !== undefined) {

@@ -94,8 +94,12 @@ export function backchannelLogout(deps: BackchannelLogoutDeps) {
       }
     },
 
-    /** Keeps for the audit that a token was refused. */
-    noteRefusal(provider: string, address: string): void {
+    /**
+     * Keeps for the audit that a token was refused.
+     * @throws AppError `not_found` (`unknown_provider`): a name that a stranger made up stands in no row.
+     */
+    noteRefusal(name: string, address: string): void {
+      const provider = providers.get(name).name;
       audit.note({
         at: clock.now(),
         action: 'backchannel_logout',

@@ -3,6 +3,7 @@ import { cookieName, setCookie } from '../http/cookies.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import { type RateLimiter, addressKey } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
+import { requireNavigation } from '../http/navigation.ts';
 import { safeReturnTo } from '../http/return-to.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
@@ -72,16 +73,6 @@ async function visitorOf(guard: SessionGuard, request: Request): Promise<SignInV
   const { address, userAgent } = requestContext(request);
   const caller = await guard.optionalBrowserSession(request);
   return { address, userAgent, sessionId: caller?.session.id };
-}
-
-/**
- * Holds that a person goes there: an image or a prefetch on some page would use up this browser's attempts.
- * @throws AppError `forbidden` (`not_a_navigation`).
- */
-function requireNavigation({ headers }: Request): void {
-  const destination = headers.get('sec-fetch-dest') ?? 'document';
-  if (destination === 'document' && !headers.has('sec-purpose')) return;
-  throw new AppError('forbidden', 'not_a_navigation', 'Signing in begins with a click.');
 }
 
 /** @throws AppError `too_many_requests` (`too_many_attempts`). */

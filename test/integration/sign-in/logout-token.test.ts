@@ -154,6 +154,16 @@ describe('a logout token is refused, and ends nothing, when', () => {
   test('it goes to a provider that nobody configured, or that sends none', async () => {
     expect((await send(await logoutToken({}), '/backchannel-logout/nowhere')).status).toBe(404);
     expect((await send(await logoutToken({}), '/backchannel-logout/code-host')).status).toBe(404);
+
+    const madeUp = 'n'.repeat(4_000);
+    const broken = {
+      body: 'logout_token=%',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    };
+    const path = site.url(`/backchannel-logout/${madeUp}`);
+    expect((await fetch(path, { method: 'POST', ...broken })).status).toBe(404);
+    await site.accounts.actions();
+    expect(JSON.stringify(site.accounts.base.auditStore.list({ limit: 5 }))).not.toContain(madeUp);
   });
 });
 

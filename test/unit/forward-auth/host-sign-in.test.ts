@@ -374,6 +374,32 @@ describe('a browser', () => {
     expect((await browser.visit(ticket, {}, isPage)).url.href).toBe(APP_URL + PAGE);
   });
 
+  test('loses no flow to the images of another page', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { browser } = await signedInBrowser(forwardAuth);
+    await browser.fetch(startUrl());
+    const held = browser.cookies.names(APP_URL);
+    const image = { 'sec-fetch-dest': 'image', 'sec-fetch-mode': 'no-cors', 'sec-fetch-site': 'same-site' };
+    for (const headers of [image, { 'sec-fetch-dest': 'document', 'sec-purpose': 'prefetch' }]) {
+      for (let each = 0; each <= MAX_FLOWS; each++) {
+        expect((await browser.fetch(startUrl(), { headers })).status).toBe(403);
+      }
+    }
+    expect(browser.cookies.names(APP_URL)).toEqual(held);
+  });
+
+  test('is told to keep no name that it made up', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { browser } = await signedInBrowser(forwardAuth);
+    const names = Array.from({ length: 2 * MAX_FLOWS }, (_, index) => `${COOKIE}-flow-(${index})`);
+    const cookie = names.map((name) => `${name}=x`).join('; ');
+    const response = await browser.fetch(startUrl(), { headers: { cookie } });
+    const set = response.headers.getSetCookie();
+    expect(set.map((each) => each.split('=')[0])).toEqual([
+      expect.stringMatching(/^__Host-postern-flow-\w+/),
+    ]);
+  });
+
   test('does not go round in circles where the proxy hides its cookie from the check', async () => {
     await using forwardAuth = temporaryForwardAuth();
     const { browser } = await signedInBrowser(forwardAuth);
