@@ -71,7 +71,12 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
   const path = databasePath(config.data_dir);
   bringUpToDate(path, config, log);
   const db = opening.use(
-    openDatabase({ path, clock: wallClock, busyTimeoutMs: config.database.busy_timeout }),
+    openDatabase({
+      path,
+      clock: wallClock,
+      busyTimeoutMs: config.database.busy_timeout,
+      onHookError: (error) => log.error('something that was to follow a commit failed', { error }),
+    }),
   );
   const clock = markedClock(wallClock, db.timeMark);
   const metrics = createMetrics();

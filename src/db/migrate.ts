@@ -2,8 +2,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Database } from 'bun:sqlite';
-import { drizzle } from 'drizzle-orm/bun-sqlite';
-import { migrate } from 'drizzle-orm/bun-sqlite/migrator';
 import { CommandError } from '../lib/command-error.ts';
 import { connect } from './open.ts';
 
@@ -11,6 +9,7 @@ interface Migration {
   tag: string;
   hash: string;
   createdAt: number;
+  statements: readonly string[];
 }
 
 export interface MigrationState {
@@ -19,6 +18,9 @@ export interface MigrationState {
   /** The newest migration this program knows. */
   newest: string;
 }
+
+const MIGRATIONS_TABLE = '__drizzle_migrations';
+const BREAKPOINT = '--> statement-breakpoint';
 
 /** Where the embedded migrations are: beside the entry point of the compiled file, else at the top of the project. */
 export function migrationsFolder(): string {
@@ -45,7 +47,7 @@ export function migrationState(path: string, folder = migrationsFolder()): Migra
 
 /**
  * Brings the database at `path` up to date; returns the tags that ran.
- * @throws CommandError as `migrationState` does, or when a migration leaves a dangling reference.
+ * @throws CommandError as `migrationState` does, or when a migration would leave a dangling reference.
  */
 export function migrateDatabase(path: string, folder = migrationsFolder()): readonly string[] {
   const known = knownMigrations(folder);
@@ -55,14 +57,29 @@ export function migrateDatabase(path: string, folder = migrationsFolder()): read
     if (pending.length === 0) return [];
     // A table rebuild drops the parent: with foreign keys on, its cascades would empty the children.
     client.run('PRAGMA foreign_keys = OFF');
-    migrate(drizzle({ client }), { migrationsFolder: folder });
-    const dangling = client.query('PRAGMA foreign_key_check').all();
-    if (dangling.length > 0) {
-      throw new CommandError(`the migration left ${dangling.length} rows with dangling references; restore the backup`);
-    }
+    const missing = known.filter(({ tag }) => pending.includes(tag));
+    client.transaction(() => apply(client, missing)).immediate();
     return pending;
   } finally {
     client.close();
+  }
+}
+
+/** All in the caller's transaction: a migration that fails, or leaves a dangling reference, leaves nothing behind. */
+function apply(client: Database, migrations: readonly Migration[]): void {
+  // The table is drizzle's, so that its tools understand our databases.
+  client.run(
+    `CREATE TABLE IF NOT EXISTS ${MIGRATIONS_TABLE} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)`,
+  );
+  for (const { hash, createdAt, statements } of migrations) {
+    for (const statement of statements) client.run(statement);
+    client.run(`INSERT INTO ${MIGRATIONS_TABLE} (hash, created_at) VALUES (?, ?)`, [hash, createdAt]);
+  }
+  const dangling = client.query('PRAGMA foreign_key_check').all();
+  if (dangling.length > 0) {
+    throw new CommandError(
+      `migrating would leave ${dangling.length} rows with dangling references; nothing was changed`,
+    );
   }
 }
 
@@ -70,30 +87,37 @@ function pendingOf(client: Database, known: readonly Migration[]): string[] {
   const applied = appliedHashes(client);
   const knownHashes = new Set(known.map(({ hash }) => hash));
   if ([...applied].some((hash) => !knownHashes.has(hash))) {
-    throw new CommandError('the database was written by a newer version of postern; run that version or restore a backup');
+    throw new CommandError(
+      'the database was written by a newer version of postern; run that version or restore a backup',
+    );
   }
   const pending = known.filter(({ hash }) => !applied.has(hash));
   const lastApplied = known.findLastIndex(({ hash }) => applied.has(hash));
   const late = pending.find((migration) => known.indexOf(migration) < lastApplied);
-  if (late !== undefined) throw new CommandError(`the database lacks migration ${late.tag} although it has later ones`);
+  if (late !== undefined)
+    throw new CommandError(`the database lacks migration ${late.tag} although it has later ones`);
   return pending.map(({ tag }) => tag);
 }
 
 function appliedHashes(client: Database): Set<string> {
-  const table = client.query(`SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'`).get();
+  const table = client.query(`SELECT 1 FROM sqlite_master WHERE name = '${MIGRATIONS_TABLE}'`).get();
   if (table === null) return new Set();
-  const rows = client.query<{ hash: string }, []>('SELECT hash FROM __drizzle_migrations').all();
+  const rows = client.query<{ hash: string }, []>(`SELECT hash FROM ${MIGRATIONS_TABLE}`).all();
   return new Set(rows.map(({ hash }) => hash));
 }
 
-/** drizzle runs what is newer than the newest that ran, so the journal has to be in the order of its times. */
+/** In the order of the journal, which is the order in which they run. */
 function knownMigrations(folder: string): Migration[] {
   const journal = JSON.parse(readFileSync(join(folder, 'meta', '_journal.json'), 'utf8')) as {
     entries: { tag: string; when: number }[];
   };
-  return journal.entries.map(({ tag, when }) => ({
-    tag,
-    hash: createHash('sha256').update(readFileSync(join(folder, `${tag}.sql`), 'utf8')).digest('hex'),
-    createdAt: when,
-  }));
+  return journal.entries.map(({ tag, when }) => {
+    const text = readFileSync(join(folder, `${tag}.sql`), 'utf8');
+    return {
+      tag,
+      hash: createHash('sha256').update(text).digest('hex'),
+      createdAt: when,
+      statements: text.split(BREAKPOINT),
+    };
+  });
 }

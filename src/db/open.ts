@@ -3,7 +3,8 @@ import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite';
 import type { Clock } from '../lib/clock.ts';
 import * as schema from './schema/index.ts';
 import { makePrivately } from './files.ts';
-import { type TimeMark, openTimeMark } from './time-mark.ts';
+import { trackStatements } from './statements.ts';
+import { openTimeMark, type TimeMark } from './time-mark.ts';
 import { type Tx, groupCommit } from './write.ts';
 
 export type DrizzleDatabase = BunSQLiteDatabase<typeof schema> & { $client: Database };
@@ -25,27 +26,64 @@ export interface OpenDatabaseOptions {
   path: string;
   clock: Clock;
   busyTimeoutMs?: number;
+  /** Told of an `afterCommit` that threw; by default it is thrown again where nobody can catch it, for it is a bug. */
+  onHookError?: (error: unknown) => void;
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 5_000;
 /** 16 MiB of page cache, in the KiB (negative) form of the pragma. */
 const PAGE_CACHE_KIB = -16_384;
 
-export function openDatabase({ path, clock, busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS }: OpenDatabaseOptions): Db {
+/** A mark that moved by less since it was written is not worth a write when the database is closed. */
+const MARK_WORTH_WRITING_MS = 60_000;
+
+export function openDatabase({
+  path,
+  clock,
+  busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS,
+  onHookError = throwUncaught,
+}: OpenDatabaseOptions): Db {
   const client = connect(path);
+  const statements = trackStatements(client);
   const reader = drizzle({ client, schema }) as DrizzleDatabase;
   const timeMark = openTimeMark(reader, clock);
-  const writer = groupCommit({ database: reader, clock, beforeJobs: timeMark.advance, busyTimeoutMs });
+  const writer = groupCommit({
+    database: reader,
+    clock,
+    beforeCommit: (tx) => timeMark.advance(tx),
+    onHookError,
+    busyTimeoutMs,
+  });
+
+  /** After a long rest the mark is far behind, and the next start would take the clock for one that leapt. */
+  const writeMark = async () => {
+    if (timeMark.unwrittenMs < MARK_WORTH_WRITING_MS) return;
+    // A disk that takes nothing keeps nobody from stopping.
+    await writer.write((tx) => timeMark.advance(tx)).catch(() => undefined);
+  };
+  const close = async () => {
+    await writeMark();
+    await writer.close();
+    statements.finalize();
+    client.close();
+  };
+
   let closing: Promise<void> | undefined;
   return {
     reader,
     timeMark,
     write: (job) => writer.write(job),
     [Symbol.asyncDispose]() {
-      closing ??= writer.close().then(() => client.close());
+      closing ??= close();
       return closing;
     },
   };
+}
+
+function throwUncaught(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
 }
 
 /** Opens the file with the pragmas every connection of ours has. */

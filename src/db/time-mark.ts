@@ -28,21 +28,31 @@ export interface TimeMark {
   advance(tx: Tx): void;
 }
 
-export function openTimeMark(database: DrizzleDatabase, clock: Clock): TimeMark {
+/** The mark as its database keeps it. */
+export interface KeptTimeMark extends TimeMark {
+  /** How far the mark has moved since it was written, in milliseconds. */
+  readonly unwrittenMs: number;
+}
+
+export function openTimeMark(database: DrizzleDatabase, clock: Clock): KeptTimeMark {
   const stored = database.select().from(applianceState).where(eq(applianceState.key, 'time_mark_ms')).get();
   let mark = stored?.integer ?? 0;
   let written = mark;
-  let lastWall = clock.now();
-  let lastMonotonic = clock.monotonicNow();
-  let distrustUntil = stored !== undefined && lastWall - mark > JUMP_TOLERANCE_MS ? lastMonotonic + DISTRUST_MS : 0;
+  const startedAt = clock.monotonicNow();
+  /** What wall time was ahead of the monotonic clock when it was least so: several small leaps are one large. */
+  let ahead = clock.now() - startedAt;
+  let distrustUntil =
+    stored !== undefined && clock.now() - mark > JUMP_TOLERANCE_MS ? startedAt + DISTRUST_MS : 0;
 
   /** Looks at both clocks; every question goes through here, so a leap is noticed at the first one after it. */
   const observe = () => {
     const wall = clock.now();
     const monotonic = clock.monotonicNow();
-    if (wall - lastWall - (monotonic - lastMonotonic) > JUMP_TOLERANCE_MS) distrustUntil = monotonic + DISTRUST_MS;
-    lastWall = wall;
-    lastMonotonic = monotonic;
+    if (wall - monotonic - ahead > JUMP_TOLERANCE_MS) {
+      ahead = wall - monotonic;
+      distrustUntil = monotonic + DISTRUST_MS;
+    }
+    ahead = Math.min(ahead, wall - monotonic);
     const trusted = monotonic >= distrustUntil;
     if (trusted && wall > mark) mark = wall;
     return { wall, trusted };
@@ -52,6 +62,10 @@ export function openTimeMark(database: DrizzleDatabase, clock: Clock): TimeMark 
     now: () => Math.max(observe().wall, mark),
     isBehind: () => observe().wall < mark - BEHIND_TOLERANCE_MS,
     mayDelete: () => observe().trusted,
+    get unwrittenMs() {
+      observe();
+      return mark - written;
+    },
     advance(tx) {
       observe();
       if (mark - written < RESOLUTION_MS) return;
@@ -71,7 +85,7 @@ export function openTimeMark(database: DrizzleDatabase, clock: Clock): TimeMark 
 /** A clock whose wall time is the mark's judgement; everything that judges or stamps rows is given this one. */
 export function markedClock(clock: Clock, timeMark: TimeMark): Clock {
   return {
-    now: timeMark.now,
+    now: () => timeMark.now(),
     monotonicNow: () => clock.monotonicNow(),
     setTimer: (delayMs, run) => clock.setTimer(delayMs, run),
   };

@@ -17,8 +17,10 @@ type JobOutcome = { value: unknown; afterCommit: readonly (() => void)[] } | { e
 export interface GroupCommitOptions {
   database: DrizzleDatabase;
   clock: Clock;
-  /** Runs once in every transaction, before its jobs. */
-  beforeJobs: (tx: Tx) => void;
+  /** Runs once in every transaction whose jobs changed anything: one that changes nothing writes nothing. */
+  beforeCommit: (tx: Tx) => void;
+  /** Told of an `afterCommit` that threw: what it belongs to is committed, so neither its caller nor others may hear of it. */
+  onHookError: (error: unknown) => void;
   /** How long another process may hold the write lock before the jobs are refused. */
   busyTimeoutMs: number;
 }
@@ -40,7 +42,8 @@ export function afterCommit(tx: Tx, run: () => void): void {
  * Group commit: the jobs of one turn of the event loop share one `BEGIN IMMEDIATE … COMMIT`, each in a savepoint of its
  * own, so that a job that throws is rolled back alone. A job's promise settles after the COMMIT.
  */
-export function groupCommit({ database, clock, beforeJobs, busyTimeoutMs }: GroupCommitOptions) {
+export function groupCommit(options: GroupCommitOptions) {
+  const { database, clock, beforeCommit, onHookError, busyTimeoutMs } = options;
   let waiting: Job[] = [];
   let scheduled: Promise<void> | undefined;
   let closed = false;
@@ -57,10 +60,11 @@ export function groupCommit({ database, clock, beforeJobs, busyTimeoutMs }: Grou
 
   const commit = async (jobs: readonly Job[]) => {
     const giveUpAt = clock.monotonicNow() + busyTimeoutMs;
+    let outcomes: readonly JobOutcome[];
     for (;;) {
       try {
-        settle(jobs, runInOneTransaction(database, jobs, beforeJobs));
-        return;
+        outcomes = runInOneTransaction(database, jobs, beforeCommit);
+        break;
       } catch (error) {
         if (isBusy(error) && clock.monotonicNow() < giveUpAt) {
           await sleep(clock, BUSY_RETRY_MS);
@@ -71,6 +75,7 @@ export function groupCommit({ database, clock, beforeJobs, busyTimeoutMs }: Grou
         return;
       }
     }
+    settle(jobs, outcomes, onHookError);
   };
 
   return {
@@ -94,12 +99,14 @@ export function groupCommit({ database, clock, beforeJobs, busyTimeoutMs }: Grou
 function runInOneTransaction(
   database: DrizzleDatabase,
   jobs: readonly Job[],
-  beforeJobs: (tx: Tx) => void,
+  beforeCommit: (tx: Tx) => void,
 ): JobOutcome[] {
   return database.transaction(
     (outer) => {
-      beforeJobs(outer);
-      return jobs.map((job) => runInSavepoint(database, outer, job));
+      const changes = totalChanges(database);
+      const outcomes = jobs.map((job) => runInSavepoint(database, outer, job));
+      if (totalChanges(database) !== changes) beforeCommit(outer);
+      return outcomes;
     },
     { behavior: 'immediate' },
   );
@@ -107,22 +114,38 @@ function runInOneTransaction(
 
 function runInSavepoint(database: DrizzleDatabase, outer: Tx, job: Job): JobOutcome {
   const hooks: (() => void)[] = [];
+  let failure: { readonly error: unknown } | undefined;
   try {
     const value = outer.transaction((tx) => {
       hooksOf.set(tx, hooks);
-      const result = job.run(tx);
-      if (result instanceof Promise) throw new TypeError('a write callback must be synchronous');
-      return result;
+      try {
+        const result = job.run(tx);
+        if (result instanceof Promise) throw new TypeError('a write callback must be synchronous');
+        return result;
+      } catch (error) {
+        failure = { error };
+        throw error;
+      }
     });
     return { value, afterCommit: hooks };
   } catch (error) {
-    // Disk full, I/O errors and the like end the whole transaction, not only the savepoint.
-    if (!database.$client.inTransaction) throw error;
-    return { error: classifyDatabaseError(error) };
+    const cause = failure === undefined ? error : failure.error;
+    // Disk full, I/O errors and the like may end the whole transaction, not only the savepoint.
+    if (!database.$client.inTransaction || cause !== error) throw cause;
+    return { error: classifyDatabaseError(cause) };
   }
 }
 
-function settle(jobs: readonly Job[], outcomes: readonly JobOutcome[]): void {
+/** Rows changed since the connection was opened (https://www.sqlite.org/lang_corefunc.html#total_changes). */
+function totalChanges(database: DrizzleDatabase): unknown {
+  return database.$client.query('SELECT total_changes()').values()[0]?.[0];
+}
+
+function settle(
+  jobs: readonly Job[],
+  outcomes: readonly JobOutcome[],
+  onHookError: (error: unknown) => void,
+): void {
   jobs.forEach((job, index) => {
     const outcome = outcomes[index];
     if (outcome === undefined) return;
@@ -130,7 +153,13 @@ function settle(jobs: readonly Job[], outcomes: readonly JobOutcome[]): void {
       job.reject(outcome.error);
       return;
     }
-    for (const hook of outcome.afterCommit) hook();
+    for (const hook of outcome.afterCommit) {
+      try {
+        hook();
+      } catch (error) {
+        onHookError(error);
+      }
+    }
     job.resolve(outcome.value as never);
   });
 }
@@ -140,5 +169,7 @@ function nextTurn(): Promise<void> {
 }
 
 function shuttingDown(): AppError {
-  return new AppError('unavailable', 'shutting_down', 'The appliance is shutting down.', { retryAfterSeconds: 5 });
+  return new AppError('unavailable', 'shutting_down', 'The appliance is shutting down.', {
+    retryAfterSeconds: 5,
+  });
 }
