@@ -35,7 +35,9 @@ function codesOfPage(): Map<string, Set<number>> {
 
 test('docs/errors.md has every error code there is with its statuses, and no other', () => {
   const sorted = (codes: Map<string, Set<number>>) =>
-    [...codes].map(([code, statuses]) => `${code} ${[...statuses].toSorted((a, b) => a - b).join(' ')}`).toSorted();
+    [...codes]
+      .map(([code, statuses]) => `${code} ${[...statuses].toSorted((a, b) => a - b).join(' ')}`)
+      .toSorted();
   const source = sorted(codesOfSource());
   expect(source.length).toBeGreaterThan(50);
   expect(sorted(codesOfPage())).toEqual(source);
