@@ -62,6 +62,7 @@ CREATE TABLE `sessions` (
 	`last_seen_at_ms` integer NOT NULL,
 	`idle_timeout_ms` integer,
 	`expires_at_ms` integer,
+	`reap_at_ms` integer,
 	`provider` text,
 	`provider_sid` text,
 	`address` text,
@@ -73,11 +74,9 @@ CREATE TABLE `sessions` (
 );
 --> statement-breakpoint
 CREATE INDEX `sessions_user` ON `sessions` (`user_id`);--> statement-breakpoint
-CREATE INDEX `sessions_parent` ON `sessions` (`parent_id`);--> statement-breakpoint
-CREATE INDEX `sessions_provider_sid` ON `sessions` (`provider`,`provider_sid`);--> statement-breakpoint
-CREATE INDEX `sessions_expires` ON `sessions` (`expires_at_ms`);--> statement-breakpoint
-CREATE INDEX `sessions_idle_end` ON `sessions` (("last_seen_at_ms" + "idle_timeout_ms"));--> statement-breakpoint
-CREATE INDEX `sessions_revoked` ON `sessions` (`revoked_at_ms`);--> statement-breakpoint
+CREATE INDEX `sessions_parent` ON `sessions` (`parent_id`) WHERE "sessions"."parent_id" is not null;--> statement-breakpoint
+CREATE INDEX `sessions_provider_sid` ON `sessions` (`provider`,`provider_sid`) WHERE "sessions"."provider_sid" is not null;--> statement-breakpoint
+CREATE INDEX `sessions_reap` ON `sessions` (`reap_at_ms`);--> statement-breakpoint
 CREATE TABLE `logout_token_ids` (
 	`provider` text NOT NULL,
 	`jti` text NOT NULL,

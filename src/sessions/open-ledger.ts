@@ -153,7 +153,11 @@ export function openLedger({
       }
     },
 
-    reapTask: { name: 'sessions', deleteExpired: store.deleteExpired },
+    reapTask: {
+      name: 'sessions',
+      postponeKept: store.postponeKept,
+      deleteExpired: store.deleteExpired,
+    },
 
     async [Symbol.asyncDispose]() {
       subscription[Symbol.dispose]();

@@ -6,6 +6,8 @@ export interface ReapTask {
   name: string;
   /** Deletes at most `limit` rows that are over at `now`; returns how many. */
   deleteExpired: (tx: Tx, now: number, limit: number) => number;
+  /** Before that, puts off at most `limit` rows that only look over; returns how many. */
+  postponeKept?: (tx: Tx, now: number, limit: number) => number;
 }
 
 export interface ReaperDeps {
@@ -28,13 +30,18 @@ export async function reapExpired(
 ): Promise<ReapReport> {
   if (!db.timeMark.mayDelete()) return { suspended: true };
   await flush();
-  const deleted: Record<string, number> = {};
-  for (const { name, deleteExpired } of tasks) {
-    deleted[name] = 0;
-    for (let rows = BATCH_ROWS; rows === BATCH_ROWS && signal?.aborted !== true; ) {
-      rows = await db.write((tx) => deleteExpired(tx, db.timeMark.now(), BATCH_ROWS));
-      deleted[name] += rows;
+  /** Calls `batch` until it has less to do than a whole one; resolves with how many rows it dealt with. */
+  const inBatches = async (batch: ReapTask['deleteExpired']) => {
+    let rows = 0;
+    for (let last = BATCH_ROWS; last === BATCH_ROWS && signal?.aborted !== true; rows += last) {
+      last = await db.write((tx) => batch(tx, db.timeMark.now(), BATCH_ROWS));
     }
+    return rows;
+  };
+  const deleted: Record<string, number> = {};
+  for (const { name, deleteExpired, postponeKept } of tasks) {
+    if (postponeKept !== undefined) await inBatches(postponeKept);
+    deleted[name] = await inBatches(deleteExpired);
   }
   return { suspended: false, deleted };
 }

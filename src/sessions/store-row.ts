@@ -1,6 +1,14 @@
 import type { credentials, sessions } from '../db/schema/index.ts';
 import type { UserId } from '../users/model.ts';
-import type { Audience, Credential, RevokeReason, Session, SessionId, TokenHash } from './model.ts';
+import {
+  type Audience,
+  type Credential,
+  type RevokeReason,
+  type Session,
+  type SessionId,
+  sessionEndsAt,
+  type TokenHash,
+} from './model.ts';
 
 export function toSession(row: typeof sessions.$inferSelect): Session {
   return {
@@ -41,6 +49,7 @@ export function fromSession(session: Session): typeof sessions.$inferInsert {
     lastSeenAtMs: session.lastSeenAt,
     idleTimeoutMs: session.idleTimeoutMs ?? null,
     expiresAtMs: session.expiresAt ?? null,
+    reapAtMs: Number.isFinite(sessionEndsAt(session)) ? sessionEndsAt(session) : null,
     provider: session.origin.provider ?? null,
     providerSid: session.origin.providerSid ?? null,
     address: session.origin.address ?? null,

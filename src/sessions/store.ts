@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull, isNull, lte, or, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, inArray, lte, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
 import type { Db } from '../db/open.ts';
 import { credentials, sessions, users } from '../db/schema/index.ts';
@@ -163,7 +163,12 @@ export function sessionStore(db: Db) {
       return inChunks(ids).flatMap((chunk) =>
         tx
           .update(sessions)
-          .set({ status: 'revoked', revokedAtMs: at, revokeReason: reason })
+          .set({
+            status: 'revoked',
+            revokedAtMs: at,
+            revokeReason: reason,
+            reapAtMs: sql`coalesce(${sessions.reapAtMs}, ${at + REVOKED_KEPT_MS})`,
+          })
           .where(and(inArray(sessions.id, [...chunk]), eq(sessions.status, 'active')))
           .returning()
           .all()
@@ -187,34 +192,43 @@ export function sessionStore(db: Db) {
         FROM json_each(${touches}) AS touch WHERE sessions.id = touch.key`);
     },
 
-    /** Deletes at most `limit` sessions that ran out, or were revoked and have run out since; returns how many. */
-    deleteExpired(tx: Tx, now: number, limit: number): number {
-      const ended = tx
+    /** Puts off at most `limit` sessions that were due to be looked at and are still to be kept; returns how many. */
+    postponeKept(tx: Tx, now: number, limit: number): number {
+      const kept = tx
         .select({ id: sessions.id })
         .from(sessions)
-        .where(
-          or(
-            lte(sessions.expiresAtMs, now),
-            and(
-              lte(sql`(${sessions.lastSeenAtMs} + ${sessions.idleTimeoutMs})`, now),
-              eq(sessions.status, 'active'),
-            ),
-            and(
-              isNull(sessions.expiresAtMs),
-              isNotNull(sessions.revokedAtMs),
-              lte(sessions.revokedAtMs, now - REVOKED_KEPT_MS),
-            ),
-          ),
-        )
-        .limit(limit)
-        .all();
-      if (ended.length === 0) return 0;
-      const ids = ended.map(({ id }) => id);
-      tx.delete(sessions).where(inArray(sessions.id, ids)).run();
-      return ids.length;
+        .where(and(isDue(now), gt(keptUntil, now)))
+        .limit(limit);
+      return tx
+        .update(sessions)
+        .set({ reapAtMs: keptUntil })
+        .where(inArray(sessions.id, kept))
+        .returning({ id: sessions.id })
+        .all().length;
+    },
+
+    /** Deletes at most `limit` sessions that ran out, or were revoked and have run out since; returns how many. */
+    deleteExpired(tx: Tx, now: number, limit: number): number {
+      const over = tx
+        .select({ id: sessions.id })
+        .from(sessions)
+        .where(and(isDue(now), lte(keptUntil, now)))
+        .limit(limit);
+      return tx.delete(sessions).where(inArray(sessions.id, over)).returning({ id: sessions.id }).all()
+        .length;
     },
   };
 }
+
+const isDue = (now: number) => lte(sessions.reapAtMs, now);
+
+/** When a row may go: an active session at its end; a revoked one at its absolute end, where it has one. */
+const keptUntil = sql<number>`CASE ${sessions.status}
+  WHEN 'revoked' THEN coalesce(${sessions.expiresAtMs}, ${sessions.revokedAtMs} + ${REVOKED_KEPT_MS})
+  ELSE min(
+    coalesce(${sessions.expiresAtMs}, ${Number.MAX_SAFE_INTEGER}),
+    coalesce(${sessions.lastSeenAtMs} + ${sessions.idleTimeoutMs}, ${Number.MAX_SAFE_INTEGER})
+  ) END`;
 
 /** SQLite takes 32,766 variables in a statement. */
 const MAX_VARIABLES = 10_000;
