@@ -11,6 +11,7 @@ import { openDatabase } from './db/open.ts';
 import { markedClock } from './db/time-mark.ts';
 import { openForwardAuth } from './forward-auth/routes.ts';
 import { mountApi } from './http/api-mount.ts';
+import { auditBudget } from './http/audit-budget.ts';
 import { cookieName } from './http/cookies.ts';
 import { startMetricsServer } from './http/metrics-server.ts';
 import { type PublicOrigin, parseOrigin } from './http/origin.ts';
@@ -84,7 +85,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
 
   const audits = auditStore(db);
   const dropped = metrics.counter('postern_audit_dropped_total', 'Audit rows that were lost.');
-  const audit = auditRecorder({ db, store: audits, log, dropped });
+  const audit = auditRecorder({ db, store: audits, log, dropped, mayNote: auditBudget(clock) });
   const ledger = opening.use(
     openLedger({ db, ring, clock, audit, log, metrics, origin: origin.origin, config: config.sessions }),
   );

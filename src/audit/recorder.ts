@@ -20,9 +20,11 @@ export interface AuditRecorderDeps {
   store: AuditStore;
   log: Logger;
   dropped: Counter;
+  /** Whether one more refusal may be written; absent: always. */
+  mayNote?: (entry: AuditEntry) => boolean;
 }
 
-export function auditRecorder({ db, store, log, dropped }: AuditRecorderDeps): AuditRecorder {
+export function auditRecorder({ db, store, log, dropped, mayNote }: AuditRecorderDeps): AuditRecorder {
   let waiting: AuditEntry[] = [];
 
   const flush = () => {
@@ -39,7 +41,7 @@ export function auditRecorder({ db, store, log, dropped }: AuditRecorderDeps): A
   return {
     record: (tx, entry) => store.insert(tx, entry),
     note(entry) {
-      if (waiting.length >= MAX_WAITING) {
+      if (waiting.length >= MAX_WAITING || mayNote?.(entry) === false) {
         dropped.inc();
         return;
       }
