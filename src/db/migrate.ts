@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { Database } from 'bun:sqlite';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CommandError } from '../lib/command-error.ts';
 import { connect } from './open.ts';
 

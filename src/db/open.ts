@@ -1,11 +1,11 @@
 import { Database } from 'bun:sqlite';
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite';
 import type { Clock } from '../lib/clock.ts';
-import * as schema from './schema/index.ts';
 import { makePrivately } from './files.ts';
+import * as schema from './schema/index.ts';
 import { trackStatements } from './statements.ts';
 import { openTimeMark, type TimeMark } from './time-mark.ts';
-import { type Tx, groupCommit } from './write.ts';
+import { groupCommit, type Tx } from './write.ts';
 
 export type DrizzleDatabase = BunSQLiteDatabase<typeof schema> & { $client: Database };
 
@@ -62,8 +62,9 @@ export function openDatabase({
     await writer.write((tx) => timeMark.advance(tx)).catch(() => undefined);
   };
   const close = async () => {
-    await writeMark();
+    const marked = writeMark();
     await writer.close();
+    await marked;
     statements.finalize();
     client.close();
   };

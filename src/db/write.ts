@@ -125,6 +125,8 @@ function runInSavepoint(database: DrizzleDatabase, outer: Tx, job: Job): JobOutc
       } catch (error) {
         failure = { error };
         throw error;
+      } finally {
+        hooksOf.delete(tx);
       }
     });
     return { value, afterCommit: hooks };

@@ -2,7 +2,9 @@ import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 /** Single values of the appliance as a whole: the time mark, whether a user ever existed, the setup link. */
 export const applianceState = sqliteTable('appliance_state', {
-  key: text('key', { enum: ['time_mark_ms', 'first_user_at_ms', 'setup_secret_hash', 'setup_expires_at_ms'] }).primaryKey(),
+  key: text('key', {
+    enum: ['time_mark_ms', 'first_user_at_ms', 'setup_secret_hash', 'setup_expires_at_ms'],
+  }).primaryKey(),
   text: text('text'),
   integer: integer('integer'),
 });
