@@ -1,4 +1,4 @@
-import { and, eq, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import { signInAttempts } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 import type { SessionId } from '../sessions/model.ts';
@@ -6,10 +6,29 @@ import type { Attempt, AttemptId } from './model.ts';
 
 export type AttemptStore = ReturnType<typeof attemptStore>;
 
-/** Attempts to sign in at a provider; of what binds them to a browser only a hash is kept. */
-export function attemptStore() {
+/** Attempts kept at once. Strangers begin them, each with a return path of up to 4 KiB. */
+const MAX_ATTEMPTS = 20_000;
+
+/**
+ * Attempts to sign in at a provider; of what binds them to a browser only a hash is kept. Where there are too many, the
+ * oldest make room: a flood from many addresses fills no disk.
+ */
+export function attemptStore(maxAttempts = MAX_ATTEMPTS) {
+  const makeRoom = (tx: Tx) => {
+    const surplus = tx
+      .select({ expiresAtMs: signInAttempts.expiresAtMs })
+      .from(signInAttempts)
+      .orderBy(desc(signInAttempts.expiresAtMs))
+      .limit(1)
+      .offset(maxAttempts - 1)
+      .get();
+    if (surplus === undefined) return;
+    tx.delete(signInAttempts).where(lte(signInAttempts.expiresAtMs, surplus.expiresAtMs)).run();
+  };
+
   return {
     insert(tx: Tx, { createdAt, expiresAt, ...columns }: Attempt, browserHash: string): void {
+      makeRoom(tx);
       tx.insert(signInAttempts)
         .values({ ...columns, browserHash, createdAtMs: createdAt, expiresAtMs: expiresAt })
         .run();
