@@ -15,7 +15,8 @@ import { type RefusalNotes, refusalError } from './guard-refusals.ts';
 import type { Site, Sites } from './guard-sites.ts';
 import { type IdentityHeaders, NOBODY, identityHeaders } from './identity-headers.ts';
 import { checkOutcomes } from './metrics.ts';
-import { hasAcceptedOrigin, isTopLevelNavigation, needsOrigin } from './request-kind.ts';
+import { unsentFormPage } from './pages.ts';
+import { hasAcceptedOrigin, isFormOfPage, isTopLevelNavigation, needsOrigin } from './request-kind.ts';
 import { mayPassAll } from './rules.ts';
 import { startUrl } from './start-url.ts';
 
@@ -68,8 +69,11 @@ export function forwardAuthGuard({
 
   const anonymous = ({ request, proxy, headers }: Check, { site, method, target }: Asked) => {
     outcomes.anonymous();
-    if (!isTopLevelNavigation(method, headers))
+    if (!isTopLevelNavigation(method, headers)) {
+      // nginx passes no body of ours on.
+      if (proxy.knowsEveryStatus && isFormOfPage(method, headers)) return unsentFormPage();
       return problemResponse(notSignedIn(), requestContext(request));
+    }
     return new Response(null, {
       status: proxy.knowsEveryStatus ? 302 : 401,
       headers: { location: startUrl(site.origin.origin, target), 'cache-control': 'no-store' },

@@ -21,6 +21,18 @@ export function uselessTicketPage(): Response {
   return protectedHostPage('Sign-in did not work', 403, body);
 }
 
+/** Somebody sent a form of a page, and is not signed in any more. */
+export function unsentFormPage(): Response {
+  const body = html`<p>You are not signed in any more, so what you sent did not get through. It is not lost:</p>
+<ol>
+<li><a href="/" target="_blank" rel="noopener">Sign in in another tab</a>.</li>
+<li>Come back to this one, and reload it: your browser asks whether to send the form again.</li>
+</ol>`;
+  const page = protectedHostPage('Sign in first', 401, body);
+  page.headers.set('www-authenticate', 'Bearer');
+  return page;
+}
+
 /** Sign-in worked several times within seconds, and each time nothing came of it. */
 export function loopPage(): Response {
   const body = html`<p>You were signed in several times just now, but this site does not see it.

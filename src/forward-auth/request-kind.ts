@@ -6,7 +6,16 @@ import type { Rule } from './rules.ts';
  * Browsers say so themselves (Fetch Metadata Request Headers); where they do not, a page is what asks for HTML.
  */
 export function isTopLevelNavigation(method: string, headers: HeaderRecord): boolean {
-  if ((method !== 'GET' && method !== 'HEAD') || isWebSocket(headers)) return false;
+  return (method === 'GET' || method === 'HEAD') && isSeen(headers);
+}
+
+/** Whether somebody has sent a form and sees the answer to it: a redirect to sign-in would lose what was written there. */
+export function isFormOfPage(method: string, headers: HeaderRecord): boolean {
+  return method === 'POST' && isSeen(headers);
+}
+
+function isSeen(headers: HeaderRecord): boolean {
+  if (isWebSocket(headers)) return false;
   const mode = headers['sec-fetch-mode'];
   if (mode !== undefined) return mode === 'navigate' && headers['sec-fetch-dest'] === 'document';
   return headers['accept']?.includes('text/html') === true && headers['x-requested-with'] === undefined;

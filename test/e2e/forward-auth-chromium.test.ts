@@ -41,6 +41,22 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
     expect(await page.textContent('#user')).toBe(subject);
   }
 
+  /** From the page that says that a form did not get through; nginx shows an answer of its own instead. */
+  async function anotherTab(page: Page): Promise<Page> {
+    if (name === 'nginx') {
+      expect(await page.textContent('body')).toContain('not_signed_in');
+      const other = await page.context().newPage();
+      await other.goto(APP_URL);
+      return other;
+    }
+    expect(await page.textContent('h1')).toBe('Sign in first');
+    const [other] = await Promise.all([
+      page.context().waitForEvent('page'),
+      page.click('text=in another tab'),
+    ]);
+    return other;
+  }
+
   const ask = (page: Page) => page.evaluate<number>(`fetch('/api').then(({ status }) => status)`);
 
   test('nobody signs in, comes back to the page asked for, and has a cookie for each host', async () => {
@@ -130,6 +146,30 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
     expect([await ask(page), await ask(notes)]).toEqual([200, 200]);
     await site.appliance.run('session', 'end-all', 'ended');
     expect([await ask(page), await ask(notes)]).toEqual([401, 401]);
+  });
+
+  test('a form that was sent too late is not lost', async () => {
+    await using tab = await profile();
+    const { page } = tab;
+    await open(page, `${APP_URL}/`, 'writer');
+    await page.evaluate(`(() => {
+      const form = document.createElement('form');
+      form.method = 'post';
+      form.action = '/form';
+      form.innerHTML = '<input name="text" value="a long letter">';
+      document.body.append(form);
+    })()`);
+    await site.appliance.run('session', 'end-all', 'writer');
+    await page.evaluate(`document.forms[0].submit()`);
+    await page.waitForURL(`${APP_URL}/form`);
+    const other = await anotherTab(page);
+    await other.click('text=Home');
+    await other.waitForURL(`${APP_URL}/`);
+    await page.reload();
+    expect(await page.textContent('#user')).toBe('writer');
+    const sent = site.app.received.filter(({ target }) => target === '/form');
+    expect(sent).toMatchObject([{ method: 'POST', body: 'text=a+long+letter' }]);
+    expect(tab.complaints).toEqual([]);
   });
 
   test('an attacker’s ticket signs nobody in', async () => {

@@ -183,7 +183,7 @@ describe('nobody', () => {
 
   test.each<[string, AskedFor]>([
     ['a script', { headers: SCRIPT }],
-    ['a form', { method: 'POST', headers: NAVIGATION }],
+    ['a form of a frame', { method: 'POST', headers: { ...NAVIGATION, 'sec-fetch-dest': 'iframe' } }],
     ['a WebSocket', { headers: { 'sec-websocket-key': 'x', accept: 'text/html' } }],
     ['a program', { headers: { accept: '*/*', 'user-agent': 'Mozilla/5.0' } }],
     ['a frame', { headers: { ...NAVIGATION, 'sec-fetch-dest': 'iframe' } }],
@@ -194,6 +194,18 @@ describe('nobody', () => {
       expect(response.headers.get('location')).toBeNull();
       expect(await problem(response)).toEqual([401, 'not_signed_in']);
     }
+  });
+
+  test('sees a page after sending a form, which says that nothing is lost', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const asked = { method: 'POST', uri: '/save?x=1', headers: NAVIGATION };
+    const response = await forwardAuth.check(asked);
+    expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+    const page = await response.text();
+    expect(page).toContain('what you sent did not get through');
+    expect(page).toContain('href="/.postern/assets/');
+    expect(page).not.toContain('save');
+    expect(await problem(await forwardAuth.checkNginx(asked))).toEqual([401, 'not_signed_in']);
   });
 
   test.each([

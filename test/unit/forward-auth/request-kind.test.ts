@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import {
   hasAcceptedOrigin,
+  isFormOfPage,
   isTopLevelNavigation,
   needsOrigin,
 } from '../../../src/forward-auth/request-kind.ts';
@@ -32,6 +33,17 @@ describe('nobody looks at a page', () => {
   ])('%s', (_what, method, headers) => {
     expect(isTopLevelNavigation(method, headers)).toBe(false);
   });
+});
+
+test.each<[string, Record<string, string>, boolean]>([
+  ['POST', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }, true],
+  ['POST', { accept: HTML }, true],
+  ['POST', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe', accept: HTML }, false],
+  ['POST', { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', accept: HTML }, false],
+  ['POST', { accept: '*/*' }, false],
+  ['GET', { accept: HTML }, false],
+])('%s %j is a form that somebody sent: %p', (method, headers, is) => {
+  expect(isFormOfPage(method, headers)).toBe(is);
 });
 
 test.each<[string, Record<string, string>, boolean]>([
