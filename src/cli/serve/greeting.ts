@@ -18,7 +18,7 @@ export interface Started {
   demo?: { username: string; password: string } | undefined;
 }
 
-const SETUP_FILE = 'setup-link';
+export const SETUP_FILE = 'setup-link';
 const DEMO_FILE = 'demo-password';
 
 /** Tells the person who started it that it is ready, how to reach it, and what lets them in. */

@@ -14,6 +14,7 @@ import { serverAnswers } from '../status.ts';
 import { greet } from './greeting.ts';
 import { logParts } from './part-lines.ts';
 import { type EndingSignals, endingSignals } from './signals.ts';
+import { keepSetupFileWhileOpen } from './setup-file.ts';
 import { logStrays } from './strays.ts';
 
 const clock = systemClock;
@@ -47,6 +48,12 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
   const running = starting.move();
 
   greet(app, config, io);
+  const { ledger, local } = app.services;
+  using _setupFile = keepSetupFileWhileOpen({
+    events: ledger.events,
+    isOpen: () => local.setup.isOpen(),
+    dataDir: config.data_dir,
+  });
   log.info('ready', { url: app.url, listen: app.listen });
   const signal = await signals.first;
   log.info('ending: nothing new is accepted, what is running may finish', { signal });
