@@ -1,13 +1,13 @@
 import { mountApi } from '../../src/http/api-mount.ts';
 import type { ApiRoute } from '../../src/http/api-route.ts';
-import { openApiDocument } from '../../src/http/openapi.ts';
 import { cookieName } from '../../src/http/cookies.ts';
+import { openApiDocument } from '../../src/http/openapi.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
 import type { Router } from '../../src/http/router.ts';
 import { toSessionEvent } from '../../src/sessions/dto.ts';
 import { type SessionEventStreams, sessionEventStreams } from '../../src/sessions/events-streams.ts';
-import { droppedEvents } from '../../src/sessions/metrics.ts';
 import { type SessionGuard, sessionGuard } from '../../src/sessions/guard.ts';
+import { droppedEvents } from '../../src/sessions/metrics.ts';
 import type { SessionId, SessionToken } from '../../src/sessions/model.ts';
 import { personalTokens } from '../../src/sessions/personal-tokens.ts';
 import type { UserId } from '../../src/users/model.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { type Block, blocks, page, pages } from '../../support/documentation.ts';
 import { configDirectory } from '../../support/config-directory.ts';
+import { type Block, blocks, page, pages } from '../../support/documentation.ts';
 
 const tomlBlocks = pages().flatMap((each) => blocks(each, 'toml'));
 

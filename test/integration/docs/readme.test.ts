@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startChromium } from '../../support/chromium.ts';
-import { type Page, blocks, page } from '../../support/documentation.ts';
+import { blocks, type Page, page } from '../../support/documentation.ts';
 import { startEchoApp } from '../../support/echo-app.ts';
 import { freePort } from '../../support/free-port.ts';
 import { replaceAll } from '../../support/guide.ts';

@@ -1,5 +1,5 @@
-import { expect, test } from 'bun:test';
 import { Database } from 'bun:sqlite';
+import { expect, test } from 'bun:test';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrateDatabase } from '../../../src/db/migrate.ts';

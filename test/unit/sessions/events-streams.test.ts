@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test';
-import { temporaryApi, type SignedIn, type TemporaryApi } from '../../support/api.ts';
-import { eventStreamReader } from '../../support/event-stream-reader.ts';
+import { encodeEvent, eventStream } from '../../../src/sessions/events-stream.ts';
 import { sessionEventStreams } from '../../../src/sessions/events-streams.ts';
 import { droppedEvents } from '../../../src/sessions/metrics.ts';
-import { encodeEvent, eventStream } from '../../../src/sessions/events-stream.ts';
 import type { Session } from '../../../src/sessions/model.ts';
+import { type SignedIn, type TemporaryApi, temporaryApi } from '../../support/api.ts';
+import { eventStreamReader } from '../../support/event-stream-reader.ts';
 
 function sessionOf({ base }: TemporaryApi, { sessionId }: SignedIn): Session {
   const session = base.ledger.find(sessionId);
