@@ -83,7 +83,7 @@ async function answer(deps: DispatchDeps, request: Request, progress: Progress):
   const methods = withHead(table.methodsOf(path));
   if (REFUSED_METHODS.includes(request.method)) return refuseMethod(deps.errors, request, methods);
   const host = requestHost(request, origin.secure);
-  if (!deps.isServedHost(host) || !isHandedToUs(host, path, origin)) throw unknownHost();
+  if (!deps.isServedHost(host) || !isHandedToUs(host, path, origin)) throw unknownHost(origin);
   progress.host = host;
   if (announcedLength(request) > deps.maxBodyBytes) throw bodyTooLarge();
 

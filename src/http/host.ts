@@ -1,4 +1,6 @@
 import { AppError } from '../lib/app-error.ts';
+import { isLoopbackName } from '../lib/loopback.ts';
+import type { PublicOrigin } from './origin.ts';
 
 /** A name, an IPv4 address or an IPv6 address in brackets, with or without a port (RFC 3986 section 3.2). */
 const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9_.])?|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?$/;
@@ -21,4 +23,8 @@ export function requestHost(request: Request, secure: boolean): string {
   return host.endsWith(schemePort) ? host.slice(0, -schemePort.length) : host;
 }
 
-export const unknownHost = () => new AppError('misdirected', 'unknown_host', 'No such host is served here.');
+/** On the machine itself people try other names for it: where `url` is of that kind, they are told which one is right. */
+export function unknownHost({ origin }: PublicOrigin): AppError {
+  const where = isLoopbackName(new URL(origin).hostname) ? ` Open ${origin} instead.` : '';
+  return new AppError('misdirected', 'unknown_host', `No such host is served here.${where}`);
+}

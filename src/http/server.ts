@@ -69,7 +69,7 @@ export function startServer(options: ServerOptions): Server {
   const meterOf = routeMeters(options.metrics);
 
   const requireServedHost = (request: Request, peer: Peer) => {
-    if (!peer.trusted && !isServedHost(requestHost(request, origin.secure))) throw unknownHost();
+    if (!peer.trusted && !isServedHost(requestHost(request, origin.secure))) throw unknownHost(origin);
   };
   const wrap = (routes: NativeRoutes = {}, rules: NativeRules = {}) =>
     Object.entries(routes).map(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { requestHost } from '../../../src/http/host.ts';
+import { requestHost, unknownHost } from '../../../src/http/host.ts';
+import { parseOrigin } from '../../../src/http/origin.ts';
 
 const withHost = (host: string | undefined) =>
   new Request('https://auth.example.com/', { headers: host === undefined ? {} : { host } });
@@ -49,5 +50,20 @@ describe('the host of a request', () => {
     expect(() => requestHost(withHost(host), true)).toThrow(
       expect.objectContaining({ kind: 'bad_request', code: 'malformed_host' }),
     );
+  });
+});
+
+describe('who asks for a host that is not served', () => {
+  const message = (url: string) => unknownHost(parseOrigin(url)).message;
+
+  test('is told the right one where that is this very machine', () => {
+    expect(message('http://localhost:7400')).toBe(
+      'No such host is served here. Open http://localhost:7400 instead.',
+    );
+    expect(message('http://127.0.0.1:7400')).toEndWith('Open http://127.0.0.1:7400 instead.');
+  });
+
+  test('is told nothing of a public name', () => {
+    expect(message('https://auth.example.org')).toBe('No such host is served here.');
   });
 });
