@@ -12,10 +12,10 @@ import { issuing } from './issuing.ts';
 import type { Ledger } from './ledger.ts';
 import { liveThings } from './live-things.ts';
 import { droppedEvents, observeSessions } from './metrics.ts';
-import type { Session } from './model.ts';
+import { isLive, type Session } from './model.ts';
 import { outbox } from './outbox.ts';
 import type { ReapTask } from './reaper.ts';
-import { isLiveNow, recognition } from './recognition.ts';
+import { recognition } from './recognition.ts';
 import { refusals } from './refusals.ts';
 import { sessionStore } from './store.ts';
 import { outboxStore } from './store-outbox.ts';
@@ -112,6 +112,9 @@ export function openLedger({
 
   const lastUseOf = ({ id, lastSeenAt }: Session) =>
     Math.max(lastSeenAt, seen.get(id) ?? 0, cache.peek(id)?.lastSeenAt ?? 0);
+  /** As a request would find it: uses that are too small to be written count. */
+  const isLiveHere = (session: Session, now: number) =>
+    isLive({ ...session, lastSeenAt: lastUseOf(session) }, now);
 
   return {
     ...issues,
@@ -122,7 +125,7 @@ export function openLedger({
       const now = clock.now();
       return store
         .listActive(userId)
-        .filter((session) => isLiveNow(session, seen, now) && !refused.refuses(session))
+        .filter((session) => isLiveHere(session, now) && !refused.refuses(session))
         .map((session) => ({ ...session, lastSeenAt: lastUseOf(session) }))
         .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
     },
@@ -147,7 +150,7 @@ export function openLedger({
       const now = clock.now();
       for (const id of live.ids()) {
         const session = store.find(id);
-        if (session === undefined || !isLiveNow(session, seen, now)) {
+        if (session === undefined || !isLiveHere(session, now)) {
           live.close(id, session?.revokeReason ?? 'expired');
         }
       }
