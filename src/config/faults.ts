@@ -88,8 +88,10 @@ export const pathPrefixFault: Fault = (text) => {
   return canonical ? undefined : 'a plain path: no //, no dot segments, no %, no query, no backslash';
 };
 
+/** Also in the widest reading: forward-auth takes full-width dots and slashes for plain ones. */
 function isPlainSegment(segment: string): boolean {
-  return segment !== '' && segment !== '.' && segment !== '..' && !/[\s%?#\\;]/.test(segment);
+  const plain = segment.normalize('NFKC');
+  return segment.isWellFormed() && !['', '.', '..'].includes(plain) && !/[\s%?#\\;/\p{Cc}]/u.test(plain);
 }
 
 /** A path of ours to go to. */

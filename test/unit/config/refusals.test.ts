@@ -329,7 +329,7 @@ const REFUSALS: [toml: string, key: string, found: string | undefined, expected:
     '/admin',
   ],
   [PROXIES + rule('path = "//"'), 'forward_auth.rule[0].path', '"//"', 'without the slash at its end', '/'],
-  ...['/a//b', '/a/../b', '/./a', '/a%2fb', '/a?b', '/a#b', '/a b', '/a;b'].map(
+  ...['/a//b', '/a/../b', '/./a', '/a%2fb', '/a?b', '/a#b', '/a b', '/a;b', '/．．', '/a／b'].map(
     (path): [string, string, string, string] => [
       PROXIES + rule(`path = "${path}"`),
       'forward_auth.rule[0].path',
