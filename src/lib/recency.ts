@@ -19,8 +19,11 @@ export interface Recency {
 export function recency(capacity: number): Recency {
   /** One more place closes the list to a ring, so that no end needs a case of its own. */
   const ring = capacity;
-  const newer = new Uint32Array(capacity + 1).fill(ring);
-  const older = new Uint32Array(capacity + 1).fill(ring);
+  // Links of free places are never read, so that memory is taken only as places are.
+  const newer = new Uint32Array(capacity + 1);
+  const older = new Uint32Array(capacity + 1);
+  newer[ring] = ring;
+  older[ring] = ring;
   const free: number[] = [];
   let used = 0;
   let size = 0;
