@@ -2,6 +2,7 @@ import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
 import type { Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
+import { inChunks } from '../lib/chunks.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { UserId } from '../users/model.ts';
 import type { SessionCache } from './cache.ts';
@@ -30,6 +31,9 @@ type Ending = Pick<Ledger, 'end' | 'endAll' | 'endIn' | 'endAllIn' | 'writeEndin
   retryRefused(): Promise<void>;
 };
 
+/** What is voided goes into one statement, which takes so many ids. */
+const VOIDED_AT_ONCE = 1_000;
+
 /** The one way sessions end before their time. What each act ends is DESIGN.md section 1. */
 export function ending(deps: EndingDeps): Ending {
   const { db, store, outbox, cache, live, refusals, audit, clock } = deps;
@@ -43,7 +47,9 @@ export function ending(deps: EndingDeps): Ending {
       revoked.map((session) => ({ change: 'revoked', session })),
       at,
     );
-    for (const voidDependents of voiders) voidDependents(tx, ids, reason);
+    for (const chunk of inChunks(ids, VOIDED_AT_ONCE)) {
+      for (const voidDependents of voiders) voidDependents(tx, chunk, reason);
+    }
     return revoked;
   };
 
@@ -74,9 +80,10 @@ export function ending(deps: EndingDeps): Ending {
   };
 
   const endAllIn = (tx: Tx, userId: UserId, context: EndAllContext): number => {
-    const kinds: SessionKind[] = context.devices === true ? ['user', 'grant', 'device'] : ['user', 'grant'];
     const kept = new Set(context.except === undefined ? [] : store.activeTree(tx, context.except));
-    const ids = store.activeOfUser(tx, userId, kinds, context.begunBefore).filter((id) => !kept.has(id));
+    const ids = store
+      .activeOfUser(tx, userId, kindsOf(context), context.begunBefore)
+      .filter((id) => !kept.has(id));
     const revoked = revoke(tx, ids, context.reason);
     store.setEndedBefore(tx, userId, context.begunBefore ?? clock.now());
     audit.record(tx, {
@@ -97,27 +104,30 @@ export function ending(deps: EndingDeps): Ending {
     refusals.add({ target, ids, at: clock.now() });
     for (const id of ids) {
       cache.revoke(id);
-      live.close(id, 'ended_by_user');
+      live.close(id, contextOf(target).reason);
     }
   };
 
   /** Reading may work while writing does not; where neither does, the session itself is known all the same. */
   const treeOf = (id: SessionId): SessionId[] =>
-    orIfUnreadable(() => [...new Set([id, ...store.activeTree(db.reader, id)])], [id]);
-  const userSessionsOf = ({
-    user,
-    except,
-  }: {
-    user: UserId;
-    except?: SessionId | undefined;
-  }): SessionId[] => {
-    const all = orIfUnreadable(
-      () => store.activeOfUser(db.reader, user, ['user', 'grant']),
-      cache.ofUser(user),
+    orIfUnreadable(
+      () => [...new Set([id, ...store.activeTree(db.reader, id)])],
+      () => [id],
     );
-    const kept = new Set(except === undefined ? [] : treeOf(except));
+  const userSessionsOf = (target: Extract<EndingTarget, { user: UserId }>): SessionId[] => {
+    const kinds = kindsOf(target);
+    const all = orIfUnreadable(
+      () => store.activeOfUser(db.reader, target.user, kinds),
+      () => cachedOf(target.user, kinds),
+    );
+    const kept = new Set(target.except === undefined ? [] : treeOf(target.except));
     return all.filter((id) => !kept.has(id));
   };
+  const cachedOf = (userId: UserId, kinds: readonly SessionKind[]): SessionId[] =>
+    cache.ofUser(userId).filter((id) => {
+      const kind = cache.peek(id)?.session.kind;
+      return kind !== undefined && kinds.includes(kind);
+    });
 
   const writeEnding = async <T>(targets: readonly EndingTarget[], job: (tx: Tx) => T): Promise<T> => {
     try {
@@ -132,9 +142,11 @@ export function ending(deps: EndingDeps): Ending {
     endIn,
     endAllIn,
     writeEnding,
-    end: (id, context) => writeEnding([{ session: id }], (tx) => endIn(tx, id, context)),
+    end: (id, context) => writeEnding([{ session: id, context }], (tx) => endIn(tx, id, context)),
     endAll: (userId, context) =>
-      writeEnding([{ user: userId, except: context.except }], (tx) => endAllIn(tx, userId, context)),
+      writeEnding([{ user: userId, except: context.except, devices: context.devices, context }], (tx) =>
+        endAllIn(tx, userId, context),
+      ),
     whenEnding: (voidDependents) => void voiders.push(voidDependents),
     replace: (tx, ids) => void revoke(tx, ids, 'replaced'),
 
@@ -143,9 +155,12 @@ export function ending(deps: EndingDeps): Ending {
       if (ends.length === 0) return;
       await db.write((tx) => {
         for (const { target, ids, at } of ends) {
-          if ('user' in target)
-            endAllIn(tx, target.user, { reason: 'everywhere', except: target.except, begunBefore: at });
-          for (const id of ids) endIn(tx, id, { reason: 'ended_by_user' });
+          const context = contextOf(target);
+          if ('user' in target) {
+            const { user, except, devices } = target;
+            endAllIn(tx, user, { ...context, except, devices, begunBefore: at });
+          }
+          for (const id of ids) endIn(tx, id, context);
         }
       });
       refusals.settle(ends);
@@ -157,10 +172,19 @@ function isOutage(error: unknown): boolean {
   return error instanceof AppError && error.kind === 'unavailable';
 }
 
-function orIfUnreadable<T>(read: () => T, otherwise: T): T {
+/** Devices stay unless they are asked for. */
+function kindsOf({ devices }: { devices?: boolean | undefined }): SessionKind[] {
+  return devices === true ? ['user', 'grant', 'device'] : ['user', 'grant'];
+}
+
+function contextOf(target: EndingTarget): EndingContext {
+  return target.context ?? { reason: 'session' in target ? 'ended_by_user' : 'everywhere' };
+}
+
+function orIfUnreadable<T>(read: () => T, otherwise: () => T): T {
   try {
     return read();
   } catch {
-    return otherwise;
+    return otherwise();
   }
 }

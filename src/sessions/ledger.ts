@@ -57,7 +57,7 @@ export interface EndAllContext extends EndingContext {
   /** This session and its descendants stay. */
   except?: SessionId | undefined;
   /** Device sessions too. */
-  devices?: boolean;
+  devices?: boolean | undefined;
   /** Only what began until then (epoch milliseconds), for an end that is committed later than it was asked for. */
   begunBefore?: number;
 }
@@ -65,8 +65,11 @@ export interface EndAllContext extends EndingContext {
 /** Deletes what ended sessions had begun and not finished (tickets, attempts, codes), in the transaction that ends them. */
 export type VoidDependents = (tx: Tx, ended: readonly SessionId[], reason: RevokeReason) => void;
 
-/** What a write is about to end. */
-export type EndingTarget = { session: SessionId } | { user: UserId; except?: SessionId | undefined };
+/** What a write is about to end; `context` is what the audit will say where an outage makes it end later. */
+export type EndingTarget = { context?: EndingContext } & (
+  | { session: SessionId }
+  | { user: UserId; except?: SessionId | undefined; devices?: boolean | undefined }
+);
 
 /**
  * The ledger: the one place where sessions begin, are recognised and end.

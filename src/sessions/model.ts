@@ -78,6 +78,11 @@ export interface FoundCredential extends SessionWithUser {
   readonly credential: Credential;
 }
 
+/** Finds what a credential stands for. Absence is `undefined`; only an outage throws, or rejects. */
+export interface CredentialReader {
+  findByHash(hash: TokenHash): FoundCredential | undefined | Promise<FoundCredential | undefined>;
+}
+
 /** The whole session as it stands after a change, and what changed. */
 export interface SessionSnapshot {
   readonly change: 'created' | 'revoked';

@@ -12,7 +12,7 @@ import { issuing } from './issuing.ts';
 import type { Ledger } from './ledger.ts';
 import { liveThings } from './live-things.ts';
 import { droppedEvents, observeSessions } from './metrics.ts';
-import { isLive, type Session } from './model.ts';
+import { type CredentialReader, isLive, type Session } from './model.ts';
 import { outbox } from './outbox.ts';
 import type { ReapTask } from './reaper.ts';
 import { recognition } from './recognition.ts';
@@ -33,6 +33,8 @@ export interface LedgerDeps {
   /** The origin of `url`. */
   origin: string;
   config: Config['sessions'];
+  /** Where credentials are looked up, where something stands in front of the database. */
+  credentials?: CredentialReader | undefined;
 }
 
 /** The ledger with what its loops call. */
@@ -56,8 +58,10 @@ export function openLedger({
   metrics,
   origin,
   config,
+  credentials: givenCredentials,
 }: LedgerDeps): RunningLedger {
   const store = sessionStore(db);
+  const credentials = givenCredentials ?? store;
   const mint = tokenMint(ring);
   const cache = sessionCache({
     size: config.cache_size,
@@ -82,16 +86,16 @@ export function openLedger({
     origin,
     idleTimeoutMs: config.idle_timeout,
     absoluteLifetimeMs: config.absolute_lifetime,
-    replace: ends.replace,
+    replace: (tx, ids) => ends.replace(tx, ids),
   });
   const authenticate = recognition({
     cache,
-    findByHash: store.findByHash,
+    findByHash: (hash) => credentials.findByHash(hash),
     mint,
     touches: seen,
     refusals: refused,
     clock,
-    isClockBehind: db.timeMark.isBehind,
+    isClockBehind: () => db.timeMark.isBehind(),
     lookUpSeconds: metrics.histogram(
       'postern_session_lookup_seconds',
       'Time to read a session that was not in the cache.',
@@ -107,7 +111,7 @@ export function openLedger({
       if (change === 'revoked') live.close(session.id, session.revokeReason ?? 'ended_by_user');
     }
   });
-  observeSessions({ metrics, cache, live, countByKind: store.countActiveByKind, clock });
+  observeSessions({ metrics, cache, live, countByKind: () => store.countActiveByKind(), clock });
   box.publishLeftOvers();
 
   const lastUseOf = ({ id, lastSeenAt }: Session) =>
@@ -130,7 +134,7 @@ export function openLedger({
         .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
     },
     find: (id) => store.find(id),
-    findByProviderSid: store.findByProviderSid,
+    findByProviderSid: (provider, sid) => store.findByProviderSid(provider, sid),
     userChanged: (userId) => cache.evictUser(userId),
     attach: (id, close) => live.attach(id, close),
 
@@ -158,8 +162,13 @@ export function openLedger({
 
     reapTask: {
       name: 'sessions',
-      postponeKept: store.postponeKept,
-      deleteExpired: store.deleteExpired,
+      postponeKept: (tx, now, limit) => store.postponeKept(tx, now, limit),
+      deleteExpired(tx, now, limit) {
+        // Between two batches a session may have been used that looks run out in the store.
+        const uses = seen.unwritten();
+        if (uses.size > 0) store.touch(tx, uses);
+        return store.deleteExpired(tx, now, limit);
+      },
     },
 
     async [Symbol.asyncDispose]() {

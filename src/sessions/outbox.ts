@@ -5,6 +5,8 @@ import type { OutboxStore } from './store-outbox.ts';
 
 /** How many rows one sweep publishes at a time. */
 const SWEEP_ROWS = 500;
+/** How many rows one transaction deletes, so that it does not hold the event loop for long; the next takes the rest. */
+const MAX_SETTLED = 2_000;
 
 /**
  * Events leave through rows that are committed with the act they tell of: nothing is published inside a transaction, and
@@ -34,14 +36,17 @@ export function outbox(store: OutboxStore, events: SessionEvents): Outbox {
       afterCommit(tx, () => publish(ids, snapshots));
     },
     publishLeftOvers() {
-      const rows = store.oldest(SWEEP_ROWS).filter(({ id }) => !published.has(id));
-      publish(
-        rows.map(({ id }) => id),
-        rows.map(({ snapshot }) => snapshot),
-      );
+      for (let rows = store.after(0, SWEEP_ROWS); rows.length > 0; ) {
+        const untold = rows.filter(({ id }) => !published.has(id));
+        publish(
+          untold.map(({ id }) => id),
+          untold.map(({ snapshot }) => snapshot),
+        );
+        rows = store.after(rows.at(-1)?.id ?? Infinity, SWEEP_ROWS);
+      }
     },
     settle(tx) {
-      const ids = [...published];
+      const ids = [...published].slice(0, MAX_SETTLED);
       store.delete(tx, ids);
       afterCommit(tx, () => {
         for (const id of ids) published.delete(id);

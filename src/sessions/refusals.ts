@@ -17,7 +17,7 @@ export interface RefusedEnd {
  */
 export interface Refusals {
   add(end: RefusedEnd): void;
-  refuses(session: Pick<Session, 'id' | 'userId' | 'parentId' | 'createdAt'>): boolean;
+  refuses(session: Pick<Session, 'id' | 'kind' | 'userId' | 'parentId' | 'createdAt'>): boolean;
   /** What is still to be committed. */
   pending(): readonly RefusedEnd[];
   /** Called once the store has taken these. What was asked for since stays. */
@@ -27,6 +27,7 @@ export interface Refusals {
 interface RefusedUser {
   before: number;
   except: SessionId | undefined;
+  devices: boolean;
 }
 
 export function refusals(): Refusals {
@@ -39,7 +40,10 @@ export function refusals(): Refusals {
     for (const id of ids) sessions.add(id);
     if (!('user' in target)) return;
     const others = users.get(target.user) ?? [];
-    users.set(target.user, [...others, { before: at, except: target.except }]);
+    users.set(target.user, [
+      ...others,
+      { before: at, except: target.except, devices: target.devices === true },
+    ]);
   };
   const rebuild = () => {
     sessions.clear();
@@ -55,13 +59,15 @@ export function refusals(): Refusals {
       if (isRepeated) rebuild();
       else remember(end);
     },
-    refuses({ id, userId, parentId, createdAt }) {
+    refuses({ id, kind, userId, parentId, createdAt }) {
       if (waiting.size === 0) return false;
       if (sessions.has(id) || (parentId !== undefined && sessions.has(parentId))) return true;
       const ends = users.get(userId) ?? [];
       return ends.some(
-        ({ before, except }) =>
-          createdAt <= before && (except === undefined || (id !== except && parentId !== except)),
+        ({ before, except, devices }) =>
+          createdAt <= before &&
+          (devices || kind !== 'device') &&
+          (except === undefined || (id !== except && parentId !== except)),
       );
     },
     pending: () => [...waiting.values()],
@@ -76,5 +82,6 @@ export function refusals(): Refusals {
 }
 
 function keyOf(target: EndingTarget): string {
-  return 'session' in target ? target.session : `${target.user} ${target.except ?? ''}`;
+  if ('session' in target) return target.session;
+  return `${target.user} ${target.except ?? ''} ${target.devices === true}`;
 }

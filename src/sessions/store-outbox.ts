@@ -1,7 +1,9 @@
-import { asc, inArray } from 'drizzle-orm';
+import { asc, gt, inArray } from 'drizzle-orm';
+import { readOrOutage } from '../db/errors.ts';
 import type { Db } from '../db/open.ts';
 import { sessionOutbox } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
+import { inChunks } from '../lib/chunks.ts';
 import type { SessionSnapshot } from './model.ts';
 
 /** A committed snapshot that nobody may have been told of yet. */
@@ -12,33 +14,37 @@ export interface OutboxRow {
 
 export type OutboxStore = ReturnType<typeof outboxStore>;
 
+/** SQLite takes 32,766 variables in a statement. */
+const ROWS_PER_STATEMENT = 500;
+
 export function outboxStore(db: Db) {
   return {
     insert(tx: Tx, snapshots: readonly SessionSnapshot[], at: number): number[] {
-      if (snapshots.length === 0) return [];
-      const rows = snapshots.map((snapshot) => ({ snapshot, createdAtMs: at }));
-      return tx
-        .insert(sessionOutbox)
-        .values(rows)
-        .returning({ id: sessionOutbox.id })
-        .all()
-        .map(({ id }) => id);
+      return inChunks(snapshots, ROWS_PER_STATEMENT).flatMap((chunk) =>
+        tx
+          .insert(sessionOutbox)
+          .values(chunk.map((snapshot) => ({ snapshot, createdAtMs: at })))
+          .returning({ id: sessionOutbox.id })
+          .all()
+          .map(({ id }) => id),
+      );
     },
     delete(tx: Tx, ids: readonly number[]): void {
-      if (ids.length > 0)
-        tx.delete(sessionOutbox)
-          .where(inArray(sessionOutbox.id, [...ids]))
-          .run();
+      for (const chunk of inChunks(ids, ROWS_PER_STATEMENT)) {
+        tx.delete(sessionOutbox).where(inArray(sessionOutbox.id, chunk)).run();
+      }
     },
-    /** The oldest rows that are still there. */
-    oldest(limit: number): OutboxRow[] {
-      return db.reader
-        .select()
-        .from(sessionOutbox)
-        .orderBy(asc(sessionOutbox.id))
-        .limit(limit)
-        .all()
-        .map(({ id, snapshot }) => ({ id, snapshot: snapshot as SessionSnapshot }));
+    /** The oldest rows with an id above this one. */
+    after(id: number, limit: number): OutboxRow[] {
+      return readOrOutage(() =>
+        db.reader
+          .select()
+          .from(sessionOutbox)
+          .where(gt(sessionOutbox.id, id))
+          .orderBy(asc(sessionOutbox.id))
+          .limit(limit)
+          .all(),
+      ).map((row) => ({ id: row.id, snapshot: row.snapshot as SessionSnapshot }));
     },
   };
 }

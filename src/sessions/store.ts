@@ -3,6 +3,7 @@ import { readOrOutage } from '../db/errors.ts';
 import type { Db } from '../db/open.ts';
 import { credentials, sessions, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
+import { inChunks } from '../lib/chunks.ts';
 import type { User, UserId } from '../users/model.ts';
 import { toUser } from '../users/store-row.ts';
 import type {
@@ -19,6 +20,9 @@ import { fromSession, toCredential, toSession } from './store-row.ts';
 
 /** How long a revoked session without an absolute end is kept, so that it can still be shown and answered for. */
 const REVOKED_KEPT_MS = 30 * 24 * 60 * 60_000;
+
+/** SQLite takes 32,766 variables in a statement. */
+const REVOKED_AT_ONCE = 10_000;
 
 export interface Revocation {
   at: number;
@@ -54,30 +58,36 @@ export function sessionStore(db: Db) {
     },
 
     find(id: SessionId): Session | undefined {
-      const row = byId.get({ id });
+      const row = readOrOutage(() => byId.get({ id }));
       return row === undefined ? undefined : toSession(row);
     },
 
     /** Sessions that nobody revoked, newest use first; some may have run out. */
     listActive(userId: UserId): Session[] {
-      return db.reader
-        .select()
-        .from(sessions)
-        .where(and(eq(sessions.userId, userId), eq(sessions.status, 'active')))
-        .orderBy(desc(sessions.lastSeenAtMs))
-        .all()
-        .map(toSession);
+      return readOrOutage(() =>
+        db.reader
+          .select()
+          .from(sessions)
+          .where(and(eq(sessions.userId, userId), eq(sessions.status, 'active')))
+          .orderBy(desc(sessions.lastSeenAtMs))
+          .all(),
+      ).map(toSession);
     },
 
     findByProviderSid(provider: string, sid: string): Session[] {
-      return db.reader
-        .select()
-        .from(sessions)
-        .where(
-          and(eq(sessions.provider, provider), eq(sessions.providerSid, sid), eq(sessions.status, 'active')),
-        )
-        .all()
-        .map(toSession);
+      return readOrOutage(() =>
+        db.reader
+          .select()
+          .from(sessions)
+          .where(
+            and(
+              eq(sessions.provider, provider),
+              eq(sessions.providerSid, sid),
+              eq(sessions.status, 'active'),
+            ),
+          )
+          .all(),
+      ).map(toSession);
     },
 
     countActiveByKind(): Record<SessionKind, number> {
@@ -160,7 +170,7 @@ export function sessionStore(db: Db) {
 
     /** Revokes what of `ids` is still active; returns the sessions as they stand now. Revoked is never set back. */
     revoke(tx: Tx, ids: readonly SessionId[], { at, reason }: Revocation): Session[] {
-      return inChunks(ids).flatMap((chunk) =>
+      return inChunks(ids, REVOKED_AT_ONCE).flatMap((chunk) =>
         tx
           .update(sessions)
           .set({
@@ -169,7 +179,7 @@ export function sessionStore(db: Db) {
             revokeReason: reason,
             reapAtMs: sql`coalesce(${sessions.reapAtMs}, ${at + REVOKED_KEPT_MS})`,
           })
-          .where(and(inArray(sessions.id, [...chunk]), eq(sessions.status, 'active')))
+          .where(and(inArray(sessions.id, chunk), eq(sessions.status, 'active')))
           .returning()
           .all()
           .map(toSession),
@@ -229,12 +239,3 @@ const keptUntil = sql<number>`CASE ${sessions.status}
     coalesce(${sessions.expiresAtMs}, ${Number.MAX_SAFE_INTEGER}),
     coalesce(${sessions.lastSeenAtMs} + ${sessions.idleTimeoutMs}, ${Number.MAX_SAFE_INTEGER})
   ) END`;
-
-/** SQLite takes 32,766 variables in a statement. */
-const MAX_VARIABLES = 10_000;
-
-function inChunks<T>(items: readonly T[]): T[][] {
-  const chunks: T[][] = [];
-  for (let at = 0; at < items.length; at += MAX_VARIABLES) chunks.push(items.slice(at, at + MAX_VARIABLES));
-  return chunks;
-}

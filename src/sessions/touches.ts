@@ -7,6 +7,8 @@ export interface Touches {
   get(id: SessionId): number | undefined;
   /** Hands what waits to `write`, in pieces that hold the event loop for milliseconds; what could not be written waits again. */
   flush(write: (lastSeen: ReadonlyMap<SessionId, number>) => Promise<void>): Promise<void>;
+  /** All that may not be in the store. */
+  unwritten(): ReadonlyMap<SessionId, number>;
   readonly waiting: number;
 }
 
@@ -14,26 +16,44 @@ const TOUCHES_PER_WRITE = 500;
 
 export function touches(): Touches {
   let waiting = new Map<SessionId, number>();
-  let writing: ReadonlyMap<SessionId, number> = new Map();
+  /** Rounds may overlap: each batch is known until it is written. */
+  const writing = new Set<ReadonlyMap<SessionId, number>>();
+
+  const newest = (id: SessionId): number | undefined => {
+    let at = waiting.get(id);
+    for (const batch of writing) at = later(at, batch.get(id));
+    return at;
+  };
+
   return {
-    record: (id, at) => void waiting.set(id, at),
-    get: (id) => waiting.get(id) ?? writing.get(id),
+    record(id, at) {
+      const known = waiting.get(id);
+      if (known === undefined || known < at) waiting.set(id, at);
+    },
+    get: newest,
     async flush(write) {
-      const unwritten = [...waiting];
-      writing = waiting;
+      const batch = waiting;
       waiting = new Map();
+      writing.add(batch);
+      const unwritten = [...batch];
       try {
         do {
           await write(new Map(unwritten.slice(0, TOUCHES_PER_WRITE)));
           unwritten.splice(0, TOUCHES_PER_WRITE);
         } while (unwritten.length > 0);
       } finally {
-        waiting = new Map([...unwritten, ...waiting]);
-        writing = new Map();
+        for (const [id, at] of unwritten) waiting.set(id, later(waiting.get(id), at) ?? at);
+        writing.delete(batch);
       }
     },
+    unwritten: () => new Map([...writing, waiting].flatMap((batch) => [...batch])),
     get waiting() {
       return waiting.size;
     },
   };
+}
+
+function later(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.max(one, other);
 }

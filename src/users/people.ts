@@ -12,19 +12,23 @@ import type { InvitationStore } from './store-invitations.ts';
 import type { UserPatch, UserStore } from './store.ts';
 import { requireFreeUsername } from './usernames.ts';
 
+interface EndingReason {
+  reason: 'user_disabled' | 'user_removed';
+  actorUserId?: UserId | undefined;
+  address?: string | undefined;
+}
+
+/** A person whose sessions are about to end, and what the audit says of it. */
+interface PersonEnding {
+  user: UserId;
+  devices: boolean;
+  context: EndingReason;
+}
+
 /** What the ledger does for people; `Ledger` is one. */
 export interface SessionEnding {
-  writeEnding<T>(targets: readonly { user: UserId }[], job: (tx: Tx) => T): Promise<T>;
-  endAllIn(
-    tx: Tx,
-    userId: UserId,
-    context: {
-      reason: 'user_disabled' | 'user_removed';
-      actorUserId?: UserId | undefined;
-      address?: string | undefined;
-      devices?: boolean;
-    },
-  ): number;
+  writeEnding<T>(targets: readonly PersonEnding[], job: (tx: Tx) => T): Promise<T>;
+  endAllIn(tx: Tx, userId: UserId, context: EndingReason & { devices?: boolean }): number;
   userChanged(userId: UserId): void;
 }
 
@@ -118,7 +122,7 @@ export function people({ db, clock, store, invitations, audit, sessions }: Peopl
      * @throws AppError `not_found` (`unknown_user`), `conflict` (`last_owner`), `forbidden` (`owner_required`).
      */
     disable(id: UserId, by: Actor, { devices = false }: { devices?: boolean } = {}): Promise<User> {
-      return sessions.writeEnding([{ user: id }], (tx) => {
+      return sessions.writeEnding([ending(id, by, 'user_disabled', devices)], (tx) => {
         requireOwner(store, by);
         const user = requireUser(store, id);
         requireAnotherOwner(store, user);
@@ -146,7 +150,7 @@ export function people({ db, clock, store, invitations, audit, sessions }: Peopl
      * @throws AppError `not_found` (`unknown_user`), `conflict` (`last_owner`), `forbidden` (`owner_required`).
      */
     remove(id: UserId, by: Actor): Promise<void> {
-      return sessions.writeEnding([{ user: id }], (tx) => {
+      return sessions.writeEnding([ending(id, by, 'user_removed', true)], (tx) => {
         requireOwner(store, by);
         const user = requireUser(store, id);
         requireAnotherOwner(store, user);
@@ -170,6 +174,10 @@ export function people({ db, clock, store, invitations, audit, sessions }: Peopl
       });
     },
   };
+}
+
+function ending(user: UserId, by: Actor, reason: EndingReason['reason'], devices: boolean): PersonEnding {
+  return { user, devices, context: { reason, actorUserId: by.userId, address: by.address } };
 }
 
 function requireUser(store: UserStore, id: UserId): User {

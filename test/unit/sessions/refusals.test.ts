@@ -11,6 +11,7 @@ const ADA = 'usr_ada' as UserId;
 
 const sessionOf = (id: string, createdAt: number, parentId?: string) => ({
   id: id as SessionId,
+  kind: 'user' as const,
   userId: ADA,
   parentId: parentId as SessionId | undefined,
   createdAt,
