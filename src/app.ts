@@ -1,21 +1,9 @@
-import { auditRecorder } from './audit/recorder.ts';
-import { auditStore } from './audit/store.ts';
-import { prepareDataDirectory } from './config/data-directory.ts';
 import { parseListen } from './config/hosts.ts';
 import type { Config } from './config/schema.ts';
-import { loadKeyRing } from './config/secrets.ts';
-import { databasePath } from './db/files.ts';
-import { lockDataDirectory } from './db/lock.ts';
-import { migrateDatabase, migrationState } from './db/migrate.ts';
-import { openDatabase } from './db/open.ts';
-import { markedClock } from './db/time-mark.ts';
-import { openForwardAuth } from './forward-auth/routes.ts';
 import { mountApi } from './http/api-mount.ts';
-import { auditBudget } from './http/audit-budget.ts';
 import { cookieName } from './http/cookies.ts';
 import { startMetricsServer } from './http/metrics-server.ts';
-import { type PublicOrigin, parseOrigin } from './http/origin.ts';
-import { addressKey, rateLimiter } from './http/rate-limit.ts';
+import { type PublicOrigin } from './http/origin.ts';
 import { newRouter } from './http/router.ts';
 import { startServer } from './http/server.ts';
 import type { TlsSource } from './http/tls-source.ts';
@@ -25,144 +13,29 @@ import { CommandError } from './lib/command-error.ts';
 import { parseRange } from './lib/ip-address.ts';
 import type { Logger } from './lib/log.ts';
 import { startLoop } from './lib/loop.ts';
-import { createMetrics } from './lib/metrics.ts';
 import { loopMetrics } from './ops/loop-metrics.ts';
 import { observeProcess } from './ops/process-metrics.ts';
 import { readiness } from './ops/readiness.ts';
 import { probeRoutes } from './ops/routes.ts';
 import { clockCheck, databaseCheck } from './ops/store-health.ts';
+import { type AppDeps, type OpenServices, openServices } from './services.ts';
 import { toSessionEvent } from './sessions/dto.ts';
 import { sessionEventStreams } from './sessions/events-streams.ts';
-import { sessionGuard } from './sessions/guard.ts';
 import { droppedEvents } from './sessions/metrics.ts';
-import { openLedger } from './sessions/open-ledger.ts';
 import { personalTokens } from './sessions/personal-tokens.ts';
-import { reapExpired } from './sessions/reaper.ts';
 import { addDemoUser } from './sign-in/demo.ts';
 import { attemptCookies } from './sign-in/guard.ts';
-import { openLocal } from './sign-in/open-local.ts';
-import { openProviderSignIn } from './sign-in/open-provider-sign-in.ts';
 import { signInRoutes } from './sign-in/routes.ts';
 import { backchannelRoutes } from './sign-in/routes-backchannel.ts';
 import { signOutRoutes } from './sign-in/routes-sign-out.ts';
-import { openPeople } from './users/open-people.ts';
 import { passwordHasher } from './users/password-hash.ts';
 import { apiRoutes } from './web/api-routes.ts';
 import { webRoutes } from './web/routes.ts';
-
-export interface AppDeps {
-  clock: Clock;
-  log: Logger;
-}
 
 export type App = Awaited<ReturnType<typeof openApp>>;
 
 /** Addresses that a limit of requests remembers. */
 const MAX_LIMITED_ADDRESSES = 50_000;
-
-/**
- * Everything that stands on the data directory, without listeners and loops: what a command needs, and what `openApp` serves.
- * @throws DataDirectoryInUse while another process has the data directory; CommandError when it cannot be used.
- */
-export async function openServices(config: Config, { clock: wallClock, log }: AppDeps) {
-  await using opening = new AsyncDisposableStack();
-  prepareDataDirectory(config.data_dir, log);
-  opening.use(lockDataDirectory(config.data_dir));
-  const ring = loadKeyRing({ config, log });
-  const path = databasePath(config.data_dir);
-  bringUpToDate(path, config, log);
-  const db = opening.use(
-    openDatabase({
-      path,
-      clock: wallClock,
-      busyTimeoutMs: config.database.busy_timeout,
-      onHookError: (error) => log.error('something that was to follow a commit failed', { error }),
-    }),
-  );
-  const clock = markedClock(wallClock, db.timeMark);
-  const metrics = createMetrics();
-  const origin = parseOrigin(config.url);
-
-  const audits = auditStore(db);
-  const dropped = metrics.counter('postern_audit_dropped_total', 'Audit rows that were lost.');
-  const audit = auditRecorder({ db, store: audits, log, dropped, mayNote: auditBudget(clock) });
-  const ledger = opening.use(
-    openLedger({ db, ring, clock, audit, log, metrics, origin: origin.origin, config: config.sessions }),
-  );
-  const people = openPeople({ db, clock, audit, sessions: ledger });
-  const limiter = (options: { limit: number; windowMs: number; maxKeys: number }) =>
-    rateLimiter({ clock, ...options });
-  const local = openLocal({
-    db,
-    clock,
-    ring,
-    audit,
-    metrics,
-    ledger,
-    people,
-    origin,
-    config: config.sign_in,
-    limiter,
-    addressKey,
-  });
-  const signIn = openProviderSignIn({
-    db,
-    clock,
-    ring,
-    audit,
-    metrics,
-    log,
-    ledger,
-    people,
-    local,
-    origin: origin.origin,
-    config,
-    onRound: loopMetrics(metrics)('providers'),
-  });
-  opening.use(signIn);
-  const guard = sessionGuard({ ledger, origin, audit, clock });
-  const forwardAuth = openForwardAuth({
-    config: config.forward_auth,
-    origin,
-    db,
-    ring,
-    clock,
-    ledger,
-    sessions: guard,
-    audit,
-    metrics,
-    subjectsOf: (id) => people.store.identitiesOf(id).map(({ subject }) => subject),
-  });
-  const tasks = [
-    ledger.reapTask,
-    local.reapTask,
-    ...signIn.reapTasks,
-    forwardAuth.reapTask,
-    audits.reapTask(config.audit.retention),
-  ];
-
-  const opened = opening.move();
-  return {
-    db,
-    clock,
-    metrics,
-    origin,
-    audit,
-    auditStore: audits,
-    ledger,
-    people,
-    local,
-    invitations: local.invitations,
-    signIn,
-    guard,
-    forwardAuth,
-    limiter,
-    reap: (signal?: AbortSignal) => reapExpired({ db, tasks, flush: () => ledger.flush() }, signal),
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  };
-}
-
-type OpenServices = Awaited<ReturnType<typeof openServices>>;
 
 /** The appliance: services, loops, then what listens. Disposing goes the other way, and drains. */
 export async function openApp(config: Config, { clock: wallClock, log }: AppDeps) {
@@ -305,18 +178,6 @@ function tokensOf({ sessions }: Config, { db, ledger, audit, clock, forwardAuth 
     maxLifetimeMs: sessions.personal_max_lifetime,
     isProtectedHost,
   });
-}
-
-/** @throws CommandError when the schema is old and may not be migrated, or newer than this program. */
-function bringUpToDate(path: string, { database }: Config, log: Logger): void {
-  if (!database.auto_migrate) {
-    const { pending, newest } = migrationState(path);
-    if (pending.length === 0) return;
-    throw new CommandError(
-      `the database is not at schema ${newest}; run \`postern migrate\`, or set database.auto_migrate`,
-    );
-  }
-  for (const migration of migrateDatabase(path)) log.info('the database was migrated', { migration });
 }
 
 async function tlsOf(

@@ -28,6 +28,7 @@ describe('a file’s place', () => {
     ['users/routes.ts', 6],
     ['sign-in/pages.ts', 6],
     ['web/pages/setup.ts', 6],
+    ['services.ts', 7],
     ['app.ts', 7],
     ['cli/serve.ts', 8],
     ['main.ts', 8],

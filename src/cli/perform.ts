@@ -45,7 +45,7 @@ async function performHere(
   input: unknown,
 ): Promise<unknown> {
   if (!mayCreate && !existsSync(databasePath(config.data_dir))) throw nothingThere(config.data_dir);
-  const { openServices } = await import('../app.ts');
+  const { openServices } = await import('../services.ts');
   await using services = await openServices(config, { clock: systemClock, log: commandLog(io) });
   return await performOperation(services, operation, input);
 }

@@ -38,7 +38,7 @@ const FEATURE_LAYER = 4;
 /** The layer of a file by its path below `src/`; `undefined` when its folder has no place in the order. */
 export function layerOf(path: string): number | undefined {
   const [folder = '', ...rest] = path.split('/');
-  if (rest.length === 0) return { 'app.ts': 7, 'main.ts': 8 }[folder];
+  if (rest.length === 0) return { 'services.ts': 7, 'app.ts': 7, 'main.ts': 8 }[folder];
   if (folder === 'web') return 6;
   if (folder === 'cli') return 8;
   const infrastructure = INFRASTRUCTURE_LAYERS[folder];
@@ -48,7 +48,7 @@ export function layerOf(path: string): number | undefined {
   return role?.[1] ?? FEATURE_LAYER;
 }
 
-/** The place of a file's feature in the order; `undefined` for infrastructure, `app.ts` and `main.ts`. */
+/** The place of a file's feature in the order; `undefined` for infrastructure and the files on top. */
 export function featureOf(path: string): number | undefined {
   const [folder = ''] = path.split('/');
   const index = FEATURES.findIndex((feature) => feature === folder);
