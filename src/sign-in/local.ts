@@ -105,10 +105,9 @@ export function localSignIn(deps: LocalSignInDeps) {
 const wrongCredentials = () =>
   new AppError('unauthorized', 'wrong_credentials', 'The name or the password is not right.');
 
-export const tooManyAttempts = (retryAfterSeconds: number) =>
-  new AppError(
-    'too_many_requests',
-    'too_many_attempts',
-    'There were too many attempts. Wait a while, or use a browser that has signed in here before.',
-    { retryAfterSeconds },
-  );
+export function tooManyAttempts(retryAfterSeconds: number): AppError {
+  const minutes = Math.ceil(retryAfterSeconds / 60);
+  const wait = minutes === 1 ? 'a minute' : `${minutes} minutes`;
+  const message = `There were too many attempts. Try again in ${wait}, or use a browser that has signed in here before.`;
+  return new AppError('too_many_requests', 'too_many_attempts', message, { retryAfterSeconds });
+}

@@ -44,7 +44,7 @@ export function setup({ db, clock, store, setups, audit, createAccount, origin, 
       current !== undefined &&
       hashSecret(secret) === current.hash &&
       clock.now() < current.expiresAt;
-    if (!isGood) throw linkNotGood();
+    if (!isGood) throw linkNotGood('A restart of Postern makes a new one.');
   };
 
   /** Uses the link up, in the transaction that makes the owner. */
@@ -97,5 +97,5 @@ export function setup({ db, clock, store, setups, audit, createAccount, origin, 
 }
 
 /** Unknown, used, voided and run out look alike. */
-export const linkNotGood = () =>
-  new AppError('gone', 'link_not_good', 'This link is not good, or not any more. Ask for a new one.');
+export const linkNotGood = (mend = 'Ask for a new one.') =>
+  new AppError('gone', 'link_not_good', `This link is not good, or not any more. ${mend}`);
