@@ -145,7 +145,7 @@ async function unfinishedRequest(port: number): Promise<AsyncDisposable> {
   const socket = connect(port, '127.0.0.1');
   const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   socket.on('error', () => undefined);
-  const head = `POST /sign-in HTTP/1.1\r\nHost: localhost:${port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n`;
+  const head = `POST /sign-in HTTP/1.1\r\nHost: localhost:${port}\r\nOrigin: http://localhost:${port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n`;
   await new Promise<void>((resolve) => socket.write(head, () => resolve()));
   return {
     async [Symbol.asyncDispose]() {
