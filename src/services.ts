@@ -9,6 +9,7 @@ import { migrateDatabase, migrationState } from './db/migrate.ts';
 import { openDatabase } from './db/open.ts';
 import { markedClock } from './db/time-mark.ts';
 import { openForwardAuth } from './forward-auth/routes.ts';
+import { ruleSubjects } from './forward-auth/subjects.ts';
 import { auditBudget } from './http/audit-budget.ts';
 import { parseOrigin } from './http/origin.ts';
 import { addressKey, rateLimiter } from './http/rate-limit.ts';
@@ -54,7 +55,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
 
   const audits = auditStore(db);
   const dropped = metrics.counter('postern_audit_dropped_total', 'Audit rows that were lost.');
-  const audit = auditRecorder({ db, store: audits, log, dropped, mayNote: auditBudget(clock) });
+  const audit = opening.use(auditRecorder({ db, store: audits, log, dropped, mayNote: auditBudget(clock) }));
   const ledger = opening.use(
     openLedger({ db, ring, clock, audit, log, metrics, origin: origin.origin, config: config.sessions }),
   );
@@ -90,6 +91,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
   });
   opening.use(signIn);
   const guard = sessionGuard({ ledger, origin, audit, clock });
+  const providerNames = config.provider.map(({ name }) => name);
   const forwardAuth = openForwardAuth({
     config: config.forward_auth,
     origin,
@@ -100,7 +102,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     sessions: guard,
     audit,
     metrics,
-    subjectsOf: (id) => people.store.identitiesOf(id).map(({ subject }) => subject),
+    subjectsOf: (id) => ruleSubjects(people.store.identitiesOf(id), providerNames),
   });
   const tasks = [
     ledger.reapTask,

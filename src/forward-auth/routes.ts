@@ -36,7 +36,7 @@ export interface ForwardAuthDeps {
   sessions: Pick<SessionGuard, 'optionalBrowserSession'>;
   audit: AuditRecorder;
   metrics: Metrics;
-  /** Subjects (`sub`) of a person at the providers. */
+  /** What rules call the subjects of a person (`ruleSubjects`). */
   subjectsOf: (id: UserId) => readonly string[];
 }
 

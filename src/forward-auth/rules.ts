@@ -35,7 +35,7 @@ export interface ForwardAuthRules {
 export interface RuleContext {
   /** Whether `url`, and with it every protected host, is https. */
   secure: boolean;
-  /** Subjects (`sub`) of a person at the providers; asked only for rules that name subjects. */
+  /** What rules call the subjects of a person (`ruleSubjects`); asked only for rules that name subjects. */
   subjectsOf: (id: UserId) => readonly string[];
 }
 

@@ -2,6 +2,7 @@ import { demoStaysHere, listenersDiffer, plainHttpStaysHere, tlsNeedsHttps } fro
 import type { Check } from './conflict.ts';
 import {
   plainHttpRulesStayHere,
+  ruleSubjectsNameProviders,
   rulesDiffer,
   rulesNeedProxies,
   rulesOmitDefaultPort,
@@ -26,5 +27,6 @@ export const allChecks: readonly Check[] = [
   rulesSpareOurHost,
   plainHttpRulesStayHere,
   rulesOmitDefaultPort,
+  ruleSubjectsNameProviders,
   rulesDiffer,
 ];

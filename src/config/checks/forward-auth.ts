@@ -42,6 +42,21 @@ export const rulesOmitDefaultPort: Check = function* ({ url, forward_auth }) {
   }
 };
 
+/** A subject is unique at its provider alone: a rule must not mean somebody's namesake at another. */
+export const ruleSubjectsNameProviders: Check = function* ({ provider, forward_auth }) {
+  if (provider.length < 2) return;
+  for (const [index, { allow }] of forward_auth.rule.entries()) {
+    const subjects = typeof allow === 'string' ? [] : allow.subjects;
+    for (const [at, subject] of subjects.entries()) {
+      if (provider.some(({ name }) => subject.startsWith(`${name}:`))) continue;
+      const path = ['forward_auth', 'rule', index, 'allow', 'subjects', at];
+      const expected =
+        'a subject behind the name of its provider, like "home:4711", because there are several';
+      yield { path, others: [['provider']], expected };
+    }
+  }
+};
+
 export const rulesDiffer: Check = function* ({ forward_auth: { rule } }) {
   for (const [index, { host, path }] of rule.entries()) {
     const first = rule.findIndex((other) => other.host === host && other.path === path);

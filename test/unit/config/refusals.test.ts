@@ -320,6 +320,12 @@ const REFUSALS: [toml: string, key: string, found: string | undefined, expected:
     '"app.localhost"',
     'another rule is for app.localhost and /',
   ],
+  [
+    PROXIES + provider('') + provider('', 'work') + rule('allow = { subjects = ["home:1", "1"] }'),
+    'forward_auth.rule[0].allow.subjects[1]',
+    '"1"',
+    'a subject behind the name of its provider',
+  ],
   [PROXIES + rule('path = "admin"'), 'forward_auth.rule[0].path', '"admin"', 'begins with /'],
   [
     PROXIES + rule('path = "/admin/"'),
