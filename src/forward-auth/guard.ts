@@ -13,7 +13,7 @@ import { type Dialect, type HeaderRecord, readForwarded, readNginxForwarded } fr
 import { type Asked, type Refused, readAsked } from './guard-asked.ts';
 import { type RefusalNotes, refusalError } from './guard-refusals.ts';
 import type { Site, Sites } from './guard-sites.ts';
-import { type IdentityHeaders, NOBODY, identityHeaders } from './identity-headers.ts';
+import { type IdentityHeaders, identityHeaders, NOBODY } from './identity-headers.ts';
 import { checkOutcomes } from './metrics.ts';
 import { unsentFormPage } from './pages.ts';
 import { hasAcceptedOrigin, isFormOfPage, isTopLevelNavigation, needsOrigin } from './request-kind.ts';

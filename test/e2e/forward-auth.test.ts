@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { Browser } from '../support/browser.ts';
 import { type CompiledSite, compiledSite } from '../support/compiled-site.ts';
-import { MappedBrowser, fetchMapped } from '../support/mapped-browser.ts';
+import { fetchMapped, MappedBrowser } from '../support/mapped-browser.ts';
 import { APP_URL, AUTH_URL, NOTES_URL, type ProxyName, SIBLING_URL } from '../support/protected-site.ts';
 import { rawHttps } from '../support/raw-https.ts';
 import { openSocket } from '../support/web-socket.ts';

@@ -6,7 +6,7 @@ import { temporaryDirectory } from './database.ts';
 import { type EchoApp, startEchoApp } from './echo-app.ts';
 import { freePort } from './free-port.ts';
 import { guideFile, replaceAll } from './guide.ts';
-import { MappedBrowser, type Mapping, fetchMapped } from './mapped-browser.ts';
+import { fetchMapped, MappedBrowser, type Mapping } from './mapped-browser.ts';
 import { startNginx } from './nginx.ts';
 import { type OidcClientRegistration, type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
 import { APP_URL, AUTH_URL, NOTES_URL, type ProxyName, SIBLING_URL } from './protected-site.ts';

@@ -8,8 +8,8 @@ import {
   NOTES_URL,
   type ProtectedSite,
   type ProxyName,
-  SIBLING_URL,
   protectedSite,
+  SIBLING_URL,
 } from '../../support/protected-site.ts';
 
 setDefaultTimeout(60_000);

@@ -3,9 +3,9 @@ import { userStore } from '../../../src/users/store.ts';
 import {
   APP,
   type AskedFor,
+  aRule,
   NOTES,
   type TestForwardAuth,
-  aRule,
   temporaryForwardAuth,
 } from '../../support/forward-auth.ts';
 
