@@ -7,6 +7,8 @@ import type { AuditStore } from './store.ts';
 
 /** Refusals waiting to be written; beyond this they are counted and dropped, so that a flood cannot fill the memory. */
 const MAX_WAITING = 1_000;
+/** Small enough that one batch holds the event loop for a few milliseconds. */
+const ROWS_PER_WRITE = 100;
 
 export interface AuditRecorder {
   /** Writes the row with the act it tells of. */
@@ -24,18 +26,30 @@ export interface AuditRecorderDeps {
   mayNote?: (entry: AuditEntry) => boolean;
 }
 
-export function auditRecorder({ db, store, log, dropped, mayNote }: AuditRecorderDeps): AuditRecorder {
-  let waiting: AuditEntry[] = [];
+/** A recorder that writes what waits before it ends. */
+export interface RunningAuditRecorder extends AuditRecorder, AsyncDisposable {}
 
-  const flush = () => {
-    const batch = waiting;
-    waiting = [];
+export function auditRecorder({ db, store, log, dropped, mayNote }: AuditRecorderDeps): RunningAuditRecorder {
+  /** Entries stay here until they are written: a database that is stuck does not make room for more. */
+  const waiting: AuditEntry[] = [];
+  let draining: Promise<void> | undefined;
+
+  const writeSome = () =>
     db.write((tx) => {
+      const batch = waiting.slice(0, ROWS_PER_WRITE);
       for (const entry of batch) store.insert(tx, entry);
-    }).catch((error: unknown) => {
-      dropped.inc(batch.length);
-      log.error('audit rows of refusals were lost', { rows: batch.length, error });
+      return batch.length;
     });
+
+  const drain = async () => {
+    try {
+      while (waiting.length > 0) waiting.splice(0, await writeSome());
+    } catch (error) {
+      const lost = waiting.splice(0).length;
+      dropped.inc(lost);
+      log.error('audit rows of refusals were lost', { rows: lost, error });
+    }
+    draining = undefined;
   };
 
   return {
@@ -45,7 +59,11 @@ export function auditRecorder({ db, store, log, dropped, mayNote }: AuditRecorde
         dropped.inc();
         return;
       }
-      if (waiting.push(entry) === 1) setImmediate(flush);
+      waiting.push(entry);
+      draining ??= drain();
+    },
+    async [Symbol.asyncDispose]() {
+      await draining;
     },
   };
 }

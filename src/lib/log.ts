@@ -24,22 +24,27 @@ const SEVERITY: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, erro
 export function createLogger({ format, level, clock, write }: LoggerOptions): Logger {
   const least = SEVERITY[level];
   const line = format === 'json' ? jsonLine : textLine;
-  const at = (entryLevel: LogLevel) => (message: string, fields: LogFields = {}) => {
-    if (SEVERITY[entryLevel] < least) return;
-    write(line(new Date(clock.now()).toISOString(), entryLevel, message, fields));
-  };
+  const at =
+    (entryLevel: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      if (SEVERITY[entryLevel] < least) return;
+      write(line(new Date(clock.now()).toISOString(), entryLevel, message, fields));
+    };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
-  const plain = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plainValue(value)]));
-  return `${JSON.stringify({ time, level, message, ...plain })}\n`;
+  const head = { time, level, message };
+  const parts = Object.entries({ ...head, ...fields, ...head })
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${JSON.stringify(key)}:${toJson(plainValue(value))}`);
+  return `{${parts.join(',')}}\n`;
 }
 
 function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
   const rest = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => ` ${key}=${JSON.stringify(plainValue(value))}`);
+    .map(([key, value]) => ` ${key}=${toJson(plainValue(value))}`);
   return `${time} ${level.toUpperCase().padEnd(5)} ${oneLine(message)}${rest.join('')}\n`;
 }
 
@@ -48,6 +53,18 @@ function plainValue(value: unknown): unknown {
   if (!(value instanceof Error)) return value;
   const cause = value.cause instanceof Error ? ` (${value.cause.message})` : '';
   return `${value.name}: ${value.message}${cause}`;
+}
+
+/** A line that cannot be written is no reason to fail what it tells of. */
+function toJson(value: unknown): string {
+  try {
+    return (
+      JSON.stringify(value, (_key, each: unknown) => (typeof each === 'bigint' ? String(each) : each)) ??
+      'null'
+    );
+  } catch {
+    return '"(not printable)"';
+  }
 }
 
 function oneLine(text: string): string {

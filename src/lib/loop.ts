@@ -14,7 +14,7 @@ export interface LoopOptions {
 
 export interface Loop extends AsyncDisposable {
   readonly name: string;
-  /** Runs a round now, or joins the one that is running. Never rejects. */
+  /** Runs a round now, or joins the one that is running; does nothing once the loop has ended. Never rejects. */
   runNow(): Promise<void>;
 }
 
@@ -27,23 +27,29 @@ export function startLoop({ name, everyMs, clock, log, run, onRound }: LoopOptio
   let running: Promise<void> | undefined;
   let timer: Timer | undefined;
 
-  const round = async () => {
+  const attempt = async (): Promise<boolean> => {
     try {
       await run(ending.signal);
-      onRound?.('success');
+      return true;
     } catch (error) {
-      if (ending.signal.aborted) return;
-      onRound?.('failure');
-      log.error('a round failed; the loop goes on', { loop: name, error });
+      if (!ending.signal.aborted) log.error('a round failed; the loop goes on', { loop: name, error });
+      return false;
     }
   };
-  const runNow = () => {
+  const round = async () => {
+    const succeeded = await attempt();
+    // A round that was cut short by the end of the loop is neither.
+    if (succeeded || !ending.signal.aborted) onRound?.(succeeded ? 'success' : 'failure');
+  };
+  const runNow = async (): Promise<void> => {
+    if (ending.signal.aborted) return running;
     running ??= round().finally(() => {
       running = undefined;
     });
     return running;
   };
   const schedule = () => {
+    if (ending.signal.aborted) return;
     timer = clock.setTimer(everyMs, () => {
       void runNow();
       schedule();

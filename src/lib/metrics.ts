@@ -60,7 +60,8 @@ export function createMetrics(): Metrics {
   };
 
   return {
-    counter: (name, help, labels = {}) => add(name, help, 'counter', labels, (text) => counterSeries(name, text)),
+    counter: (name, help, labels = {}) =>
+      add(name, help, 'counter', labels, (text) => counterSeries(name, text)),
     histogram: (name, help, buckets, labels = {}) =>
       add(name, help, 'histogram', labels, () => histogramSeries(name, buckets, labels)),
     gauge: (name, help, read, labels = {}) =>
@@ -70,7 +71,7 @@ export function createMetrics(): Metrics {
     render() {
       const lines: string[] = [];
       for (const [name, { help, type, series }] of families) {
-        lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+        lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
         for (const one of series.values()) lines.push(...one.lines());
       }
       return `${lines.join('\n')}\n`;
@@ -85,11 +86,19 @@ function counterSeries(name: string, labelText: string) {
       value += amount;
     },
   };
-  return { handle, lines: () => [`${name}${labelText} ${value}`] };
+  return { handle, lines: () => [`${name}${labelText} ${formatValue(value)}`] };
 }
 
 function derivedSeries(name: string, labelText: string, read: () => number) {
-  return { handle: undefined, lines: () => [`${name}${labelText} ${read()}`] };
+  const lines = () => {
+    try {
+      return [`${name}${labelText} ${formatValue(read())}`];
+    } catch {
+      // What cannot be read, during an outage for one, is absent; the rest is needed then most of all.
+      return [];
+    }
+  };
+  return { handle: undefined, lines };
 }
 
 function histogramSeries(name: string, buckets: readonly number[], labels: Labels) {
@@ -111,7 +120,7 @@ function histogramSeries(name: string, buckets: readonly number[], labels: Label
       return `${name}_bucket${formatLabels({ ...labels, le: bound })} ${total}`;
     });
     const text = formatLabels(labels);
-    return [...rows, `${name}_sum${text} ${sum}`, `${name}_count${text} ${total}`];
+    return [...rows, `${name}_sum${text} ${formatValue(sum)}`, `${name}_count${text} ${total}`];
   };
   return { handle, lines };
 }
@@ -119,6 +128,16 @@ function histogramSeries(name: string, buckets: readonly number[], labels: Label
 function formatLabels(labels: Labels): string {
   const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escapeLabel(value)}"`);
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+/** As Go reads numbers, which is what the format says. */
+function formatValue(value: number): string {
+  if (Number.isFinite(value)) return String(value);
+  return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+}
+
+function escapeHelp(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
 
 function escapeLabel(value: string): string {

@@ -5,7 +5,7 @@ export function randomBytes(length: number): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(length));
 }
 
-/** A new loggable id: the prefix and a UUIDv7, so that ids sort by the time they were made. */
+/** A new loggable id: the prefix and a UUIDv7 in base32, so that ids made one after another are near each other in an index. */
 export function newId<Prefix extends string>(prefix: Prefix): `${Prefix}_${string}` {
   const bytes = Buffer.from(Bun.randomUUIDv7().replaceAll('-', ''), 'hex');
   return `${prefix}_${encodeBase32LowerCaseNoPadding(bytes)}`;

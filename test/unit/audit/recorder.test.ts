@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite';
 import { expect, test } from 'bun:test';
 import { auditRecorder } from '../../../src/audit/recorder.ts';
 import { auditStore } from '../../../src/audit/store.ts';
@@ -46,4 +47,31 @@ test('strangers with many addresses do not fill the disk', async () => {
   await using recorder = open();
   for (let each = 0; each < 40; each++) await recorder.refuse(`198.51.100.${each}`, 100);
   expect(recorder.kept()).toBe(3_000);
+});
+
+test('a flood while the database is stuck is bounded, and what was lost is counted', async () => {
+  const clock = new ManualClock();
+  await using database = temporaryDatabase(clock);
+  const metrics = createMetrics();
+  const dropped = metrics.counter('dropped', 'Lost.');
+  const store = auditStore(database.db);
+  const log = recordedLog();
+  const audit = auditRecorder({ db: database.db, store, log, dropped });
+  const refuse = async (times: number) => {
+    for (let each = 0; each < times; each++) {
+      audit.note({ at: clock.now(), action: 'sign_in', outcome: 'refused' });
+      if (each % 250 === 0) await settle();
+    }
+  };
+  using other = new Database(database.path);
+  other.run('BEGIN IMMEDIATE');
+  await refuse(3_000);
+  expect(metrics.render()).toContain('dropped 2000');
+  await clock.advance(6_000);
+  expect(metrics.render()).toContain('dropped 3000');
+  expect(log.lines).toMatchObject([{ fields: { rows: 1_000 } }]);
+  other.run('COMMIT');
+  await refuse(250);
+  await audit[Symbol.asyncDispose]();
+  expect(store.list({ limit: 1_000 })).toHaveLength(250);
 });
