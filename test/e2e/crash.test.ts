@@ -1,19 +1,18 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { describe, expect, test } from 'bun:test';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from '../support/browser.ts';
-import { type BusyPerson, UnexpectedAnswer, type WayIn, busyPerson } from '../support/busy-person.ts';
+import { type BusyPerson, busyPerson, UnexpectedAnswer, type WayIn } from '../support/busy-person.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Holding, holderOf } from '../support/holdings.ts';
-import { type LoopbackSite, PASSWORD, loopbackSite } from '../support/loopback-site.ts';
+import { type LoopbackSite, loopbackSite, PASSWORD } from '../support/loopback-site.ts';
 import { type OidcTestProvider, startOidcProvider } from '../support/oidc-provider.ts';
 import { type SeededRandom, seededRandom } from '../support/random.ts';
-import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from '../support/sign-in.ts';
+import { CLIENT_ID, CLIENT_SECRET, providerTable, siteRegistration } from '../support/sign-in.ts';
 import { turnstile } from '../support/turnstile.ts';
 
-setDefaultTimeout(240_000);
-
 const ROUNDS = 50;
+const TIMEOUT_MS = 240_000;
 /** One start in this many is killed as well, before it is ready. */
 const KILLED_STARTS = 5;
 const MAX_START_MS = 60;
@@ -31,14 +30,6 @@ interface CrashSite extends AsyncDisposable {
   site: LoopbackSite;
   people: BusyPerson[];
 }
-
-const providerTable = (name: string, issuer: string) => `[[provider]]
-name = "${name}"
-issuer = "${issuer}"
-client_id = "${CLIENT_ID}"
-client_secret = "${CLIENT_SECRET}"
-allow = "everyone"
-`;
 
 /** People with local accounts, and people of two providers: one names sessions in its logout tokens, one only people. */
 async function crashSite(random: SeededRandom): Promise<CrashSite> {
@@ -172,38 +163,42 @@ function contentOf(directory: string): string {
 }
 
 describe('kill -9', () => {
-  test(`in ${ROUNDS} rounds loses nothing that was answered, and revives nothing that was ended`, async () => {
-    console.log(`seed ${SEED} (POSTERN_TEST_SEED)`);
-    const random = seededRandom(SEED);
-    await using crash = await crashSite(random);
-    const { site, people } = crash;
-    const startedAt = performance.now();
-    const endedIn = new Map<Holding, number>();
-    const ask = async (pick: (person: BusyPerson) => readonly Holding[]) =>
-      (await Promise.all(people.map((person) => findFaults(site, person, pick(person))))).flat();
+  test(
+    `in ${ROUNDS} rounds loses nothing that was answered, and revives nothing that was ended`,
+    async () => {
+      console.log(`seed ${SEED} (POSTERN_TEST_SEED)`);
+      const random = seededRandom(SEED);
+      await using crash = await crashSite(random);
+      const { site, people } = crash;
+      const startedAt = performance.now();
+      const endedIn = new Map<Holding, number>();
+      const ask = async (pick: (person: BusyPerson) => readonly Holding[]) =>
+        (await Promise.all(people.map((person) => findFaults(site, person, pick(person))))).flat();
 
-    for (let round = 0; round < ROUNDS; round++) {
-      const wrong = await actUntilKilled(crash, random.between(MIN_ROUND_MS, MAX_ROUND_MS));
-      expect({ round, wrong }).toEqual({ round, wrong: [] });
-      if (random.below(KILLED_STARTS) === 0) await killWhileStarting(site, random.below(MAX_START_MS));
-      await site.appliance.start();
-      const faults = await ask((person) => worthAsking(person, endedIn, round));
-      expect({ round, faults }).toEqual({ round, faults: [] });
-      for (const holding of people.flatMap(({ holdings }) => holdings))
-        if (holding.state === 'ended' && !endedIn.has(holding)) endedIn.set(holding, round);
-    }
-    expect(await ask(({ holdings }) => holdings)).toEqual([]);
-    expect((await site.owner.fetch(site.url('/api/v1/session'))).status).toBe(200);
-    console.log(report(people, performance.now() - startedAt));
+      for (let round = 0; round < ROUNDS; round++) {
+        const wrong = await actUntilKilled(crash, random.between(MIN_ROUND_MS, MAX_ROUND_MS));
+        expect({ round, wrong }).toEqual({ round, wrong: [] });
+        if (random.below(KILLED_STARTS) === 0) await killWhileStarting(site, random.below(MAX_START_MS));
+        await site.appliance.start();
+        const faults = await ask((person) => worthAsking(person, endedIn, round));
+        expect({ round, faults }).toEqual({ round, faults: [] });
+        for (const holding of people.flatMap(({ holdings }) => holdings))
+          if (holding.state === 'ended' && !endedIn.has(holding)) endedIn.set(holding, round);
+      }
+      expect(await ask(({ holdings }) => holdings)).toEqual([]);
+      expect((await site.owner.fetch(site.url('/api/v1/session'))).status).toBe(200);
+      console.log(report(people, performance.now() - startedAt));
 
-    const { exitCode } = await site.appliance.stop();
-    expect(exitCode).toBe(0);
-    expect(secretsFoundIn(site.appliance.printed(), site.secrets)).toEqual([]);
-    expect(site.appliance.printed()).not.toMatch(/[?&](?:code|ticket|state|to)=|"level":"error"/);
-    const stored = new Set([...site.secrets].filter((secret) => secret !== CLIENT_SECRET));
-    expect(secretsFoundIn(contentOf(site.appliance.dataDir), stored)).toEqual([]);
-    expect(readdirSync(site.appliance.dataDir).sort()).toEqual(['lock.db', 'postern.db', 'secret']);
-  });
+      const { exitCode } = await site.appliance.stop();
+      expect(exitCode).toBe(0);
+      expect(secretsFoundIn(site.appliance.printed(), site.secrets)).toEqual([]);
+      expect(site.appliance.printed()).not.toMatch(/[?&](?:code|ticket|state|to)=|"level":"error"/);
+      const stored = new Set([...site.secrets].filter((secret) => secret !== CLIENT_SECRET));
+      expect(secretsFoundIn(contentOf(site.appliance.dataDir), stored)).toEqual([]);
+      expect(readdirSync(site.appliance.dataDir).sort()).toEqual(['lock.db', 'postern.db', 'secret']);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 async function killWhileStarting({ appliance }: LoopbackSite, afterMs: number): Promise<void> {

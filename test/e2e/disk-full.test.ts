@@ -2,11 +2,14 @@ import { Database } from 'bun:sqlite';
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Visit } from '../support/browser.ts';
+import { Browser, type Visit } from '../support/browser.ts';
 import { eventStreamReader } from '../support/event-stream-reader.ts';
+import { freePort } from '../support/free-port.ts';
 import { type LoopbackSite, loopbackSite } from '../support/loopback-site.ts';
 import { figureOf } from '../support/metrics-of.ts';
-import { type ScarceDisk, limitedFiles, smallFileSystem } from '../support/scarce-disk.ts';
+import { startOidcProvider } from '../support/oidc-provider.ts';
+import { limitedFiles, type ScarceDisk, smallFileSystem } from '../support/scarce-disk.ts';
+import { CLIENT_ID, providerTable, siteRegistration } from '../support/sign-in.ts';
 import { until } from '../support/until.ts';
 
 setDefaultTimeout(60_000);
@@ -87,13 +90,18 @@ const DISKS: readonly (readonly [string, () => ScarceDisk])[] = [
 describe.each(DISKS)('%s', (_, makeDisk) => {
   test('refuses what it cannot keep, ends all the same what is to end, and recovers by itself', async () => {
     using disk = makeDisk();
-    await using site = await loopbackSite({ directory: disk.path, toml: () => TOML });
+    const port = freePort();
+    await using provider = await startOidcProvider({ clients: [siteRegistration(port, 'home')] });
+    const toml = () => TOML + providerTable('home', provider.issuer);
+    await using site = await loopbackSite({ port, directory: disk.path, toml });
     const { appliance } = site;
+    const gus = new Browser();
+    await provider.signIn(gus, await gus.visit(site.url('/sign-in/home')), 'gus');
     const [ada1, ada2] = [await site.addPerson('ada'), await site.signIn('ada')];
     const bobs = [await site.addPerson('bob'), await site.signIn('bob')] as const;
     const [cat1, cat2] = [await site.addPerson('cat'), await site.signIn('cat')];
     const [eve, fox] = [await site.addPerson('eve'), await site.addPerson('fox')];
-    const toEnd = [ada1, ...bobs, cat2, eve, fox];
+    const toEnd = [ada1, ...bobs, cat2, eve, gus, fox];
     const ids = await Promise.all(toEnd.map(async (browser) => (await idOf(site, browser)).session));
     const eveId = (await idOf(site, eve)).user;
     const stream = eventStreamReader(await api(site, ada1, 'GET', '/api/v1/sessions/events'));
@@ -109,6 +117,8 @@ describe.each(DISKS)('%s', (_, makeDisk) => {
     await expectOutage(
       await api(site, site.owner, 'PATCH', `/api/v1/users/${eveId}`, { status: 'disabled' }),
     );
+    const logOut = provider.logOut(CLIENT_ID, { subject: 'gus', sid: provider.sidOf('gus') });
+    expect(await logOut.then(() => 'accepted', String)).toContain('503');
     const command = await appliance.run('session', 'end', ids.at(-1) ?? '');
     expect(command).toMatchObject({
       exitCode: 1,

@@ -2,7 +2,7 @@ import { type Appliance, type AppliancePorts, startAppliance } from './appliance
 import type { Browser, Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
 import { type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
-import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from './sign-in.ts';
+import { providerTable, siteRegistration } from './sign-in.ts';
 
 /** The compiled appliance, on loopback, with two providers. */
 export interface CompiledSignIn extends AsyncDisposable {
@@ -72,18 +72,11 @@ function configuration(
   { port, metricsPort }: AppliancePorts,
   issuers: Readonly<Record<string, string>>,
 ): string {
-  const providers = Object.entries(issuers).map(
-    ([name, issuer]) => `[[provider]]
-name = "${name}"
-issuer = "${issuer}"
-client_id = "${CLIENT_ID}"
-client_secret = "${CLIENT_SECRET}"
-allow = "everyone"
-`,
-  );
+  const providers = Object.entries(issuers).map(([name, issuer]) => providerTable(name, issuer));
   return `url = "http://localhost:${port}"
 listen = "127.0.0.1:${port}"
 metrics_listen = "127.0.0.1:${metricsPort}"
 trusted_proxies = ["127.0.0.1/32"]
+sign_in.provider_timeout = "60s" # the providers share a process with a thousand browsers
 ${providers.join('\n')}`;
 }

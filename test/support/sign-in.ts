@@ -1,24 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { type Config, configSchema } from '../../src/config/schema.ts';
-import { parseOrigin, type PublicOrigin } from '../../src/http/origin.ts';
 import { html } from '../../src/http/html.ts';
+import { type PublicOrigin, parseOrigin } from '../../src/http/origin.ts';
 import { pageResponse } from '../../src/http/page.ts';
 import { rateLimiter } from '../../src/http/rate-limit.ts';
 import type { Router } from '../../src/http/router.ts';
-import { systemClock } from '../../src/lib/clock.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
 import { sessionGuard } from '../../src/sessions/guard.ts';
 import { attemptCookies } from '../../src/sign-in/guard.ts';
 import { openProviderSignIn, type ProviderSignIn } from '../../src/sign-in/open-provider-sign-in.ts';
+import { signInRoutes } from '../../src/sign-in/routes.ts';
 import { backchannelRoutes } from '../../src/sign-in/routes-backchannel.ts';
 import { signOutRoutes } from '../../src/sign-in/routes-sign-out.ts';
-import { signInRoutes } from '../../src/sign-in/routes.ts';
 import type { Browser, Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
 import { temporaryServer } from './http-server.ts';
-import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
 import { TEST_SECRET } from './ledger.ts';
+import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
 import type { OidcClientRegistration, OidcTestProvider } from './oidc-provider.ts';
 
 export type ProviderInput = Partial<Config['provider'][number]> & { name: string };
@@ -160,3 +160,12 @@ export function siteRegistration(
     ...more,
   };
 }
+
+/** The table of `postern.toml` for a provider that a site is registered at. */
+export const providerTable = (name: string, issuer: string) => `[[provider]]
+name = "${name}"
+issuer = "${issuer}"
+client_id = "${CLIENT_ID}"
+client_secret = "${CLIENT_SECRET}"
+allow = "everyone"
+`;
