@@ -1,5 +1,5 @@
-import { X509Certificate } from 'node:crypto';
 import { expect, setDefaultTimeout, test } from 'bun:test';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -42,7 +42,11 @@ test('a headless machine serves https by itself, with the fingerprint that it pr
     fetch(origin + path, { ...init, redirect: 'manual', tls: { ca } });
   const link = readFileSync(join(appliance.dataDir, 'setup-link'), 'utf8').trim();
   const body = new URLSearchParams({
-    ...{ link, via: 'password', username: 'owner', new_password: PASSWORD, new_password_again: PASSWORD },
+    link,
+    via: 'password',
+    username: 'owner',
+    new_password: PASSWORD,
+    new_password_again: PASSWORD,
   });
   const made = await ask('/setup', { method: 'POST', headers: { origin }, body });
   const [cookie = ''] = made.headers.getSetCookie().filter((each) => each.startsWith('__Host-postern='));
