@@ -37,12 +37,16 @@ function canonicalOfUnusual(path: string): string | undefined {
   return canonical.includes('%') && hidesDotSegment(canonical) ? undefined : canonical;
 }
 
-/** Windows cuts spaces off the end of a name, and its code pages read full-width dots and slashes as plain ones. */
+/** A segment of spaces, of nothing but a parameter, or of one dot or two, at whose end a query may seem to begin. */
+const HIDDEN_SEGMENT = /\/(?:\s*(?:\/|;)|\s+$|\s*\.\s*(?:\.\s*)?(?:[/;?#]|$))/;
+
+/**
+ * Windows cuts spaces off the end of a name, and its code pages read full-width dots and slashes as plain ones; who
+ * decodes before parsing finds a `?` or `#`.
+ */
 function hidesDotSegment(canonical: string): boolean {
   const plain = decodeURIComponent(canonical).normalize('NFKC');
-  return (
-    plain.includes('\\') || /\/\s*(?:\.\s*){0,2}(?:\/|;)|\/(?:\s+(?:\.\s*){0,2}|\.\s*(?:\.\s*)?)$/.test(plain)
-  );
+  return plain.includes('\\') || HIDDEN_SEGMENT.test(plain);
 }
 
 /** Overlong forms are how `.` and `/` were smuggled past checks before. */
@@ -56,16 +60,19 @@ function isUtf8(path: string): boolean {
 }
 
 /**
- * The path as the most generous program could read it: every escape decoded, parameters (`;x`) and what Windows cuts off
- * a name (dots and spaces at its end) gone, letters of one width and one case. Takes a canonical path.
+ * The path as the most generous program could read it: every escape decoded, parameters (`;x`), what then looks like a
+ * query and what Windows cuts off a name (dots and spaces at its end) gone, letters of one width and one case. Takes a
+ * canonical path.
  */
 export function lenientForm(canonical: string): string {
   if (!/[A-Z%;]|\.(?:\/|$)/.test(canonical)) return canonical;
   const decoded = canonical.includes('%') ? decodeURIComponent(canonical).normalize('NFKC') : canonical;
   // Through upper case as well, for letters that only meet there.
   return decoded
+    .replace(/[?#].*$/s, '')
     .replaceAll(/;[^/]*/g, '')
     .replaceAll(/(?<![.\s])[.\s]+(?=\/|$)/g, '')
+    .replaceAll(/\/{2,}/g, '/')
     .toUpperCase()
     .toLowerCase();
 }

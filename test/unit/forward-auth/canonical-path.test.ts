@@ -85,6 +85,8 @@ describe('a path that two programs could read differently is refused', () => {
     ['dots before a wide space', '/a/..%E3%80%80/admin'],
     ['dots before a space at the end', '/a/..%20'],
     ['dots before a space and a parameter', '/a/..%20;x/admin'],
+    ['dots before what could be a query', '/a/..%3Fx'],
+    ['dots before what could be a fragment', '/a/..%23/admin'],
     ['nothing but a space', '/a/%20/admin'],
     ['nothing but a space at the end', '/a/%20'],
     ['full-width dots', '/a/%EF%BC%8E%EF%BC%8E/admin'],
@@ -146,20 +148,17 @@ function strictModel(path: string): string | undefined {
 function hidesDots(bytes: readonly number[]): boolean {
   const plain = new TextDecoder().decode(Uint8Array.from(bytes)).normalize('NFKC');
   const segments = plain.split('/').slice(1);
-  const names = segments.map((segment) => ({
-    segment,
-    name: (segment.split(';')[0] ?? '').replaceAll(/\s/g, ''),
-  }));
+  const nameOf = (segment: string, ends: RegExp) => (segment.split(ends)[0] ?? '').replaceAll(/\s/g, '');
   return (
     plain.includes('\\') ||
-    names.some(
-      ({ segment, name }, index) =>
-        ['', '.', '..'].includes(name) && !(segment === '' && index === segments.length - 1),
-    )
+    segments.some((segment, index) => {
+      if (['.', '..'].includes(nameOf(segment, /[;?#]/))) return true;
+      return nameOf(segment, /;/) === '' && !(segment === '' && index === segments.length - 1);
+    })
   );
 }
 
-const PIECES = `/ / / . .. %20 %EF%BC%8E %E2%80%A5 %EF%BC%8F ; % %2e %2F %5C %3b %25 %2 25 2f %41 %7e %00 %c3%a4 %c0%ae %E2%84%AA a B 9 - \\ # ? é + @ [`;
+const PIECES = `/ / / . .. %23 %3f %20 %EF%BC%8E %E2%80%A5 %EF%BC%8F ; % %2e %2F %5C %3b %25 %2 25 2f %41 %7e %00 %c3%a4 %c0%ae %E2%84%AA a B 9 - \\ # ? é + @ [`;
 const pieces = fc.constantFrom(...PIECES.split(' '), ' ', '\0');
 const paths = fc.oneof(
   fc.array(pieces, { maxLength: 8 }).map((parts) => `/${parts.join('')}`),
@@ -217,6 +216,10 @@ describe('the lenient form', () => {
     ['/admin.%20.', '/admin'],
     ['/admin%20;v=1/x', '/admin/x'],
     ['/%EF%BD%81dmin', '/admin'],
+    ['/admin%23/x', '/admin'],
+    ['/join/%23room:a.test', '/join/'],
+    ['/admin%3Fx', '/admin'],
+    ['/.../admin', '/admin'],
     ['/a.b/c', '/a.b/c'],
     ['/a/...', '/a/'],
   ])('of %j is %j', (path, lenient) => {
