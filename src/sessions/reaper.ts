@@ -21,7 +21,7 @@ export interface ReaperDeps {
 export type ReapReport = { suspended: true } | { suspended: false; deleted: Record<string, number> };
 
 /** Small enough that one batch holds the event loop for less than 10 ms. */
-const BATCH_ROWS = 200;
+const BATCH_ROWS = 100;
 
 /** One round: deletes what has expired, in batches that leave room for others between them. */
 export async function reapExpired(
@@ -30,10 +30,11 @@ export async function reapExpired(
 ): Promise<ReapReport> {
   if (!db.timeMark.mayDelete()) return { suspended: true };
   await flush();
+  const mayGoOn = () => signal?.aborted !== true && db.timeMark.mayDelete();
   /** Calls `batch` until it has less to do than a whole one; resolves with how many rows it dealt with. */
   const inBatches = async (batch: ReapTask['deleteExpired']) => {
     let rows = 0;
-    for (let last = BATCH_ROWS; last === BATCH_ROWS && signal?.aborted !== true; rows += last) {
+    for (let last = BATCH_ROWS; last === BATCH_ROWS && mayGoOn(); rows += last) {
       last = await db.write((tx) => batch(tx, db.timeMark.now(), BATCH_ROWS));
     }
     return rows;
