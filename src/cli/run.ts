@@ -1,3 +1,4 @@
+import { classifyDatabaseError } from '../db/errors.ts';
 import { AppError } from '../lib/app-error.ts';
 import { CommandError } from '../lib/command-error.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
@@ -64,12 +65,15 @@ function complain(error: unknown, io: Io): number {
     io.err(`postern: ${error.message}\n`);
     return error.exitCode;
   }
-  io.err(`postern: ${describe(error)}\n`);
+  io.err(`postern: ${describe(classifyDatabaseError(error))}\n`);
   return 1;
 }
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return `internal error: ${String(error)}`;
+  // Of an outage its cause says it all, and what to do.
+  if (error instanceof AppError && error.code === 'store_unavailable' && error.cause instanceof Error)
+    return error.cause.message;
   if (error instanceof AppError)
     return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
   // What the disk or the database says is for the operator; anything else is a bug, whose report needs the stack.

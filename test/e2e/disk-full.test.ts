@@ -2,12 +2,14 @@ import { Database } from 'bun:sqlite';
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { binary } from '../support/appliance.ts';
 import { Browser, type Visit } from '../support/browser.ts';
 import { eventStreamReader } from '../support/event-stream-reader.ts';
 import { freePort } from '../support/free-port.ts';
 import { type LoopbackSite, loopbackSite } from '../support/loopback-site.ts';
 import { figureOf } from '../support/metrics-of.ts';
 import { startOidcProvider } from '../support/oidc-provider.ts';
+import { workplace } from '../support/program.ts';
 import { limitedFiles, type ScarceDisk, smallFileSystem } from '../support/scarce-disk.ts';
 import { CLIENT_ID, providerTable, siteRegistration } from '../support/sign-in.ts';
 import { until } from '../support/until.ts';
@@ -159,6 +161,15 @@ test('on a full disk it starts all the same, with everything that was answered',
   await appliance.start();
   expect(await isIn(site, site.owner)).toBe(true);
   for (const token of tokens) expect(await isGood(site, token)).toBe(true);
+});
+
+test('from nothing on a disk without room it says what is missing, for every size', async () => {
+  for (const kib of [8, 16, 64]) {
+    await using place = workplace(['bash', '-c', `ulimit -f ${kib}; exec "$@"`, 'bash', binary()]);
+    const { exitCode, err } = await place.run('serve');
+    const line = err.trimEnd().split('\n').at(-1);
+    expect([kib, exitCode, line]).toEqual([kib, 1, expect.stringContaining('disk of the data directory')]);
+  }
 });
 
 const roundsOf = ({ appliance }: LoopbackSite, outcome: 'success' | 'failure') =>

@@ -75,6 +75,8 @@ describe('exit codes', () => {
     writeFileSync(join(directory.path, 'postern.db'), 'x'.repeat(5000));
     const damaged = recordingIo({ workingDir: directory.path });
     expect(await run(['migrate', '--data-dir', '.'], damaged)).toBe(1);
-    expect(damaged.errText()).toBe('postern: file is not a database\n');
+    expect(damaged.errText()).toBe(
+      'postern: file is not a database: the database is damaged; run `postern doctor`, and restore a backup\n',
+    );
   });
 });
