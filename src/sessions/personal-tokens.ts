@@ -25,6 +25,9 @@ export interface PersonalTokenRequest {
   lifetimeMs: number;
 }
 
+/** Live tokens of one person: their list is read whole, and nobody may make that slow for everybody. */
+const MAX_TOKENS = 200;
+
 export type PersonalTokens = ReturnType<typeof personalTokens>;
 
 /** Tokens that a person makes for their own programs: grants of the built-in client, each good at what was chosen. */
@@ -59,16 +62,26 @@ export function personalTokens({
     throw new AppError('unprocessable', 'lifetime_too_long', `A personal token lives at most ${limit}.`);
   };
 
+  const requireRoom = (userId: UserId | undefined) => {
+    if (userId === undefined || ledger.list(userId).filter(isPersonal).length < MAX_TOKENS) return;
+    throw new AppError(
+      'unprocessable',
+      'too_many_tokens',
+      `One person has at most ${MAX_TOKENS} live tokens; revoke one that is not needed any more.`,
+    );
+  };
+
   return {
     /**
      * Makes a token for whom `issuedBy` belongs to; the secret is in the answer and nowhere else.
-     * @throws AppError `unprocessable` (`unknown_host`, `no_audience`, `lifetime_too_long`), `unauthorized`
-     * (`session_ended`) when the browser session that asks ended meanwhile.
+     * @throws AppError `unprocessable` (`unknown_host`, `no_audience`, `lifetime_too_long`, `too_many_tokens`),
+     * `unauthorized` (`session_ended`) when the browser session that asks ended meanwhile.
      */
     async create(issuedBy: SessionId, request: PersonalTokenRequest, by: Actor): Promise<Issued> {
       const audience = audienceOf(request);
       requireLifetime(request.lifetimeMs);
       return db.write((tx) => {
+        requireRoom(by.userId);
         const now = clock.now();
         const issued = ledger.openPersonalToken(tx, {
           issuedBy,

@@ -41,6 +41,7 @@ export function tokenRoutes({ tokens, access }: TokenRoutesDeps): ApiRoute[] {
         { kind: 'unprocessable', code: 'unknown_host' },
         { kind: 'unprocessable', code: 'no_audience' },
         { kind: 'unprocessable', code: 'lifetime_too_long' },
+        { kind: 'unprocessable', code: 'too_many_tokens' },
       ],
       async handle({ request, caller, body: { label, hosts, scopes, expires_in } }) {
         const wanted = { label, hosts, scopes, lifetimeMs: expires_in * 1_000 };

@@ -152,3 +152,16 @@ test('a token outlives the browser session that made it, and ends with everythin
   await api.call('/api/v1/sessions?keep=current', { method: 'DELETE', cookie: again.token });
   expect((await api.call('/api/v1/session', { bearer: made.token })).status).toBe(401);
 });
+
+test('nobody makes tokens without end, and one that is revoked makes room', async () => {
+  await using api = temporaryApi();
+  const [ada, bob] = [await api.signIn(), await api.signIn()];
+  for (let made = 0; made < 200; made++) expect((await create(api, ada, VALID)).status).toBe(201);
+  expect(await codeOf(await create(api, ada, VALID))).toBe('422 too_many_tokens');
+  expect((await create(api, bob, VALID)).status).toBe(201);
+
+  const [token] = await list(api, ada);
+  await api.call(`/api/v1/tokens/${token?.id}`, { method: 'DELETE', cookie: ada.token });
+  const both = await Promise.all([create(api, ada, VALID), create(api, ada, VALID)]);
+  expect(both.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 422]);
+});
