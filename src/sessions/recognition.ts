@@ -28,9 +28,9 @@ export interface RecognitionDeps {
   lookUpSeconds: Histogram;
 }
 
-/** A last use is written once it has moved by this share of the idle timeout, and by a minute at the most. */
+/** A last use is written once it has moved by this share of the idle timeout, and by five minutes at the most. */
 const TOUCH_SHARE = 1 / 100;
-const MAX_TOUCH_RESOLUTION_MS = 60_000;
+const MAX_TOUCH_RESOLUTION_MS = 5 * 60_000;
 
 const refused = (reason: RefusalReason): Authentication => ({ ok: false, reason });
 const MALFORMED = refused('malformed');
@@ -134,7 +134,7 @@ export function clockBehind(): AppError {
   );
 }
 
-/** How far a last use may be behind in the store: ten thousand busy sessions are then a few hundred rows every few seconds. */
+/** How far a last use may be behind in the store: ten thousand busy sessions are then two hundred rows every few seconds. */
 function touchResolutionMs(idleTimeoutMs: number | undefined): number {
   return Math.min((idleTimeoutMs ?? Infinity) * TOUCH_SHARE, MAX_TOUCH_RESOLUTION_MS);
 }

@@ -67,8 +67,19 @@ describe('a token', () => {
     await using t = temporaryLedger();
     const { token } = await t.signIn(await t.addUser());
     const lookUps = () => t.metrics.render().match(/postern_session_cache_misses_total (\d+)/)?.[1];
-    for (const forged of ['', 'x', token.slice(1), `${token}A`, token.replace('pstc_', 'pstp_'), flip(token), 'A'.repeat(100_000)]) {
-      expect(await t.ledger.authenticate(forged, 'cookie', ORIGIN)).toEqual({ ok: false, reason: 'malformed' });
+    for (const forged of [
+      '',
+      'x',
+      token.slice(1),
+      `${token}A`,
+      token.replace('pstc_', 'pstp_'),
+      flip(token),
+      'A'.repeat(100_000),
+    ]) {
+      expect(await t.ledger.authenticate(forged, 'cookie', ORIGIN)).toEqual({
+        ok: false,
+        reason: 'malformed',
+      });
     }
     expect(lookUps()).toBe('0');
   });
@@ -84,8 +95,14 @@ describe('ending', () => {
     );
     expect(await t.ledger.end(parent.session.id, { reason: 'signed_out' })).toBe(true);
 
-    expect(await t.ledger.authenticate(parent.token, 'cookie', ORIGIN)).toEqual({ ok: false, reason: 'revoked' });
-    expect(await t.ledger.authenticate(child.token, 'cookie', hostAudience('app.home'))).toEqual({ ok: false, reason: 'revoked' });
+    expect(await t.ledger.authenticate(parent.token, 'cookie', ORIGIN)).toEqual({
+      ok: false,
+      reason: 'revoked',
+    });
+    expect(await t.ledger.authenticate(child.token, 'cookie', hostAudience('app.home'))).toEqual({
+      ok: false,
+      reason: 'revoked',
+    });
     expect(await t.ledger.authenticate(other.token, 'cookie', ORIGIN)).toMatchObject({ ok: true });
     expect(await t.ledger.end(parent.session.id, { reason: 'signed_out' })).toBe(false);
   });
@@ -100,7 +117,12 @@ describe('ending', () => {
     );
     expect(await t.ledger.endAll(userId, { reason: 'everywhere', except: mine.session.id })).toBe(1);
 
-    expect(t.ledger.list(userId).map(({ id }) => id).sort()).toEqual([mine.session.id, child.session.id].sort());
+    expect(
+      t.ledger
+        .list(userId)
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual([mine.session.id, child.session.id].sort());
     expect(await t.ledger.authenticate(other.token, 'cookie', ORIGIN)).toMatchObject({ ok: false });
     expect(await t.ledger.authenticate(stranger.token, 'cookie', ORIGIN)).toMatchObject({ ok: true });
   });
@@ -147,7 +169,9 @@ describe('issuing', () => {
     const userId = await t.addUser();
     const { session } = await t.signIn(userId);
     await t.ledger.end(session.id, { reason: 'signed_out' });
-    const child = t.db.write((tx) => t.ledger.openChildSession(tx, { parentId: session.id, host: 'app.home', origin: FROM }));
+    const child = t.db.write((tx) =>
+      t.ledger.openChildSession(tx, { parentId: session.id, host: 'app.home', origin: FROM }),
+    );
     expect(child).rejects.toMatchObject({ code: 'session_ended' });
     const personal = t.db.write((tx) =>
       t.ledger.openPersonalToken(tx, {
@@ -167,10 +191,16 @@ describe('issuing', () => {
     await using t = temporaryLedger();
     const parent = await t.signIn(await t.addUser());
     const open = () =>
-      t.db.write((tx) => t.ledger.openChildSession(tx, { parentId: parent.session.id, host: 'app.home', origin: FROM }));
+      t.db.write((tx) =>
+        t.ledger.openChildSession(tx, { parentId: parent.session.id, host: 'app.home', origin: FROM }),
+      );
     const [first, second] = [await open(), await open()];
-    expect(await t.ledger.authenticate(first.token, 'cookie', hostAudience('app.home'))).toMatchObject({ ok: false });
-    expect(await t.ledger.authenticate(second.token, 'cookie', hostAudience('app.home'))).toMatchObject({ ok: true });
+    expect(await t.ledger.authenticate(first.token, 'cookie', hostAudience('app.home'))).toMatchObject({
+      ok: false,
+    });
+    expect(await t.ledger.authenticate(second.token, 'cookie', hostAudience('app.home'))).toMatchObject({
+      ok: true,
+    });
   });
 });
 
@@ -201,7 +231,9 @@ test('a person who changed is read again', async () => {
   await t.ledger.authenticate(token, 'cookie', ORIGIN);
   t.db.reader.$client.run(`UPDATE users SET display_name = 'Ada Lovelace'`);
   t.ledger.userChanged(userId);
-  expect(await t.ledger.authenticate(token, 'cookie', ORIGIN)).toMatchObject({ user: { displayName: 'Ada Lovelace' } });
+  expect(await t.ledger.authenticate(token, 'cookie', ORIGIN)).toMatchObject({
+    user: { displayName: 'Ada Lovelace' },
+  });
 });
 
 test('100,000 credentials that nobody knows do not push a live session out of the cache', async () => {
@@ -209,7 +241,8 @@ test('100,000 credentials that nobody knows do not push a live session out of th
   const { token } = await t.signIn(await t.addUser());
   await t.ledger.authenticate(token, 'cookie', ORIGIN);
   const before = t.metrics.render().match(/postern_session_cache_misses_total (\d+)/)?.[1];
-  for (let n = 0; n < 100_000; n++) await t.ledger.authenticate(`pstp_${crypto.randomUUID().repeat(2).slice(6)}`, 'personal', ORIGIN);
+  for (let n = 0; n < 100_000; n++)
+    await t.ledger.authenticate(`pstp_${crypto.randomUUID().repeat(2).slice(6)}`, 'personal', ORIGIN);
   expect(await t.ledger.authenticate(token, 'cookie', ORIGIN)).toMatchObject({ ok: true });
   expect(t.metrics.render().match(/postern_session_cache_misses_total (\d+)/)?.[1]).toBe(before);
 });

@@ -141,7 +141,10 @@ test('one of mine ends, once; what is unknown, ended or somebody else’s looks 
 test('ending the session that asks signs this browser out', async () => {
   await using api = temporaryApi();
   const ada = await api.signIn();
-  const response = await api.call(`/api/v1/sessions/${ada.sessionId}`, { method: 'DELETE', cookie: ada.token });
+  const response = await api.call(`/api/v1/sessions/${ada.sessionId}`, {
+    method: 'DELETE',
+    cookie: ada.token,
+  });
   expect(response.status).toBe(204);
   expect(response.headers.get('set-cookie')).toContain('Max-Age=0');
 });

@@ -51,19 +51,19 @@ describe('waiting touches', () => {
 });
 
 describe('a busy session', () => {
-  test('is written once a minute, and its last use is known to the moment', async () => {
+  test('is written every five minutes, and its last use is known to the moment', async () => {
     const clock = new ManualClock();
     await using t = temporaryLedger({ clock });
     const userId = await t.addUser();
     const { session, token } = await t.signIn(userId);
     const start = clock.now();
-    for (let second = 0; second < 90; second++) {
-      await clock.advance(1_000);
+    for (let minute = 0; minute < 9; minute++) {
+      await clock.advance(MINUTE);
       await t.ledger.authenticate(token, 'cookie', ORIGIN);
       await t.ledger.flush();
     }
-    expect(t.ledger.find(session.id)?.lastSeenAt).toBe(start + MINUTE);
-    expect(t.ledger.list(userId)[0]?.lastSeenAt).toBe(start + 90_000);
+    expect(t.ledger.find(session.id)?.lastSeenAt).toBe(start + 5 * MINUTE);
+    expect(t.ledger.list(userId)[0]?.lastSeenAt).toBe(start + 9 * MINUTE);
   });
 
   test('on another host never outlives the session it came from', async () => {
