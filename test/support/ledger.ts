@@ -10,6 +10,7 @@ import { createMetrics } from '../../src/lib/metrics.ts';
 import { newId } from '../../src/lib/random.ts';
 import { type RunningLedger, openLedger } from '../../src/sessions/open-ledger.ts';
 import type { Issued } from '../../src/sessions/ledger.ts';
+import type { CredentialReader } from '../../src/sessions/model.ts';
 import type { UserId } from '../../src/users/model.ts';
 import { type TemporaryDatabase, temporaryDatabase } from './database.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -39,6 +40,8 @@ export interface TemporaryLedgerOptions {
   database?: TemporaryDatabase;
   sessions?: Partial<Config['sessions']>;
   origin?: string;
+  /** Stands in front of the database, where look-ups should take their time. */
+  credentials?: (db: Db) => CredentialReader;
 }
 
 /** A ledger over a database of its own, on real disk. */
@@ -61,6 +64,7 @@ export function temporaryLedger(options: TemporaryLedgerOptions = {}): Temporary
     metrics,
     origin: options.origin ?? TEST_ORIGIN,
     config: { ...config.sessions, ...options.sessions },
+    credentials: options.credentials?.(db),
   });
   return {
     ledger,

@@ -250,8 +250,10 @@ describe('a last use', () => {
 
   test('that another process wrote is read before a session is refused as run out', async () => {
     const mine = await t.signIn(await t.addUser());
-    await ask(mine, 'mine');
-    await clock.advance(IDLE);
+    await clock.advance(IDLE - 60_000);
+    // In the cache, and not a use.
+    expect(await ask(mine, 'child')).toMatchObject({ ok: false });
+    await clock.advance(60_000);
     t.db.reader.$client
       .query('UPDATE sessions SET last_seen_at_ms = ? WHERE id = ?')
       .run(clock.now() - HOUR, mine.session.id);
