@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
+import { once } from '../lib/once.ts';
 import { recency } from '../lib/recency.ts';
 import type { User, UserId } from '../users/model.ts';
 import { lookUps, type MaybePromise, type ReadCredential, type Reading } from './look-ups.ts';
@@ -74,7 +75,8 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
   const entries = new Map<SessionId, Entry>();
   const order = recency(size);
   const atPlace: (Entry | undefined)[] = [];
-  const unknown = new LRUCache<TokenHash, number>({ max: unknownSize });
+  /** Takes room for all of them at once, which a start-up should not wait for. */
+  const unknown = once(() => new LRUCache<TokenHash, number>({ max: unknownSize }));
 
   const chain = (entry: Entry) => {
     const next = firstOfUser.get(entry.session.userId);
@@ -181,7 +183,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     clock,
     keep(hash, found, reading) {
       if (found !== undefined) return keep(found, reading);
-      unknown.set(hash, clock.monotonicNow() + unknownTtlMs);
+      unknown().set(hash, clock.monotonicNow() + unknownTtlMs);
       return undefined;
     },
     pass(found, reading) {
@@ -214,10 +216,10 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
 
     /** Whether the store said, seconds ago, that there is no such credential. */
     isUnknown(hash: TokenHash): boolean {
-      const until = unknown.get(hash);
+      const until = unknown().get(hash);
       if (until === undefined) return false;
       if (clock.monotonicNow() < until) return true;
-      unknown.delete(hash);
+      unknown().delete(hash);
       return false;
     },
 
@@ -273,7 +275,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     clear(): void {
       reads.spoilAll();
       for (const entry of entries.values()) if (!entry.revoked) remove(entry);
-      unknown.clear();
+      unknown().clear();
     },
   };
 }
