@@ -35,14 +35,14 @@ CREATE INDEX `host_tickets_parent` ON `host_tickets` (`parent_session_id`);--> s
 CREATE INDEX `host_tickets_expires` ON `host_tickets` (`expires_at_ms`);--> statement-breakpoint
 CREATE TABLE `credentials` (
 	`hash` text PRIMARY KEY NOT NULL,
-	`session_id` text NOT NULL,
+	`session_key` integer NOT NULL,
 	`use` text NOT NULL,
 	`expires_at_ms` integer,
 	`superseded_at_ms` integer,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+	FOREIGN KEY (`session_key`) REFERENCES `sessions`(`row_key`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
-CREATE INDEX `credentials_session` ON `credentials` (`session_id`);--> statement-breakpoint
+CREATE INDEX `credentials_session` ON `credentials` (`session_key`);--> statement-breakpoint
 CREATE TABLE `session_outbox` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`snapshot` text NOT NULL,
@@ -50,9 +50,11 @@ CREATE TABLE `session_outbox` (
 );
 --> statement-breakpoint
 CREATE TABLE `sessions` (
-	`id` text PRIMARY KEY NOT NULL,
+	`row_key` integer PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
 	`kind` text NOT NULL,
 	`user_id` text NOT NULL,
+	`user_key` integer NOT NULL,
 	`parent_id` text,
 	`audience` text NOT NULL,
 	`status` text NOT NULL,
@@ -73,6 +75,7 @@ CREATE TABLE `sessions` (
 	FOREIGN KEY (`parent_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+CREATE UNIQUE INDEX `sessions_id_unique` ON `sessions` (`id`);--> statement-breakpoint
 CREATE INDEX `sessions_user` ON `sessions` (`user_id`);--> statement-breakpoint
 CREATE INDEX `sessions_parent` ON `sessions` (`parent_id`) WHERE "sessions"."parent_id" is not null;--> statement-breakpoint
 CREATE INDEX `sessions_provider_sid` ON `sessions` (`provider`,`provider_sid`) WHERE "sessions"."provider_sid" is not null;--> statement-breakpoint
@@ -156,7 +159,8 @@ CREATE TABLE `retired_usernames` (
 );
 --> statement-breakpoint
 CREATE TABLE `users` (
-	`id` text PRIMARY KEY NOT NULL,
+	`row_key` integer PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
 	`username` text NOT NULL,
 	`username_key` text NOT NULL,
 	`display_name` text NOT NULL,
@@ -171,5 +175,6 @@ CREATE TABLE `users` (
 	`last_sign_in_at_ms` integer
 );
 --> statement-breakpoint
+CREATE UNIQUE INDEX `users_id_unique` ON `users` (`id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `users_username_key_unique` ON `users` (`username_key`);--> statement-breakpoint
 CREATE UNIQUE INDEX `users_email_key_unique` ON `users` (`email_key`);

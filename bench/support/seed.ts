@@ -118,11 +118,12 @@ function inserts(client: Database, mint: TokenMint) {
     VALUES ($id, $name, $name, $name, $email, $email, '["family"]', 'member', 'active', $now)`);
   const session = client.prepare<unknown, Row>(`
     INSERT INTO sessions (id, kind, user_id, parent_id, audience, status, created_at_ms, last_seen_at_ms,
-      idle_timeout_ms, expires_at_ms, reap_at_ms, provider, address, user_agent)
+      idle_timeout_ms, expires_at_ms, reap_at_ms, provider, address, user_agent, user_key)
     VALUES ($id, 'user', $userId, $parentId, $audience, 'active', $now, $now, $idle, $end, $now + $idle, 'home', '192.0.2.7',
-      'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0')`);
+      'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+      (SELECT row_key FROM users WHERE id = $userId))`);
   const credential = client.prepare<unknown, Row>(
-    `INSERT INTO credentials (hash, session_id, "use") VALUES ($hash, $id, 'cookie')`,
+    `INSERT INTO credentials (hash, session_key, "use") VALUES ($hash, (SELECT row_key FROM sessions WHERE id = $id), 'cookie')`,
   );
   return {
     /** A new person; returns the id. */

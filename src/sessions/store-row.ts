@@ -35,7 +35,7 @@ export function toSession(row: typeof sessions.$inferSelect): Session {
   };
 }
 
-export function fromSession(session: Session): typeof sessions.$inferInsert {
+export function fromSession(session: Session): Omit<typeof sessions.$inferInsert, 'userKey'> {
   return {
     id: session.id,
     kind: session.kind,
@@ -59,10 +59,10 @@ export function fromSession(session: Session): typeof sessions.$inferInsert {
   };
 }
 
-export function toCredential(row: typeof credentials.$inferSelect): Credential {
+export function toCredential(row: typeof credentials.$inferSelect, sessionId: string): Credential {
   return {
     hash: row.hash as TokenHash,
-    sessionId: row.sessionId as SessionId,
+    sessionId: sessionId as SessionId,
     use: row.use,
     expiresAt: row.expiresAtMs ?? undefined,
     supersededAt: row.supersededAtMs ?? undefined,

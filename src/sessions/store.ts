@@ -36,8 +36,8 @@ export function sessionStore(db: Db) {
   const byHash = db.reader
     .select({ credential: credentials, session: sessions, user: users })
     .from(credentials)
-    .innerJoin(sessions, eq(sessions.id, credentials.sessionId))
-    .innerJoin(users, eq(users.id, sessions.userId))
+    .innerJoin(sessions, eq(sessions.rowKey, credentials.sessionKey))
+    .innerJoin(users, eq(users.rowKey, sessions.userKey))
     .where(eq(credentials.hash, sql.placeholder('hash')))
     .prepare();
   const byId = db.reader
@@ -51,7 +51,7 @@ export function sessionStore(db: Db) {
       const row = readOrOutage(() => byHash.get({ hash }));
       if (row === undefined) return undefined;
       return {
-        credential: toCredential(row.credential),
+        credential: toCredential(row.credential, row.session.id),
         session: toSession(row.session),
         user: toUser(row.user),
       };
@@ -124,11 +124,16 @@ export function sessionStore(db: Db) {
     },
 
     insert(tx: Tx, session: Session, credential: Credential): void {
-      tx.insert(sessions).values(fromSession(session)).run();
+      const userKey = sql`(SELECT ${users.rowKey} FROM ${users} WHERE ${users.id} = ${session.userId})`;
+      const { sessionKey } = tx
+        .insert(sessions)
+        .values({ ...fromSession(session), userKey })
+        .returning({ sessionKey: sessions.rowKey })
+        .get();
       tx.insert(credentials)
         .values({
           hash: credential.hash,
-          sessionId: credential.sessionId,
+          sessionKey,
           use: credential.use,
           expiresAtMs: credential.expiresAt ?? null,
           supersededAtMs: credential.supersededAt ?? null,

@@ -71,7 +71,10 @@ function decodeBody(text: string): Uint8Array | undefined {
   try {
     // Strict: unused bits of the last character would make two spellings of one token. Native, because every look-up
     // outside the cache comes through here.
-    const body = Uint8Array.fromBase64(`${text}${PADDING}`, { alphabet: 'base64url', lastChunkHandling: 'strict' });
+    const body = Uint8Array.fromBase64(`${text}${PADDING}`, {
+      alphabet: 'base64url',
+      lastChunkHandling: 'strict',
+    });
     return body.length === BODY_BYTES ? body : undefined;
   } catch {
     return undefined;

@@ -1,7 +1,8 @@
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 export const users = sqliteTable('users', {
-  id: text('id').primaryKey(),
+  rowKey: integer('row_key').primaryKey(),
+  id: text('id').notNull().unique(),
   username: text('username').notNull(),
   /** The username folded for comparison (`users/name.ts`). */
   usernameKey: text('username_key').notNull().unique(),

@@ -1,10 +1,10 @@
 import { Database } from 'bun:sqlite';
 import { expect, test } from 'bun:test';
 import { configSchema } from '../../../src/config/schema.ts';
-import { reapExpired, type ReapTask } from '../../../src/sessions/reaper.ts';
 import { databasePath } from '../../../src/db/files.ts';
-import { originAudience } from '../../../src/sessions/audience.ts';
 import { openServices } from '../../../src/services.ts';
+import { originAudience } from '../../../src/sessions/audience.ts';
+import { type ReapTask, reapExpired } from '../../../src/sessions/reaper.ts';
 import { temporaryDirectory } from '../../support/database.ts';
 import { TEST_ORIGIN, type TemporaryLedger, temporaryLedger } from '../../support/ledger.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
@@ -44,12 +44,14 @@ function fill(
     .query(`
       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
       INSERT INTO sessions (id, kind, user_id, parent_id, audience, status, created_at_ms, last_seen_at_ms,
-                            expires_at_ms, reap_at_ms)
-      SELECT 'ses_' || coalesce(?4, '') || i, 'user', ?2, ?4, '[]', 'active', 0, 0, ?3, ?3 FROM n`)
+                            expires_at_ms, reap_at_ms, user_key)
+      SELECT 'ses_' || coalesce(?4, '') || i, 'user', ?2, ?4, '[]', 'active', 0, 0, ?3, ?3, u.row_key
+      FROM n JOIN users u ON u.id = ?2`)
     .run(rows, userId, endsAt, parentId ?? null);
   client.run(`
-    INSERT INTO credentials (hash, session_id, use)
-    SELECT 'hash ' || id, id, 'cookie' FROM sessions WHERE id NOT IN (SELECT session_id FROM credentials)`);
+    INSERT INTO credentials (hash, session_key, use)
+    SELECT 'hash ' || id, row_key, 'cookie' FROM sessions
+    WHERE row_key NOT IN (SELECT session_key FROM credentials)`);
 }
 
 test(`${ROWS} expired sessions go in batches that leave room for others`, async () => {
