@@ -1,0 +1,33 @@
+import { sql } from 'drizzle-orm';
+import { sessionStore } from '../../src/sessions/store.ts';
+import { temporaryLedger } from '../support/ledger.ts';
+import { describeSessionStore } from './session-store.ts';
+
+const LIMIT = 1_000;
+
+describeSessionStore('SQLite', async () => {
+  const t = temporaryLedger();
+  const store = sessionStore(t.db);
+  return {
+    credentials: store,
+    addUser: () => t.addUser(),
+    insert: (session, credential) => t.db.write((tx) => store.insert(tx, session, credential)),
+    find: async (id) => store.find(id),
+    listActive: async (userId) => store.listActive(userId),
+    findByProviderSid: async (provider, sid) => store.findByProviderSid(provider, sid),
+    activeTree: async (id) => store.activeTree(t.db.reader, id),
+    revoke: (ids, revocation) => t.db.write((tx) => store.revoke(tx, ids, revocation)),
+    touch: (lastSeen) => t.db.write((tx) => store.touch(tx, lastSeen)),
+    reap: (now) =>
+      t.db.write((tx) => {
+        store.postponeKept(tx, now, LIMIT);
+        return store.deleteExpired(tx, now, LIMIT);
+      }),
+    async breakDown() {
+      // Whoever reads a page of it from now on finds that it is none.
+      await Bun.write(t.database.path, 'not a database '.repeat(10_000));
+      t.db.reader.run(sql`PRAGMA shrink_memory`);
+    },
+    [Symbol.asyncDispose]: () => t[Symbol.asyncDispose](),
+  };
+});
