@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Browser } from '../support/browser.ts';
 import { type LoopbackSite, loopbackSite } from '../support/loopback-site.ts';
-import { type RawEventStream, openRawEventStream } from '../support/raw-event-stream.ts';
+import { openRawEventStream, type RawEventStream } from '../support/raw-event-stream.ts';
 import { until } from '../support/until.ts';
 
 setDefaultTimeout(60_000);

@@ -1,6 +1,6 @@
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { chmodSync, chownSync, copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, setDefaultTimeout, test } from 'bun:test';
 import { binary } from '../support/appliance.ts';
 import { temporaryDirectory } from '../support/database.ts';
 import { loopbackSite } from '../support/loopback-site.ts';

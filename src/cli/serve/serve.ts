@@ -13,8 +13,8 @@ import { patiently } from '../patience.ts';
 import { serverAnswers } from '../status.ts';
 import { greet } from './greeting.ts';
 import { logParts } from './part-lines.ts';
-import { type EndingSignals, endingSignals } from './signals.ts';
 import { keepSetupFileWhileOpen } from './setup-file.ts';
+import { type EndingSignals, endingSignals } from './signals.ts';
 import { logStrays } from './strays.ts';
 
 const clock = systemClock;
