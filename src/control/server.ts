@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { type Server, type Socket, createServer } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { CommandError } from '../lib/command-error.ts';
@@ -7,9 +7,9 @@ import type { Logger } from '../lib/log.ts';
 import {
   type ControlAnswer,
   type ControlRequest,
-  MAX_REQUEST_BYTES,
   controlRequestSchema,
   encodeLine,
+  MAX_REQUEST_BYTES,
 } from './protocol.ts';
 
 /** Time a client has to send its request. */

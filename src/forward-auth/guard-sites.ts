@@ -1,5 +1,5 @@
 import { cookieName } from '../http/cookies.ts';
-import { type PublicOrigin, hostOrigin } from '../http/origin.ts';
+import { hostOrigin, type PublicOrigin } from '../http/origin.ts';
 import { AppError } from '../lib/app-error.ts';
 import { hostAudience } from '../sessions/audience.ts';
 import type { Audience } from '../sessions/model.ts';

@@ -1,5 +1,5 @@
-import type { UserId } from '../users/model.ts';
 import type { SessionId, TokenHash } from '../sessions/model.ts';
+import type { UserId } from '../users/model.ts';
 
 /** Carries a sign-in from the appliance's origin to one protected host, in one browser, once. */
 export interface HostTicket {

@@ -2,12 +2,12 @@ import { clearCookie, setCookie } from '../http/cookies.ts';
 import { singleParam } from '../http/form.ts';
 import { requestContext } from '../http/request-context.ts';
 import type { Clock } from '../lib/clock.ts';
-import { type HeldFlow, countRound, heldFlows } from './guard-cookies.ts';
+import type { Issued, Ledger } from '../sessions/ledger.ts';
+import { countRound, type HeldFlow, heldFlows } from './guard-cookies.ts';
 import type { RefusalNotes } from './guard-refusals.ts';
 import { type Site, type Sites, siteOfRequest } from './guard-sites.ts';
 import { uselessTicketPage } from './pages.ts';
 import { redirectTo, sessionOf } from './routes-common.ts';
-import type { Issued, Ledger } from '../sessions/ledger.ts';
 import type { HostTickets, Redemption } from './tickets.ts';
 
 export interface FinishDeps {

@@ -5,7 +5,7 @@ import type { Caller, SessionGuard } from '../sessions/guard.ts';
 import type { TokenHash } from '../sessions/model.ts';
 import { canonicalPath } from './canonical-path.ts';
 import { FINISH_PATH } from './constants.ts';
-import type { FlowTarget, Flows } from './flows.ts';
+import type { Flows, FlowTarget } from './flows.ts';
 import { pathOf } from './forwarded.ts';
 import type { RefusalNotes } from './guard-refusals.ts';
 import type { Site, Sites } from './guard-sites.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { ApiRefusal, ApiRoute } from './api-route.ts';
 import { impliedRefusals } from './api-refusals.ts';
+import type { ApiRefusal, ApiRoute } from './api-route.ts';
 import { statusOf } from './problem.ts';
 
 type Json = Record<string, unknown>;

@@ -1,4 +1,4 @@
-import { existsSync, openSync, closeSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeBackup } from '../db/backup.ts';
 import { databasePath } from '../db/files.ts';

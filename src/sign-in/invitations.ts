@@ -6,16 +6,16 @@ import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId, newSecret } from '../lib/random.ts';
 import type { Ledger } from '../sessions/ledger.ts';
-import { type RevokeReason, type SessionId, isLive } from '../sessions/model.ts';
+import { isLive, type RevokeReason, type SessionId } from '../sessions/model.ts';
 import type { Actor, UserId, UserRole } from '../users/model.ts';
 import { requireOwner } from '../users/people.ts';
+import type { UserStore } from '../users/store.ts';
 import type {
   Invitation,
   InvitationId,
   InvitationPurpose,
   InvitationStore,
 } from '../users/store-invitations.ts';
-import type { UserStore } from '../users/store.ts';
 import type { CreateAccount, TypedAccount } from './local-accounts.ts';
 import type { LocalSignIn, Visitor } from './local-session.ts';
 import { linkNotGood } from './setup.ts';

@@ -5,8 +5,8 @@ import type { User, UserRole } from '../users/model.ts';
 import type { PasswordHasher } from '../users/password-hash.ts';
 import { requireGoodPassword } from '../users/password-rules.ts';
 import type { People } from '../users/people.ts';
-import type { PasswordStore } from '../users/store-passwords.ts';
 import type { UserStore } from '../users/store.ts';
+import type { PasswordStore } from '../users/store-passwords.ts';
 import { requireFreeUsername } from '../users/usernames.ts';
 import type { LocalSignIn, OpenLocalSession, Visitor } from './local-session.ts';
 

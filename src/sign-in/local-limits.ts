@@ -1,4 +1,4 @@
-import { type UserId, foldName } from '../users/model.ts';
+import { foldName, type UserId } from '../users/model.ts';
 import type { KnownBrowser } from './known-browsers.ts';
 
 /** The part of `RateLimiter` that counting failures takes. */

@@ -7,13 +7,13 @@ import type { Session, SessionId } from '../sessions/model.ts';
 import type { User } from '../users/model.ts';
 import type { PasswordHasher } from '../users/password-hash.ts';
 import { requireGoodPassword } from '../users/password-rules.ts';
+import type { UserStore } from '../users/store.ts';
 import type { InvitationStore } from '../users/store-invitations.ts';
 import type { PasswordStore } from '../users/store-passwords.ts';
-import type { UserStore } from '../users/store.ts';
 import type { Invitations } from './invitations.ts';
+import { tooManyAttempts } from './local.ts';
 import type { FailureLimiter } from './local-limits.ts';
 import type { LocalSignIn, OpenLocalSession, Visitor } from './local-session.ts';
-import { tooManyAttempts } from './local.ts';
 import { linkNotGood } from './setup.ts';
 
 export interface LocalPasswordDeps {

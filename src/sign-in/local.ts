@@ -6,8 +6,8 @@ import type { Clock } from '../lib/clock.ts';
 import type { User } from '../users/model.ts';
 import { USERNAME_MAX_LENGTH } from '../users/name.ts';
 import type { PasswordHasher } from '../users/password-hash.ts';
-import type { PasswordStore } from '../users/store-passwords.ts';
 import type { UserStore } from '../users/store.ts';
+import type { PasswordStore } from '../users/store-passwords.ts';
 import type { AttemptAllowance, LocalLimits } from './local-limits.ts';
 import type { LocalSignIn, OpenLocalSession, Visitor } from './local-session.ts';
 

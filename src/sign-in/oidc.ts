@@ -1,5 +1,5 @@
-import { SignInRefused, type ProviderAnswer } from './model.ts';
 import { verifyLogoutToken } from './logout-token.ts';
+import { type ProviderAnswer, SignInRefused } from './model.ts';
 import { lacksClaims, toIdentityClaims } from './oidc-claims.ts';
 import { type OidcConnection, oidcConnector } from './oidc-connection.ts';
 import type { AuthorizationChecks, EndSessionRequest, Provider } from './provider.ts';

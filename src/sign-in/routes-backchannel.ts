@@ -1,5 +1,5 @@
 import { readForm } from '../http/form.ts';
-import { type RateLimiter, addressKey } from '../http/rate-limit.ts';
+import { addressKey, type RateLimiter } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';

@@ -1,9 +1,9 @@
-import { singleParam } from '../http/form.ts';
 import { cookieName, setCookie } from '../http/cookies.ts';
-import type { PublicOrigin } from '../http/origin.ts';
-import { type RateLimiter, addressKey } from '../http/rate-limit.ts';
-import { requestContext } from '../http/request-context.ts';
+import { singleParam } from '../http/form.ts';
 import { requireNavigation } from '../http/navigation.ts';
+import type { PublicOrigin } from '../http/origin.ts';
+import { addressKey, type RateLimiter } from '../http/rate-limit.ts';
+import { requestContext } from '../http/request-context.ts';
 import { safeReturnTo } from '../http/return-to.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';

@@ -1,5 +1,5 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
-import { type Tx, afterCommit } from '../db/write.ts';
+import { afterCommit, type Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import { newId } from '../lib/random.ts';
 import type { Actor, IdentityClaims, User, UserId, UserRole } from './model.ts';

@@ -1,10 +1,10 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
 import type { Clock } from '../lib/clock.ts';
-import { type SessionEnding, people } from './people.ts';
+import { people, type SessionEnding } from './people.ts';
+import { userStore } from './store.ts';
 import { invitationStore } from './store-invitations.ts';
 import { passwordStore } from './store-passwords.ts';
-import { userStore } from './store.ts';
 
 export interface OpenPeopleDeps {
   db: Db;

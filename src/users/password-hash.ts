@@ -1,5 +1,5 @@
 import { AppError } from '../lib/app-error.ts';
-import { PASSWORD_MAX_LENGTH, normalizePassword } from './password-rules.ts';
+import { normalizePassword, PASSWORD_MAX_LENGTH } from './password-rules.ts';
 
 /** Argon2id as OWASP's password storage cheat sheet asks at least: 19 MiB, two passes, one lane. */
 export const ARGON2ID = { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 } as const;

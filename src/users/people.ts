@@ -1,15 +1,15 @@
 import type { AuditAction, AuditDetail } from '../audit/model.ts';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
-import { type Tx, afterCommit } from '../db/write.ts';
+import { afterCommit, type Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/random.ts';
 import { identitySignIn } from './identity-sign-in.ts';
 import type { Actor, User, UserId, UserRole } from './model.ts';
 import { cleanDisplayName } from './name.ts';
-import type { InvitationStore } from './store-invitations.ts';
 import type { UserPatch, UserStore } from './store.ts';
+import type { InvitationStore } from './store-invitations.ts';
 import { requireFreeUsername } from './usernames.ts';
 
 interface EndingReason {

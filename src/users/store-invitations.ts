@@ -1,8 +1,8 @@
 import { and, eq, gt, inArray, isNull, lte, sql } from 'drizzle-orm';
-import type { Branded } from '../lib/brand.ts';
 import type { Db } from '../db/open.ts';
 import { invitations } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
+import type { Branded } from '../lib/brand.ts';
 import { once } from '../lib/once.ts';
 import type { UserId, UserRole } from './model.ts';
 

@@ -3,7 +3,7 @@ import type { Db } from '../db/open.ts';
 import { applianceState, identities, retiredUsernames, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 import { once } from '../lib/once.ts';
-import { type Identity, type User, type UserId, foldName } from './model.ts';
+import { foldName, type Identity, type User, type UserId } from './model.ts';
 import { toUser } from './store-row.ts';
 
 /** What may change of a person; the username never does. */

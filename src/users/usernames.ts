@@ -2,7 +2,7 @@ import { encodeBase32LowerCaseNoPadding } from '@oslojs/encoding';
 import { AppError } from '../lib/app-error.ts';
 import { randomBytes } from '../lib/random.ts';
 import type { IdentityClaims, UserRole } from './model.ts';
-import { USERNAME_MAX_LENGTH, isPrivilegedName, isUsername, usernameFrom } from './name.ts';
+import { isPrivilegedName, isUsername, USERNAME_MAX_LENGTH, usernameFrom } from './name.ts';
 import type { UserStore } from './store.ts';
 
 /** Numbers tried behind a name before random letters are. */

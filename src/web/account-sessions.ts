@@ -1,6 +1,7 @@
 import { clearCookie, cookieName } from '../http/cookies.ts';
 import { singleParam } from '../http/form.ts';
 import { html } from '../http/html.ts';
+import { requestContext } from '../http/request-context.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Caller } from '../sessions/guard.ts';
@@ -10,7 +11,6 @@ import { noticeOf, withNotice } from './notices.ts';
 import { sessionList } from './session-list.ts';
 import { personPage } from './shell.ts';
 import { orSignIn, readOwnForm, seeOther } from './visits.ts';
-import { requestContext } from '../http/request-context.ts';
 
 const PATH = '/account/sessions';
 

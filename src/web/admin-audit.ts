@@ -1,5 +1,5 @@
-import type { AuditRow } from '../audit/model.ts';
 import { auditQuery } from '../audit/dto.ts';
+import type { AuditRow } from '../audit/model.ts';
 import { type Html, html } from '../http/html.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';

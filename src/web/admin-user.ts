@@ -5,7 +5,7 @@ import { AppError } from '../lib/app-error.ts';
 import type { Caller } from '../sessions/guard.ts';
 import type { User, UserId } from '../users/model.ts';
 import { addressOf, providerLabels, sessionIdOf, unknownSession } from './account-sessions.ts';
-import { USERS_PATH, linkPage, roleOf } from './admin-users.ts';
+import { linkPage, roleOf, USERS_PATH } from './admin-users.ts';
 import type { WebDeps } from './deps.ts';
 import { noticeOf, withNotice } from './notices.ts';
 import { sessionList } from './session-list.ts';

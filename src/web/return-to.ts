@@ -1,6 +1,6 @@
+import { TICKET_PATH } from '../forward-auth/constants.ts';
 import { continueResponse } from '../http/page.ts';
 import { safeReturnTo } from '../http/return-to.ts';
-import { TICKET_PATH } from '../forward-auth/constants.ts';
 import type { WebDeps } from './deps.ts';
 import { seeOther } from './visits.ts';
 

@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { readSecret } from '../../src/sign-in/single-use-secret.ts';
 import { foldName } from '../../src/users/model.ts';
 import { cleanDisplayName, cleanGroups, isUsername, parseEmail, usernameFrom } from '../../src/users/name.ts';
 import { normalizePassword, requireGoodPassword } from '../../src/users/password-rules.ts';
 import { matchesPeople } from '../../src/users/rules.ts';
-import { readSecret } from '../../src/sign-in/single-use-secret.ts';
 import { deviceName } from '../../src/web/user-agent.ts';
 
 const anything = fc.string({ unit: 'binary', maxLength: 400 });

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { guideFile, replaceAll } from './guide.ts';
-import { type ProxySetup, type TestProxy, startProxy } from './proxy.ts';
+import { type ProxySetup, startProxy, type TestProxy } from './proxy.ts';
 
 /** Caddy with the file of its guide: only ports and certificates are the test's own. */
 export function startCaddy(setup: ProxySetup): Promise<TestProxy> {

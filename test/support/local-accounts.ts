@@ -1,8 +1,8 @@
-import { addressKey, rateLimiter } from '../../src/http/rate-limit.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
+import { addressKey, rateLimiter } from '../../src/http/rate-limit.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
-import { type LocalSignInFeature, openLocal } from '../../src/sign-in/open-local.ts';
 import type { Visitor } from '../../src/sign-in/local-session.ts';
+import { type LocalSignInFeature, openLocal } from '../../src/sign-in/open-local.ts';
 import type { User, UserRole } from '../../src/users/model.ts';
 import { type OpenPeople, openPeople } from '../../src/users/open-people.ts';
 import {

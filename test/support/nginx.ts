@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { guideFiles, replaceAll } from './guide.ts';
-import { type ProxySetup, type TestProxy, startProxy } from './proxy.ts';
+import { type ProxySetup, startProxy, type TestProxy } from './proxy.ts';
 
 /** nginx with the files of its guide: only ports and certificates are the test's own. */
 export function startNginx(setup: ProxySetup): Promise<TestProxy> {

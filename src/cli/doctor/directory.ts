@@ -1,4 +1,4 @@
-import { type Stats, statSync, statfsSync } from 'node:fs';
+import { type Stats, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SECRET_FILE } from '../../config/secrets.ts';
 import { type Check, findingsAbout } from './finding.ts';

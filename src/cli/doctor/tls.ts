@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Config } from '../../config/schema.ts';
-import { systemClock } from '../../lib/clock.ts';
 import { checkMaterial } from '../../http/tls-source.ts';
+import { systemClock } from '../../lib/clock.ts';
 import { type Check, type Finding, findingsAbout } from './finding.ts';
 
 const SOON_MS = 14 * 24 * 60 * 60_000;

@@ -1,7 +1,7 @@
 import { expect, spyOn, test } from 'bun:test';
-import { type Socket, connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { AppError } from '../../../src/lib/app-error.ts';
-import { type SignedIn, type TemporaryApi, temporaryApi, TEST_COOKIE } from '../../support/api.ts';
+import { type SignedIn, TEST_COOKIE, type TemporaryApi, temporaryApi } from '../../support/api.ts';
 import { eventStreamReader } from '../../support/event-stream-reader.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { lazyOpenApi } from '../../../src/http/openapi.ts';
-import { temporaryApi, TEST_COOKIE } from '../../support/api.ts';
+import { TEST_COOKIE, temporaryApi } from '../../support/api.ts';
 import { apiContract, type OpenApiDocument } from '../../support/api-contract.ts';
 import { TEST_ORIGIN } from '../../support/ledger.ts';
 

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { MappedBrowser, fetchMapped } from '../../support/mapped-browser.ts';
+import { GOOD_PASSWORD } from '../../support/local-accounts.ts';
+import { fetchMapped, MappedBrowser } from '../../support/mapped-browser.ts';
 import {
   APP_URL,
   AUTH_URL,
   NOTES_URL,
   type ProtectedSite,
   type ProxyName,
-  SIBLING_URL,
   protectedSite,
+  SIBLING_URL,
 } from '../../support/protected-site.ts';
 import { rawHttps } from '../../support/raw-https.ts';
-import { GOOD_PASSWORD } from '../../support/local-accounts.ts';
-import { type SocketOutcome, openSocket } from '../../support/web-socket.ts';
+import { openSocket, type SocketOutcome } from '../../support/web-socket.ts';
 
 setDefaultTimeout(30_000);
 

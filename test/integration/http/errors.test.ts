@@ -1,7 +1,7 @@
 import { Database } from 'bun:sqlite';
 import { afterAll, describe, expect, test } from 'bun:test';
-import { z } from 'zod';
 import * as fc from 'fast-check';
+import { z } from 'zod';
 import { readForm } from '../../../src/http/form.ts';
 import { AppError } from '../../../src/lib/app-error.ts';
 import { newRoutes, SERVED_HOST, temporaryServer } from '../../support/http-server.ts';

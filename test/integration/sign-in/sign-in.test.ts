@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { Browser } from '../../support/browser.ts';
 import { freePort } from '../../support/free-port.ts';
 import { type OidcTestProvider, startOidcProvider } from '../../support/oidc-provider.ts';
-import { turnstile } from '../../support/turnstile.ts';
 import { type SignInSite, signInSite, siteRegistration } from '../../support/sign-in.ts';
+import { turnstile } from '../../support/turnstile.ts';
 
 let home: OidcTestProvider;
 let work: OidcTestProvider;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { greet, greetingLines, thisMachine } from '../../../src/cli/serve/greeting.ts';
 import { partLines } from '../../../src/cli/serve/part-lines.ts';

@@ -3,7 +3,7 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { askServer } from '../../../src/control/client.ts';
-import { MAX_REQUEST_BYTES, controlAddress } from '../../../src/control/protocol.ts';
+import { controlAddress, MAX_REQUEST_BYTES } from '../../../src/control/protocol.ts';
 import { listenControl } from '../../../src/control/server.ts';
 import { AppError } from '../../../src/lib/app-error.ts';
 import { CommandError } from '../../../src/lib/command-error.ts';

@@ -3,9 +3,9 @@ import { hostTickets as ticketTable } from '../../../src/db/schema/index.ts';
 import { MAX_FLOWS, MAX_RETURN_LENGTH, MAX_ROUNDS } from '../../../src/forward-auth/constants.ts';
 import { safeReturnTo } from '../../../src/http/return-to.ts';
 import type { UserId } from '../../../src/users/model.ts';
+import { APP, aRule, NOTES, type TestForwardAuth, temporaryForwardAuth } from '../../support/forward-auth.ts';
 import { TEST_ORIGIN } from '../../support/ledger.ts';
 import { MappedBrowser } from '../../support/mapped-browser.ts';
-import { APP, NOTES, type TestForwardAuth, aRule, temporaryForwardAuth } from '../../support/forward-auth.ts';
 
 const APP_URL = `https://${APP}`;
 const PAGE = '/page?a=1&b=/x?y';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { createMetrics } from '../../../src/lib/metrics.ts';
 import { startLoop } from '../../../src/lib/loop.ts';
+import { createMetrics } from '../../../src/lib/metrics.ts';
 import { loopMetrics } from '../../../src/ops/loop-metrics.ts';
 import { observeProcess } from '../../../src/ops/process-metrics.ts';
 import { ManualClock } from '../../support/manual-clock.ts';

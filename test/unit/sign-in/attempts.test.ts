@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { AppError } from '../../../src/lib/app-error.ts';
 import { keyRing } from '../../../src/lib/key-ring.ts';
-import { type ReapTask, reapExpired } from '../../../src/sessions/reaper.ts';
 import type { SessionId } from '../../../src/sessions/model.ts';
+import { type ReapTask, reapExpired } from '../../../src/sessions/reaper.ts';
 import { idTokens } from '../../../src/sign-in/id-tokens.ts';
 import { signInCounts } from '../../../src/sign-in/metrics.ts';
 import type { SignInOutcome } from '../../../src/sign-in/model.ts';
@@ -16,13 +16,13 @@ import { attemptStore } from '../../../src/sign-in/store-attempts.ts';
 import { idTokenStore } from '../../../src/sign-in/store-id-tokens.ts';
 import { logoutStore } from '../../../src/sign-in/store-logouts.ts';
 import type { UserId } from '../../../src/users/model.ts';
+import { TEST_SECRET } from '../../support/ledger.ts';
 import {
   GOOD_PASSWORD,
   STRANGER,
   type TemporaryAccounts,
   temporaryAccounts,
 } from '../../support/local-accounts.ts';
-import { TEST_SECRET } from '../../support/ledger.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { refusalOf } from '../../support/refusal.ts';
 

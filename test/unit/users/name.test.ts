@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { foldName } from '../../../src/users/model.ts';
 import {
   cleanDisplayName,
   cleanGroups,
@@ -7,7 +8,6 @@ import {
   parseEmail,
   usernameFrom,
 } from '../../../src/users/name.ts';
-import { foldName } from '../../../src/users/model.ts';
 
 test.each([
   ['Alice', 'alice'],

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { refusalOf } from '../../support/refusal.ts';
 import { ARGON2ID, NOBODYS_HASH, passwordHasher } from '../../../src/users/password-hash.ts';
+import { refusalOf } from '../../support/refusal.ts';
 
 test('a hash fits its password in every composition, and no other', async () => {
   const hasher = passwordHasher();

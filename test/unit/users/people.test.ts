@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import type { IdentityClaims, User } from '../../../src/users/model.ts';
 import type { IdentitySignInOptions } from '../../../src/users/identity-sign-in.ts';
-import { refusalOf } from '../../support/refusal.ts';
+import type { IdentityClaims, User } from '../../../src/users/model.ts';
 import { type TemporaryAccounts, temporaryAccounts } from '../../support/local-accounts.ts';
+import { refusalOf } from '../../support/refusal.ts';
 
 const NOW = Date.UTC(2030, 0, 1);
 
