@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 
 /** Features in their order: each imports only those before it. */
-export const FEATURES = [
+const FEATURES = [
   'audit',
   'users',
   'sessions',

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { DataDirectoryInUse, lockDataDirectory } from '../../../src/db/lock.ts';
 import { temporaryDirectory } from '../../support/database.ts';
 
-const HOLDER = join(import.meta.dir, '..', '..', 'support', 'lock-holder.ts');
+const HOLDER = fileURLToPath(import.meta.resolve('../../support/lock-holder.ts'));
 
 /** Another process that takes the directory; resolves with what it said first. */
 async function holder(dataDir: string, mode: 'exclusive' | 'shared') {
