@@ -145,8 +145,11 @@ async function unfinishedRequest(port: number): Promise<AsyncDisposable> {
   const socket = connect(port, '127.0.0.1');
   const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   socket.on('error', () => undefined);
-  const head = `POST /sign-in HTTP/1.1\r\nHost: localhost:${port}\r\nOrigin: http://localhost:${port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n`;
-  await new Promise<void>((resolve) => socket.write(head, () => resolve()));
+  const head = `POST /sign-in HTTP/1.1\r\nHost: localhost:${port}\r\nOrigin: http://localhost:${port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`;
+  // The server has read the head once it asks for the rest (RFC 9110 section 10.1.1); sent is not yet read.
+  const asked = new Promise<void>((resolve) => socket.once('data', () => resolve()));
+  socket.write(head);
+  await Promise.race([asked, ended]);
   return {
     async [Symbol.asyncDispose]() {
       socket.destroy();
