@@ -2,7 +2,6 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
-  fsyncSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { auditStore } from '../audit/store.ts';
+import { syncDirectory } from '../config/data-directory.ts';
 import { copyDatabase, mergeLog, syncFile, takeFilesOut } from '../db/backup.ts';
 import { databasePath } from '../db/files.ts';
 import { migrateDatabase } from '../db/migrate.ts';
@@ -129,13 +129,4 @@ function removeDatabase(...paths: readonly string[]): void {
   const suffixes = ['', '-wal', '-shm', '-journal'];
   for (const path of paths.flatMap((each) => suffixes.map((suffix) => each + suffix)))
     rmSync(path, { force: true });
-}
-
-function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
 }
