@@ -27,7 +27,7 @@ test('docs/operations.md has every metric of the running program, and no other',
   const metrics = await fetch(`http://${place.env['POSTERN_METRICS_LISTEN']}/metrics`);
   const text = await metrics.text();
   const running = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => `${name} ${kind}`);
-  const rows = section(OPERATIONS, 'Metrics').matchAll(/^\| `(\w+)` \| (\w+) \|/gm);
+  const rows = section(OPERATIONS, 'Metrics').matchAll(/^\| `(\w+)` +\| (\w+) +\|/gm);
   const described = [...rows].map(([, name, kind]) => `${name} ${kind}`);
   expect(described.toSorted()).toEqual(running.toSorted());
   server.signal('SIGTERM');
