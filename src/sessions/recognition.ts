@@ -125,7 +125,7 @@ export function isLiveNow(
   return isLive({ ...session, lastSeenAt: Math.max(session.lastSeenAt, touches.get(session.id) ?? 0) }, now);
 }
 
-export function clockBehind(): AppError {
+function clockBehind(): AppError {
   return new AppError(
     'unavailable',
     'clock_behind',
