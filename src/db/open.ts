@@ -50,7 +50,7 @@ export function openDatabase({
 }: OpenDatabaseOptions): Db {
   const client = connect(path);
   const statements = trackStatements(client);
-  const reader = drizzle({ client, schema }) as DrizzleDatabase;
+  const reader: DrizzleDatabase = drizzle({ client, schema });
   const timeMark = openTimeMark(reader, clock);
   const writer = groupCommit({
     database: reader,

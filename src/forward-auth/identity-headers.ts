@@ -50,8 +50,12 @@ function groupText(group: string): string {
   return headerText(group.replaceAll(/[%,]|^\s+|\s+$/g, encodeURIComponent));
 }
 
+/** Printable ASCII without spaces at the ends, as most names are, goes as it is. */
+const PLAIN = /^(?:[!-~](?:[ -~]*[!-~])?)?$/;
+
 /** UTF-8 as the wire carries it, one character per byte; control characters become spaces. */
 function headerText(text: string): string {
+  if (PLAIN.test(text)) return text;
   const oneLine = text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim();
   return Buffer.from(oneLine, 'utf8').toString('latin1');
 }

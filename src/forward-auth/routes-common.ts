@@ -1,6 +1,6 @@
 import { readCookie } from '../http/cookies.ts';
 import type { Ledger } from '../sessions/ledger.ts';
-import type { Session } from '../sessions/model.ts';
+import type { RecognisedSession } from '../sessions/model.ts';
 import type { Site } from './guard-sites.ts';
 
 /** A step of the sign-in to a protected host; what its URL holds goes to nobody else. */
@@ -24,7 +24,7 @@ export async function sessionOf(
   ledger: Pick<Ledger, 'authenticate'>,
   request: Request,
   { cookie, audience }: Site,
-): Promise<Session | undefined> {
+): Promise<RecognisedSession | undefined> {
   const token = readCookie(request, cookie);
   const found = token === undefined ? undefined : await ledger.authenticate(token, 'cookie', audience);
   return found?.ok === true ? found.session : undefined;

@@ -5,7 +5,7 @@ import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newSecret } from '../lib/random.ts';
 import type { Issued, Ledger } from '../sessions/ledger.ts';
-import type { Session, SessionId, TokenHash } from '../sessions/model.ts';
+import type { RecognisedSession, SessionId, TokenHash } from '../sessions/model.ts';
 import { hashToken } from '../sessions/token.ts';
 import type { FlowTarget } from './flows.ts';
 import type { HostTicket } from './model.ts';
@@ -22,7 +22,7 @@ export interface HostTicketsDeps {
 
 export interface TicketRequest {
   /** The browser session on the appliance's own origin. */
-  session: Session;
+  session: RecognisedSession;
   flowHash: TokenHash;
   target: FlowTarget;
 }
@@ -34,7 +34,7 @@ export interface TicketPresentation {
   /** Hashes of every flow cookie the browser holds there. */
   flowHashes: readonly TokenHash[];
   /** The session of that host which the browser has already, from another tab: it is kept. */
-  existing: Session | undefined;
+  existing: RecognisedSession | undefined;
   address: string;
   userAgent: string | undefined;
 }

@@ -13,9 +13,6 @@ export const hostAudience = (host: string): Audience => `host:${host}` as Audien
 /** One scope of `/api/v1`, for a personal token. */
 export const scopeAudience = (scope: ApiScope): Audience => `scope:${scope}` as Audience;
 
-/** One path under `/d/`, for a personal token. */
-export const pathAudience = (path: `/d/${string}`): Audience => `path:${path}` as Audience;
-
 /** The hosts among audiences. */
 export const hostsOf = (audience: readonly Audience[]): string[] => withoutPrefix(audience, 'host:');
 

@@ -4,7 +4,14 @@ import { once } from '../lib/once.ts';
 import { recency } from '../lib/recency.ts';
 import type { User, UserId } from '../users/model.ts';
 import { lookUps, type MaybePromise, type ReadCredential, type Reading } from './look-ups.ts';
-import type { Credential, FoundCredential, Session, SessionId, SessionWithUser, TokenHash } from './model.ts';
+import type {
+  Credential,
+  FoundCredential,
+  RecognisedSession,
+  SessionId,
+  SessionWithUser,
+  TokenHash,
+} from './model.ts';
 
 /** A session in memory. `session` is the store's snapshot; what moves since then stands beside it. */
 export interface CachedSession extends SessionWithUser {
@@ -39,7 +46,7 @@ export interface SessionCacheStats {
 }
 
 interface Entry extends CachedSession {
-  session: Session;
+  session: RecognisedSession;
   user: User;
   /** Where it stands in the order of use; `undefined` for an entry that is not kept. */
   place: number | undefined;

@@ -23,7 +23,7 @@ export interface SessionEventStreams extends Disposable {
    * @throws AppError `too_many_requests` (`too_many_streams`), `unauthorized` (`session_ended`), `unavailable`
    * (`shutting_down`).
    */
-  open(session: Session): EventStream;
+  open(session: Pick<Session, 'id' | 'userId'>): EventStream;
   /** A comment in each stream, so that what stands between leaves it open. */
   keepAlive(): void;
   /** Tells of sessions that ran out: nobody publishes that time has passed. */

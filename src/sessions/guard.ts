@@ -9,13 +9,14 @@ import { requestContext } from '../http/request-context.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { User } from '../users/model.ts';
+
 import { type ApiScope, originAudience, scopeAudience } from './audience.ts';
 import type { Ledger } from './ledger.ts';
-import type { Session } from './model.ts';
+import type { RecognisedSession } from './model.ts';
 
 /** Who asks, and through which session. */
 export interface Caller {
-  readonly session: Session;
+  readonly session: RecognisedSession;
   readonly user: User;
 }
 

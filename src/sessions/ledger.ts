@@ -3,6 +3,7 @@ import type { User, UserId } from '../users/model.ts';
 import type {
   Audience,
   CredentialUse,
+  RecognisedSession,
   RevokeReason,
   Session,
   SessionId,
@@ -12,7 +13,7 @@ import type {
 
 /** What a credential turned out to be. Refusals look alike outside; the reason is for audit and metrics. */
 export type Authentication =
-  | { readonly ok: true; readonly session: Session; readonly user: User }
+  | { readonly ok: true; readonly session: RecognisedSession; readonly user: User }
   | { readonly ok: false; readonly reason: RefusalReason };
 
 export type RefusalReason = 'malformed' | 'unknown' | 'other_audience' | 'revoked' | 'expired';

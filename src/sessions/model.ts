@@ -67,9 +67,12 @@ export interface Credential {
   readonly supersededAt: number | undefined;
 }
 
+/** What of a session decides a request. The rest is for people to look at: reading it would double the cost of a look-up. */
+export type RecognisedSession = Omit<Session, 'origin' | 'label' | 'revokedAt' | 'revokeReason'>;
+
 /** A session with the person it belongs to, as a store reads them in one go. */
 export interface SessionWithUser {
-  readonly session: Session;
+  readonly session: RecognisedSession;
   readonly user: User;
 }
 

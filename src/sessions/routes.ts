@@ -3,6 +3,7 @@ import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
 import { clearCookie, cookieName } from '../http/cookies.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import { requestContext } from '../http/request-context.ts';
+import { AppError } from '../lib/app-error.ts';
 import {
   devicesQuery,
   endedDto,
@@ -40,7 +41,10 @@ export function sessionRoutes({ ledger, access, origin }: SessionRoutesDeps): Ap
       answer: { status: 200, description: 'The person and the session that asks.', schema: whoAmIDto },
       handle({ caller: { user, session } }) {
         const withLastUse = ledger.list(user.id).find(({ id }) => id === session.id);
-        return toWhoAmI(user, withLastUse ?? session);
+        // It may have ended since it was recognised.
+        if (withLastUse === undefined)
+          throw new AppError('unauthorized', 'session_ended', 'The session that asks has ended.');
+        return toWhoAmI(user, withLastUse);
       },
     }),
 

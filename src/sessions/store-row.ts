@@ -3,6 +3,7 @@ import type { UserId } from '../users/model.ts';
 import {
   type Audience,
   type Credential,
+  type RecognisedSession,
   type RevokeReason,
   type Session,
   type SessionId,
@@ -10,20 +11,11 @@ import {
   type TokenHash,
 } from './model.ts';
 
-export function toSession(row: typeof sessions.$inferSelect): Session {
+export function toSession(row: SessionRow): Session {
   return {
-    id: row.id as SessionId,
-    kind: row.kind,
-    userId: row.userId as UserId,
-    parentId: (row.parentId ?? undefined) as SessionId | undefined,
-    audience: row.audience as Audience[],
-    status: row.status,
+    ...toRecognisedSession(row),
     revokedAt: row.revokedAtMs ?? undefined,
     revokeReason: (row.revokeReason ?? undefined) as RevokeReason | undefined,
-    createdAt: row.createdAtMs,
-    lastSeenAt: row.lastSeenAtMs,
-    idleTimeoutMs: row.idleTimeoutMs ?? undefined,
-    expiresAt: row.expiresAtMs ?? undefined,
     origin: {
       provider: row.provider ?? undefined,
       providerSid: row.providerSid ?? undefined,
@@ -31,6 +23,37 @@ export function toSession(row: typeof sessions.$inferSelect): Session {
       userAgent: row.userAgent ?? undefined,
     },
     label: row.label ?? undefined,
+  };
+}
+
+type SessionRow = typeof sessions.$inferSelect;
+type RecognisedRow = Pick<
+  SessionRow,
+  | 'id'
+  | 'kind'
+  | 'userId'
+  | 'parentId'
+  | 'audience'
+  | 'status'
+  | 'createdAtMs'
+  | 'lastSeenAtMs'
+  | 'idleTimeoutMs'
+  | 'expiresAtMs'
+  | 'clientId'
+>;
+
+export function toRecognisedSession(row: RecognisedRow): RecognisedSession {
+  return {
+    id: row.id as SessionId,
+    kind: row.kind,
+    userId: row.userId as UserId,
+    parentId: (row.parentId ?? undefined) as SessionId | undefined,
+    audience: row.audience as Audience[],
+    status: row.status,
+    createdAt: row.createdAtMs,
+    lastSeenAt: row.lastSeenAtMs,
+    idleTimeoutMs: row.idleTimeoutMs ?? undefined,
+    expiresAt: row.expiresAtMs ?? undefined,
     clientId: row.clientId ?? undefined,
   };
 }

@@ -3,7 +3,7 @@ import type { Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ledger } from '../sessions/ledger.ts';
-import type { Session, SessionId } from '../sessions/model.ts';
+import type { RecognisedSession, SessionId } from '../sessions/model.ts';
 import type { User } from '../users/model.ts';
 import type { PasswordHasher } from '../users/password-hash.ts';
 import { requireGoodPassword } from '../users/password-rules.ts';
@@ -75,7 +75,11 @@ export function localPasswords(deps: LocalPasswordDeps) {
     });
   };
 
-  const requireOldPassword = async (session: Session, user: User, password: string): Promise<string> => {
+  const requireOldPassword = async (
+    session: RecognisedSession,
+    user: User,
+    password: string,
+  ): Promise<string> => {
     const allowance = limit.take(session.id);
     if (!allowance.ok) throw tooManyAttempts(allowance.retryAfterSeconds);
     const hash = passwords.find(user.id)?.hash;
@@ -95,7 +99,7 @@ export function localPasswords(deps: LocalPasswordDeps) {
      * `unauthorized` (`session_ended`), `conflict` (`changed_meanwhile`).
      */
     async change(
-      { session, user }: { session: Session; user: User },
+      { session, user }: { session: RecognisedSession; user: User },
       typed: { old: string; new: string },
       from: Visitor,
     ) {

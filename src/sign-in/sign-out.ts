@@ -1,12 +1,12 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ledger } from '../sessions/ledger.ts';
-import type { Session } from '../sessions/model.ts';
+import type { RecognisedSession } from '../sessions/model.ts';
 import type { IdTokens } from './id-tokens.ts';
 import type { ProviderSignOut } from './provider-sign-out.ts';
 
 export interface SignOutDeps {
-  ledger: Pick<Ledger, 'writeEnding' | 'endIn'>;
+  ledger: Pick<Ledger, 'writeEnding' | 'endIn' | 'find'>;
   idTokens: IdTokens;
   providerSignOut: ProviderSignOut;
   audit: AuditRecorder;
@@ -26,10 +26,11 @@ export type SignOut = ReturnType<typeof signOut>;
  */
 export function signOut({ ledger, idTokens, providerSignOut, audit, clock }: SignOutDeps) {
   return async (
-    session: Session,
+    session: RecognisedSession,
     from: { address: string; userAgent: string | undefined },
   ): Promise<SignedOut> => {
-    const { id, userId, origin } = session;
+    const { id, userId } = session;
+    const provider = ledger.find(id)?.origin.provider;
     const idToken = await ledger.writeEnding([{ session: id }], (tx) => {
       const wasLive = ledger.endIn(tx, id, {
         reason: 'signed_out',
@@ -49,7 +50,6 @@ export function signOut({ ledger, idTokens, providerSignOut, audit, clock }: Sig
       }
       return idTokens.take(tx, id);
     });
-    const { provider } = origin;
     return { continueAt: provider === undefined ? undefined : providerSignOut.url(provider, idToken) };
   };
 }

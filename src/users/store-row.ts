@@ -1,8 +1,22 @@
 import type { users } from '../db/schema/index.ts';
 import type { User, UserId } from './model.ts';
 
+type UserRow = Pick<
+  typeof users.$inferSelect,
+  | 'id'
+  | 'username'
+  | 'displayName'
+  | 'email'
+  | 'groups'
+  | 'role'
+  | 'status'
+  | 'endedBeforeMs'
+  | 'createdAtMs'
+  | 'lastSignInAtMs'
+>;
+
 /** The person as one row of `users` tells it. */
-export function toUser(row: typeof users.$inferSelect): User {
+export function toUser(row: UserRow): User {
   return {
     id: row.id as UserId,
     username: row.username,

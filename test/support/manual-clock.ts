@@ -33,7 +33,9 @@ export class ManualClock implements Clock {
   async advance(byMs: number): Promise<void> {
     const until = this.#monotonic + byMs;
     for (;;) {
-      const next = [...this.#waiting].filter(({ dueAt }) => dueAt <= until).sort((a, b) => a.dueAt - b.dueAt)[0];
+      const next = [...this.#waiting]
+        .filter(({ dueAt }) => dueAt <= until)
+        .sort((a, b) => a.dueAt - b.dueAt)[0];
       if (next === undefined) break;
       this.#move(next.dueAt - this.#monotonic);
       this.#waiting.delete(next);

@@ -110,7 +110,11 @@ allow = "everyone"
   return openApp(loadConfig({ env: {}, cwd: directory }), { clock: systemClock, log: recordedLog() });
 }
 
-async function addUser({ db, clock, people }: App['services'], username: string, groups: string[]): Promise<User> {
+async function addUser(
+  { db, clock, people }: App['services'],
+  username: string,
+  groups: string[],
+): Promise<User> {
   const hash = await Bun.password.hash(GOOD_PASSWORD, { algorithm: 'argon2id', memoryCost: 64, timeCost: 1 });
   return db.write((tx) => {
     const user = people.acts.createLocal(tx, { username, role: 'member', by: {}, chosenByOperator: true });
@@ -120,7 +124,11 @@ async function addUser({ db, clock, people }: App['services'], username: string,
   });
 }
 
-async function openToken({ db, clock, ledger }: App['services'], userId: UserId, host: string): Promise<string> {
+async function openToken(
+  { db, clock, ledger }: App['services'],
+  userId: UserId,
+  host: string,
+): Promise<string> {
   const origin = { provider: undefined, providerSid: undefined, address: undefined, userAgent: undefined };
   const { token } = await db.write((tx) => {
     const { session } = ledger.openBrowserSession(tx, { userId, origin });

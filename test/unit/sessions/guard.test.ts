@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { setRequestContext } from '../../../src/http/request-context.ts';
-import { type SignedIn, temporaryApi, TEST_COOKIE } from '../../support/api.ts';
+import { type SignedIn, TEST_COOKIE, temporaryApi } from '../../support/api.ts';
 import { TEST_ORIGIN } from '../../support/ledger.ts';
 import { settle } from '../../support/manual-clock.ts';
 import { refusalOf } from '../../support/refusal.ts';

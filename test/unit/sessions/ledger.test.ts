@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { hostAudience, originAudience, scopeAudience } from '../../../src/sessions/audience.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
 import { TEST_ORIGIN, temporaryLedger } from '../../support/ledger.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const ORIGIN = originAudience(TEST_ORIGIN);
 const MINUTE = 60_000;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test';
-import type { UserId } from '../../../src/users/model.ts';
-import type { SessionId } from '../../../src/sessions/model.ts';
 import { originAudience } from '../../../src/sessions/audience.ts';
+import type { SessionId } from '../../../src/sessions/model.ts';
 import { refusals } from '../../../src/sessions/refusals.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import type { UserId } from '../../../src/users/model.ts';
 import { TEST_ORIGIN, temporaryLedger } from '../../support/ledger.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const ORIGIN = originAudience(TEST_ORIGIN);
 const ADA = 'usr_ada' as UserId;

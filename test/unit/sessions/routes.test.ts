@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import type { z } from 'zod';
 import type { sessionListDto, whoAmIDto } from '../../../src/sessions/dto.ts';
 import type { SessionId, SessionToken } from '../../../src/sessions/model.ts';
-import { type SignedIn, type TemporaryApi, temporaryApi, TEST_COOKIE } from '../../support/api.ts';
+import { type SignedIn, TEST_COOKIE, type TemporaryApi, temporaryApi } from '../../support/api.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 type SessionList = z.output<typeof sessionListDto>['sessions'];
@@ -172,7 +172,7 @@ test('everywhere ends the one that asks too; devices only when asked', async () 
   await using api = temporaryApi();
   const ada = await api.signIn();
   const phone = await api.signIn(ada.userId);
-  const endAll = api.base.ledger.endAll;
+  const endAll = api.base.ledger.endAll.bind(api.base.ledger);
   const asked: unknown[] = [];
   api.base.ledger.endAll = (userId, context) => {
     asked.push(context.devices);
