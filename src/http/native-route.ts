@@ -1,7 +1,7 @@
 import { type ErrorAnswers, refuseMethod } from './errors.ts';
 import type { NativeHandler, Peer } from './native.ts';
 import type { PeerTable } from './peers.ts';
-import { connectionContext, setRequestContext } from './request-context.ts';
+import { connectionContext, setCurrentContext, setRequestContext } from './request-context.ts';
 import type { RouteMeter } from './route-meter.ts';
 
 export interface NativeRules {
@@ -32,7 +32,8 @@ export function nativeRoute(handle: NativeHandler, deps: NativeRouteDeps): BunHa
   };
   return (request, server) => {
     const peer = peers.of(server.requestIP(request)?.address ?? '');
-    setRequestContext(request, connectionContext(request, peer, peers));
+    const context = connectionContext(request, peer, peers);
+    setCurrentContext(request, context);
     try {
       guard?.(request, peer);
       if (methods?.includes(request.method) === false) {
@@ -40,6 +41,7 @@ export function nativeRoute(handle: NativeHandler, deps: NativeRouteDeps): BunHa
       }
       const answer = handle(request, peer);
       if (!(answer instanceof Promise)) return counted(answer, request);
+      setRequestContext(request, context);
       return answer.then(
         (response) => counted(response, request),
         (error: unknown) => fail(error, request),

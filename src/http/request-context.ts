@@ -19,11 +19,19 @@ const USER_AGENT_LENGTH = 256;
 
 const contexts = new WeakMap<Request, RequestContext>();
 
+/** The request that is being answered in this turn: most are answered in it, and need no place in the map. */
+let current: { readonly request: Request; readonly context: RequestContext } | undefined;
+
 /** @throws Error when nobody recorded the request: that is a bug of the server. */
 export function requestContext(request: Request): RequestContext {
-  const context = contexts.get(request);
+  const context = current?.request === request ? current.context : contexts.get(request);
   if (context === undefined) throw new Error('the request has no context');
   return context;
+}
+
+/** Records the context until the end of this turn; what goes on after it calls `setRequestContext`. */
+export function setCurrentContext(request: Request, context: RequestContext): void {
+  current = { request, context };
 }
 
 export function setRequestContext(request: Request, context: RequestContext): void {
