@@ -1,5 +1,7 @@
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { recordProfile } from './scripts/profile.ts';
 
 /**
  * `bun run build [--target linux-arm64] [--outfile dist/postern]`: one file with the runtime, the program and what it
@@ -26,31 +28,46 @@ const outfile = values.outfile ?? (target === undefined ? 'dist/postern' : `dist
 
 process.chdir(import.meta.dir);
 mkdirSync('dist', { recursive: true });
-await Bun.build({
-  entrypoints: ['./src/main.ts'],
-  format: 'esm',
-  bytecode: true,
-  // Identifiers stay: Elysia reads the names of parameters.
-  minify: { syntax: true, whitespace: false, identifiers: false },
-  define: {
-    POSTERN_BUILD: JSON.stringify({ version: versionOfPackage(), commit: commitOfCheckout() }),
-    // Otherwise the bundler writes "development" where libraries ask.
-    'process.env.NODE_ENV': '"production"',
-  },
-  compile: {
+const trial = `dist/.trial-${process.pid}`;
+try {
+  await compile({ outfile: trial });
+  using profile = await recordProfile(join(import.meta.dir, trial));
+  if (profile.path === undefined) console.log('no profile: the program did not run here');
+  await compile({
     outfile,
-    ...(target === undefined ? {} : { target: `bun-${target}` }),
-    // Found beside the entry point at run time; styles and icons are imported as text.
-    assets: ['./drizzle'],
-    execArgv: ['--disallow-code-generation-from-strings=strict'],
-    autoloadDotenv: false,
-    autoloadBunfig: false,
-    autoloadTsconfig: false,
-    autoloadPackageJson: false,
-  },
-});
-const written = target?.startsWith('windows') ? `${outfile.replace(/\.exe$/, '')}.exe` : outfile;
+    bytecodeOrder: profile.path ?? false,
+    ...(target !== undefined && { target: `bun-${target}` }),
+  });
+} finally {
+  rmSync(trial, { force: true });
+}
+const written = target?.startsWith('windows') === true ? `${outfile.replace(/\.exe$/, '')}.exe` : outfile;
 console.log(`${written}: ${Math.round(statSync(written).size / 1_000_000)} MB`);
+
+function compile(options: Partial<Bun.CompileBuildOptions>) {
+  return Bun.build({
+    entrypoints: ['./src/main.ts'],
+    format: 'esm',
+    bytecode: true,
+    // Identifiers stay: Elysia reads the names of parameters.
+    minify: { syntax: true, whitespace: false, identifiers: false },
+    define: {
+      POSTERN_BUILD: JSON.stringify({ version: versionOfPackage(), commit: commitOfCheckout() }),
+      // Otherwise the bundler writes "development" where libraries ask.
+      'process.env.NODE_ENV': '"production"',
+    },
+    compile: {
+      // Found beside the entry point at run time; styles and icons are imported as text.
+      assets: ['./drizzle'],
+      execArgv: ['--disallow-code-generation-from-strings=strict'],
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+      ...options,
+    },
+  });
+}
 
 function parseTarget(text: string): Target {
   const known = TARGETS.find((each) => each === text);
