@@ -1,5 +1,6 @@
 import { and, desc, eq, gt, inArray, lte, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
+import { opaqueText } from '../db/opaque.ts';
 import type { Db } from '../db/open.ts';
 import { credentials, sessions, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -65,7 +66,7 @@ export function sessionStore(db: Db) {
     .from(credentials)
     .innerJoin(sessions, eq(sessions.rowKey, credentials.sessionKey))
     .innerJoin(users, eq(users.rowKey, sessions.userKey))
-    .where(eq(credentials.hash, sql.placeholder('hash')))
+    .where(eq(credentials.hash, opaqueText('hash')))
     .prepare();
   const byId = db.reader
     .select()
