@@ -15,6 +15,7 @@ export const PEERS = [
   { debianPackage: 'wrk', file: 'wrk' },
   { debianPackage: 'chromium', file: 'chromium' },
   { debianPackage: 'openssl', file: 'openssl' },
+  { debianPackage: 'bubblewrap', file: 'bwrap' },
 ] as const satisfies readonly Peer[];
 
 /** Servers live in `sbin`, which the PATH of an ordinary user leaves out. */
