@@ -1,14 +1,12 @@
-import type { credentials, sessions } from '../db/schema/index.ts';
+import type { sessions } from '../db/schema/index.ts';
 import type { UserId } from '../users/model.ts';
 import {
   type Audience,
-  type Credential,
   type RecognisedSession,
   type RevokeReason,
   type Session,
   type SessionId,
   sessionEndsAt,
-  type TokenHash,
 } from './model.ts';
 
 export function toSession(row: SessionRow): Session {
@@ -79,15 +77,5 @@ export function fromSession(session: Session): Omit<typeof sessions.$inferInsert
     userAgent: session.origin.userAgent ?? null,
     label: session.label ?? null,
     clientId: session.clientId ?? null,
-  };
-}
-
-export function toCredential(row: typeof credentials.$inferSelect, sessionId: string): Credential {
-  return {
-    hash: row.hash as TokenHash,
-    sessionId: sessionId as SessionId,
-    use: row.use,
-    expiresAt: row.expiresAtMs ?? undefined,
-    supersededAt: row.supersededAtMs ?? undefined,
   };
 }

@@ -17,40 +17,14 @@ import type {
   SessionKind,
   TokenHash,
 } from './model.ts';
-import { fromSession, toCredential, toRecognisedSession, toSession } from './store-row.ts';
+import { FOUND_COLUMNS, type FoundRow, toFoundCredential } from './store-found.ts';
+import { fromSession, toSession } from './store-row.ts';
 
 /** How long a revoked session without an absolute end is kept, so that it can still be shown and answered for. */
 const REVOKED_KEPT_MS = 30 * 24 * 60 * 60_000;
 
 /** SQLite takes 32,766 variables in a statement. */
 const REVOKED_AT_ONCE = 10_000;
-
-/** The columns that a look-up reads: each costs as much as a step into a table. */
-const RECOGNISED_SESSION = {
-  id: sessions.id,
-  kind: sessions.kind,
-  userId: sessions.userId,
-  parentId: sessions.parentId,
-  audience: sessions.audience,
-  status: sessions.status,
-  createdAtMs: sessions.createdAtMs,
-  lastSeenAtMs: sessions.lastSeenAtMs,
-  idleTimeoutMs: sessions.idleTimeoutMs,
-  expiresAtMs: sessions.expiresAtMs,
-  clientId: sessions.clientId,
-};
-const RECOGNISED_USER = {
-  id: users.id,
-  username: users.username,
-  displayName: users.displayName,
-  email: users.email,
-  groups: users.groups,
-  role: users.role,
-  status: users.status,
-  endedBeforeMs: users.endedBeforeMs,
-  createdAtMs: users.createdAtMs,
-  lastSignInAtMs: users.lastSignInAtMs,
-};
 
 export interface Revocation {
   at: number;
@@ -62,7 +36,7 @@ export type SessionStore = ReturnType<typeof sessionStore>;
 /** Sessions and credentials in SQLite. Absence is `undefined`; only an outage throws. */
 export function sessionStore(db: Db) {
   const byHash = db.reader
-    .select({ credential: credentials, session: RECOGNISED_SESSION, user: RECOGNISED_USER })
+    .select(FOUND_COLUMNS)
     .from(credentials)
     .innerJoin(sessions, eq(sessions.rowKey, credentials.sessionKey))
     .innerJoin(users, eq(users.rowKey, sessions.userKey))
@@ -76,13 +50,8 @@ export function sessionStore(db: Db) {
 
   return {
     findByHash(hash: TokenHash): FoundCredential | undefined {
-      const row = readOrOutage(() => byHash.get({ hash }));
-      if (row === undefined) return undefined;
-      return {
-        credential: toCredential(row.credential, row.session.id),
-        session: toRecognisedSession(row.session),
-        user: toUser(row.user),
-      };
+      const [row] = readOrOutage<unknown>(() => byHash.values({ hash })) as FoundRow[];
+      return row === undefined ? undefined : toFoundCredential(row);
     },
 
     find(id: SessionId): Session | undefined {
