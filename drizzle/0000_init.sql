@@ -118,6 +118,50 @@ CREATE TABLE `sign_in_attempts` (
 --> statement-breakpoint
 CREATE INDEX `sign_in_attempts_expires` ON `sign_in_attempts` (`expires_at_ms`);--> statement-breakpoint
 CREATE INDEX `sign_in_attempts_started_by` ON `sign_in_attempts` (`started_by_session_id`);--> statement-breakpoint
+CREATE TABLE `upstream_grants` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`provider` text NOT NULL,
+	`subject` text NOT NULL,
+	`account_name` text,
+	`scope` text,
+	`status` text NOT NULL,
+	`end_reason` text,
+	`sealed_access_token` text,
+	`sealed_refresh_token` text,
+	`obtained_at_ms` integer NOT NULL,
+	`expires_at_ms` integer,
+	`version` integer NOT NULL,
+	`linked_at_ms` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `upstream_grants_user_provider` ON `upstream_grants` (`user_id`,`provider`);--> statement-breakpoint
+CREATE TABLE `upstream_links` (
+	`id` text PRIMARY KEY NOT NULL,
+	`provider` text NOT NULL,
+	`user_id` text NOT NULL,
+	`session_id` text NOT NULL,
+	`browser_hash` text NOT NULL,
+	`return_to` text NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `upstream_links_expires` ON `upstream_links` (`expires_at_ms`);--> statement-breakpoint
+CREATE INDEX `upstream_links_session` ON `upstream_links` (`session_id`);--> statement-breakpoint
+CREATE INDEX `upstream_links_user` ON `upstream_links` (`user_id`);--> statement-breakpoint
+CREATE TABLE `user_secrets` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`name` text NOT NULL,
+	`sealed` text NOT NULL,
+	`updated_at_ms` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `user_secrets_user_name` ON `user_secrets` (`user_id`,`name`);--> statement-breakpoint
 CREATE TABLE `identities` (
 	`issuer` text NOT NULL,
 	`subject` text NOT NULL,

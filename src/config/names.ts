@@ -1,6 +1,6 @@
 import { nearest } from '../lib/nearest.ts';
 import { isNamedList, type KnownKey, knownKeys } from './known-keys.ts';
-import { PROVIDER_NAME } from './schema.ts';
+import { PROVIDER_NAME } from './provider-name.ts';
 
 /** A key by one of its names; in a list of tables, of the element that the name names. */
 export interface NamedKey {
@@ -42,8 +42,11 @@ export function keyOfEnvironmentName(name: string): NamedKey | undefined {
   if (plain !== undefined) return { key: plain, path: plain.path };
   return ofElements
     .flatMap((key) => elementKey(name, key) ?? [])
-    .sort((a, b) => b.key.path.length - a.key.path.length)[0];
+    .sort((a, b) => b.key.path.length - a.key.path.length || lastLength(b) - lastLength(a))[0];
 }
+
+/** `upstream_scopes` of an element also reads as `scopes` of one whose name ends in `-upstream`, which nobody has. */
+const lastLength = ({ key }: NamedKey) => key.path.at(-1)?.length ?? 0;
 
 /** `POSTERN_PROVIDER_HOME_LAB_ISSUER` is `issuer` of the provider `home-lab`: what the key leaves over is the name. */
 function elementKey(name: string, key: KnownKey): NamedKey | undefined {

@@ -14,6 +14,8 @@ import {
   ruleHostFault,
   secretFault,
 } from './faults.ts';
+import { PROVIDER_NAME } from './provider-name.ts';
+import { authorizationParams, upstreamSchema } from './schema-upstream.ts';
 import { checkedText, choice, count, filePath, list, tables, text, yesNo } from './values.ts';
 
 /**
@@ -51,9 +53,6 @@ const somebody = people.refine((rule) => Object.values(rule).some((each) => each
   error: 'somebody in at least one of the lists; an empty table lets nobody in',
 });
 
-/** Also what stands for it in the names of variables and flags. */
-export const PROVIDER_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
-
 const provider = z.strictObject(
   {
     name: z
@@ -77,6 +76,12 @@ const provider = z.strictObject(
     scopes: list(text('a scope'), 'a list of scopes')
       .default(['openid', 'profile', 'email'])
       .describe('scopes asked for'),
+    upstream_scopes: list(text('a scope'), 'a list of scopes')
+      .default([])
+      .describe('scopes asked for besides where an MCP backend is given tokens of this provider'),
+    upstream_params: authorizationParams().describe(
+      'further parameters of the authorization request when an account is linked for such a backend, `name=value`',
+    ),
     groups_claim: text('a claim').default('groups').describe('claim that holds the groups'),
     allow: z
       .union([z.literal('everyone'), somebody], { error: `"everyone", or ${PEOPLE}` })
@@ -206,6 +211,7 @@ export const configSchema = z.strictObject({
     attempts_window: duration('15m').describe('window of these limits'),
   }).prefault({}),
   provider: tables('provider', provider).describe('OpenID providers people sign in through'),
+  upstream: upstreamSchema.prefault({}),
   forward_auth: table('forward_auth', {
     rule: tables('forward_auth.rule', forwardAuthRule).describe('what is protected; unmatched is 403'),
     ticket_lifetime: duration('60s').describe('life of a host ticket'),
@@ -229,4 +235,5 @@ export const configSchema = z.strictObject({
 /** Everything the appliance is told, parsed; durations in milliseconds. */
 export type Config = z.output<typeof configSchema>;
 export type ProviderConfig = Config['provider'][number];
+export type UpstreamProviderConfig = Config['upstream']['provider'][number];
 export type ForwardAuthRuleConfig = Config['forward_auth']['rule'][number];

@@ -11,6 +11,7 @@ import {
 import { oidcAsksForOpenid, oidcHasIssuer, providerNamesDiffer } from './providers.ts';
 import { secretsDiffer } from './secrets.ts';
 import { idleEndsFirst } from './sessions.ts';
+import { upstreamNamesDiffer, upstreamServersAreKnown } from './upstream.ts';
 
 /** Everything that several keys decide together. */
 export const allChecks: readonly Check[] = [
@@ -23,6 +24,8 @@ export const allChecks: readonly Check[] = [
   providerNamesDiffer,
   oidcHasIssuer,
   oidcAsksForOpenid,
+  upstreamNamesDiffer,
+  upstreamServersAreKnown,
   rulesNeedProxies,
   rulesSpareOurHost,
   plainHttpRulesStayHere,
