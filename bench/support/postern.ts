@@ -47,6 +47,6 @@ url = "${APPLIANCE_ORIGIN}"
 listen = "127.0.0.1:${port}"
 metrics_listen = "127.0.0.1:${metricsPort}"
 data_dir = "${dataDir}"
-trusted_proxies = ["127.0.0.1/32"]
+trusted_proxies = ["127.0.0.0/8"]
 ${rules.join('\n')}`;
 }

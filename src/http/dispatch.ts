@@ -52,7 +52,7 @@ export function dispatcher(deps: DispatchDeps) {
   return async (request: Request, server: Bun.Server<undefined>): Promise<Response> => {
     const startedAt = clock.monotonicNow();
     const progress: Progress = { host: undefined, route: UNMATCHED };
-    const peer = peers.of(server.requestIP(request)?.address ?? '');
+    const peer = peers.behind(request, server);
     setRequestContext(request, connectionContext(request, peer, peers));
     setConnection(request, (seconds) => server.timeout(request, seconds));
     server.timeout(request, ANSWER_SECONDS);

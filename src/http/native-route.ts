@@ -31,7 +31,7 @@ export function nativeRoute(handle: NativeHandler, deps: NativeRouteDeps): BunHa
     return response;
   };
   return (request, server) => {
-    const peer = peers.of(server.requestIP(request)?.address ?? '');
+    const peer = peers.behind(request, server);
     const context = connectionContext(request, peer, peers);
     setCurrentContext(request, context);
     try {

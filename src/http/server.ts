@@ -64,7 +64,7 @@ const MAX_IDLE_SECONDS = 255;
 export function startServer(options: ServerOptions): Server {
   const { app, origin, isServedHost, limits, clock, log, tls } = options;
   const idleSeconds = Math.min(Math.ceil(limits.headTimeoutMs / 1000), MAX_IDLE_SECONDS);
-  const peers = peerTable(options.trustedProxies);
+  const peers = peerTable(options.trustedProxies, options.listen.hostname);
   const errors = errorAnswers({ log, origin });
   const meterOf = routeMeters(options.metrics);
 

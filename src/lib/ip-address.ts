@@ -47,6 +47,11 @@ export function rangeContains({ network, bits }: AddressRange, address: AddressB
   return ((network[whole] ?? 0) & mask) === ((address[whole] ?? 0) & mask);
 }
 
+/** Whether every address of `inner` is one of `outer`. */
+export function rangeCovers(outer: AddressRange, inner: AddressRange): boolean {
+  return outer.bits <= inner.bits && rangeContains(outer, inner.network);
+}
+
 /** The prefix length of `::ffff:10.0.0.0/104` counts the 96 bits that the mapping adds. */
 function prefixBits(suffix: string, network: AddressBytes, address: string): number | undefined {
   if (!/^(?:0|[1-9][0-9]{0,2})$/.test(suffix)) return undefined;

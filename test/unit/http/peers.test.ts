@@ -29,6 +29,36 @@ describe('a peer', () => {
   });
 });
 
+describe('behind a request', () => {
+  const request = new Request('http://localhost/');
+  const server = { requestIP: () => ({ address: '127.0.0.9', family: 'IPv4' as const, port: 4711 }) };
+  const behind = (listen: string, ...trusted: string[]) =>
+    peerTable(
+      trusted.flatMap((text) => parseRange(text) ?? []),
+      listen,
+    ).behind(request, server);
+
+  test.each([
+    ['127.0.0.1', '127.0.0.0/8', { address: '127.0.0.1', trusted: true }],
+    ['127.0.0.1', '0.0.0.0/1', { address: '127.0.0.1', trusted: true }],
+    ['::1', '::1', { address: '::1', trusted: true }],
+  ])('nobody is asked for at %p where %p is trusted', (listen, trusted, peer) => {
+    expect(behind(listen, trusted)).toEqual(peer);
+  });
+
+  test.each([
+    ['127.0.0.1', '127.0.0.1/32', false],
+    ['127.0.0.1', '127.0.0.0/9', true],
+    ['0.0.0.0', '127.0.0.0/8', true],
+    ['::', '127.0.0.0/8', true],
+    ['::1', '127.0.0.0/8', true],
+    ['localhost', '127.0.0.0/8', true],
+    ['192.0.2.1', '0.0.0.0/1', true],
+  ])('the system is asked at %p where %p is trusted', (listen, trusted, isTrusted) => {
+    expect(behind(listen, trusted)).toEqual({ address: '127.0.0.9', trusted: isTrusted });
+  });
+});
+
 describe('the client', () => {
   test.each([
     ['an untrusted peer is the client, whatever it says', '192.0.2.9', '1.2.3.4', '192.0.2.9'],
