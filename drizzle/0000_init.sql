@@ -33,6 +33,22 @@ CREATE TABLE `host_tickets` (
 --> statement-breakpoint
 CREATE INDEX `host_tickets_parent` ON `host_tickets` (`parent_session_id`);--> statement-breakpoint
 CREATE INDEX `host_tickets_expires` ON `host_tickets` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `mcp_protocol_sessions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`session_id` text NOT NULL,
+	`backend` text NOT NULL,
+	`protocol_version` text NOT NULL,
+	`client_info` text,
+	`capabilities` text NOT NULL,
+	`log_level` text,
+	`subscriptions` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`last_used_at_ms` integer NOT NULL,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `mcp_protocol_sessions_session` ON `mcp_protocol_sessions` (`session_id`);--> statement-breakpoint
+CREATE INDEX `mcp_protocol_sessions_last_used` ON `mcp_protocol_sessions` (`last_used_at_ms`);--> statement-breakpoint
 CREATE TABLE `credentials` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`session_key` integer NOT NULL,

@@ -46,8 +46,9 @@ export interface Exchange {
   /**
    * A request of the backend to the client: `sampling/createMessage`, `elicitation/create`, `roots/list`.
    * Resolves to the client's result. @throws JsonRpcError: the client's, or ours where it cannot be asked or is gone.
+   * `name` is what a modern backend calls it in `inputRequests`; a modern client sees the same name.
    */
-  ask(method: string, params?: JsonObject): Promise<JsonObject>;
+  ask(method: string, params?: JsonObject, name?: string): Promise<JsonObject>;
 }
 
 /** What a server tells of itself when it starts (`initialize` or `server/discover`). */
