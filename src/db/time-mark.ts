@@ -18,6 +18,8 @@ const RESOLUTION_MS = 1_000;
  * not lose its sessions for good: time judged is `max(wall, mark)`, and after a leap nothing is deleted for a day.
  */
 export interface TimeMark {
+  /** All of the below that a decision needs, from one look at each clock. */
+  read(): JudgedTime;
   /** The time sessions are judged by: wall time, but never before the mark. Epoch milliseconds. */
   now(): number;
   /** Whether the wall clock is so far behind the mark that nothing can be judged (`clock_behind`). */
@@ -26,6 +28,13 @@ export interface TimeMark {
   mayDelete(): boolean;
   /** Moves the mark in the transaction that is written anyway: at rest nothing is written. */
   advance(tx: Tx): void;
+}
+
+/** One instant as the mark judges it. */
+export interface JudgedTime {
+  readonly now: number;
+  readonly monotonicNow: number;
+  readonly isBehind: boolean;
 }
 
 /** The mark as its database keeps it. */
@@ -55,12 +64,22 @@ export function openTimeMark(database: DrizzleDatabase, clock: Clock): KeptTimeM
     ahead = Math.min(ahead, wall - monotonic);
     const trusted = monotonic >= distrustUntil;
     if (trusted && wall > mark) mark = wall;
-    return { wall, trusted };
+    return { wall, monotonic, trusted };
+  };
+
+  const read = (): JudgedTime => {
+    const { wall, monotonic } = observe();
+    return {
+      now: Math.max(wall, mark),
+      monotonicNow: monotonic,
+      isBehind: wall < mark - BEHIND_TOLERANCE_MS,
+    };
   };
 
   return {
-    now: () => Math.max(observe().wall, mark),
-    isBehind: () => observe().wall < mark - BEHIND_TOLERANCE_MS,
+    read,
+    now: () => read().now,
+    isBehind: () => read().isBehind,
     mayDelete: () => observe().trusted,
     get unwrittenMs() {
       observe();

@@ -211,11 +211,11 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     },
 
     /** The credential from memory; `undefined` says to look it up. Revoked entries answer whatever their age. */
-    get(hash: TokenHash): CachedCredential | undefined {
+    get(hash: TokenHash, monotonicNow = clock.monotonicNow()): CachedCredential | undefined {
       const slot = slots.get(hash);
       if (slot === undefined) return undefined;
       const { entry } = slot;
-      if (!entry.revoked && clock.monotonicNow() - slot.readAt >= ttlMs) return undefined;
+      if (!entry.revoked && monotonicNow - slot.readAt >= ttlMs) return undefined;
       if (entry.place !== undefined) order.use(entry.place);
       stats.hits++;
       return slot;

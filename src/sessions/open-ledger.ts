@@ -95,7 +95,7 @@ export function openLedger({
     touches: seen,
     refusals: refused,
     clock,
-    isClockBehind: () => db.timeMark.isBehind(),
+    readTime: () => db.timeMark.read(),
     lookUpSeconds: metrics.histogram(
       'postern_session_lookup_seconds',
       'Time to read a session that was not in the cache.',

@@ -1,3 +1,4 @@
+import type { JudgedTime } from '../db/time-mark.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Histogram } from '../lib/metrics.ts';
@@ -24,7 +25,7 @@ export interface RecognitionDeps {
   refusals: Refusals;
   clock: Clock;
   /** Whether the wall clock is too far behind to judge anything. */
-  isClockBehind: () => boolean;
+  readTime: () => JudgedTime;
   lookUpSeconds: Histogram;
 }
 
@@ -70,10 +71,10 @@ export function recognition(deps: RecognitionDeps) {
     found: CachedCredential | undefined,
     use: CredentialUse,
     audience: Audience,
+    now = clock.now(),
   ): Authentication => {
     if (found === undefined) return UNKNOWN;
     const { entry, credential } = found;
-    const now = clock.now();
     if (credential.use !== use || !entry.session.audience.includes(audience)) return OTHER_AUDIENCE;
     if (entry.revoked || entry.user.status !== 'active' || refusals.refuses(entry.session)) return REVOKED;
     if (credential.supersededAt !== undefined || now >= (credential.expiresAt ?? Infinity)) return EXPIRED;
@@ -94,12 +95,13 @@ export function recognition(deps: RecognitionDeps) {
     use: CredentialUse,
     audience: Audience,
   ): Authentication | Promise<Authentication> {
-    if (deps.isClockBehind()) throw clockBehind();
+    const { now, monotonicNow, isBehind } = deps.readTime();
+    if (isBehind) throw clockBehind();
     if (token.length !== TOKEN_LENGTH) return MALFORMED;
     const hash = hashToken(token);
-    const known = cache.get(hash);
+    const known = cache.get(hash, monotonicNow);
     if (known !== undefined) {
-      const judged = judge(known, use, audience);
+      const judged = judge(known, use, audience, now);
       if (judged !== EXPIRED) return judged;
       // An entry that looks run out may only be old: another process may have touched the session.
       cache.evict(known.entry.session.id);
