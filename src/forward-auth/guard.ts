@@ -122,8 +122,9 @@ export function forwardAuthGuard({
 /** What a passing answer says of one person. */
 interface Pass {
   readonly identity: IdentityHeaders;
-  /** The whole answer for a request with no credentials but ours. */
-  readonly bare: ResponseInit;
+  /** The whole answer for a request with no credentials but ours; made for those who come a second time. */
+  bare: ResponseInit | undefined;
+  isUsed: boolean;
 }
 
 const PASS_OF_NOBODY = newPass(NOBODY);
@@ -140,22 +141,22 @@ function passOf(user: User): Pass {
 }
 
 function newPass(identity: IdentityHeaders): Pass {
-  return {
-    identity,
-    bare: { status: 200, headers: new Headers({ ...identity, Cookie: '', Authorization: '' }) },
-  };
+  return { identity, bare: undefined, isUsed: false };
 }
 
-function letPass(headers: HeaderRecord, { identity, bare }: Pass): Response {
+function letPass(headers: HeaderRecord, pass: Pass): Response {
   const cookie = headers['cookie'];
   const rest = cookie === undefined ? '' : stripOurCookies(cookie);
   const authorization = foreignAuthorization(headers['authorization']);
-  if (rest === '' && authorization === '') return new Response(null, bare);
-  return new Response(null, {
-    status: 200,
-    headers: { ...identity, Cookie: rest, Authorization: authorization },
-  });
+  if (pass.isUsed && rest === '' && authorization === '') {
+    pass.bare ??= passing(new Headers({ ...pass.identity, Cookie: '', Authorization: '' }));
+    return new Response(null, pass.bare);
+  }
+  pass.isUsed = true;
+  return new Response(null, passing({ ...pass.identity, Cookie: rest, Authorization: authorization }));
 }
+
+const passing = (headers: Headers | Record<string, string>): ResponseInit => ({ status: 200, headers });
 
 const MALFORMED = Symbol('malformed cookie');
 

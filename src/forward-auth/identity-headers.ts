@@ -21,10 +21,7 @@ export function identityHeaders({ username, displayName, email, groups }: User):
     'Remote-User': headerText(username),
     'Remote-Name': headerText(displayName),
     'Remote-Email': headerText(email ?? ''),
-    'Remote-Groups': groups
-      .map(groupText)
-      .filter((group) => group !== '')
-      .join(','),
+    'Remote-Groups': groupsText(groups),
   };
 }
 
@@ -43,6 +40,20 @@ export function hasDisguisedIdentity(headers: HeaderRecord): boolean {
     if (/^remote[^a-z0-9-](?:user|name|email|groups)$/.test(name)) return true;
   }
   return false;
+}
+
+/** Most people are in the same few combinations of groups, and the ledger keeps one list for each. */
+const textsOfGroups = new WeakMap<readonly string[], string>();
+
+function groupsText(groups: readonly string[]): string {
+  const known = textsOfGroups.get(groups);
+  if (known !== undefined) return known;
+  const text = groups
+    .map(groupText)
+    .filter((group) => group !== '')
+    .join(',');
+  textsOfGroups.set(groups, text);
+  return text;
 }
 
 /** A name may not end the group before it: what separates groups, and space at the ends, is percent-encoded. */
