@@ -4,6 +4,7 @@ import { type ProviderAnswer, SignInRefused } from './model.ts';
 import type { AuthorizationChecks, Provider } from './provider.ts';
 import { libraryTimeoutSeconds, type ProviderDeps, providerFetch } from './provider-deps.ts';
 import { describeError, refusalOf } from './provider-errors.ts';
+import { toProviderTokens } from './provider-tokens.ts';
 
 const GITHUB = 'https://github.com';
 const GITHUB_API = 'https://api.github.com';
@@ -43,7 +44,7 @@ export function githubProvider(deps: ProviderDeps): Provider {
       const { client, configuration } = await connect(deps, endpoints);
       return client.buildAuthorizationUrl(configuration, {
         redirect_uri: redirectUri,
-        scope: SCOPE,
+        scope: [SCOPE, ...(deps.givesTokens ? config.upstream_scopes : [])].join(' '),
         state,
         code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
         code_challenge_method: 'S256',
@@ -105,11 +106,12 @@ async function redeem(
   const { client, configuration } = await connect(deps, endpoints);
   const callback = new URL(deps.redirectUri);
   callback.search = query.toString();
-  const { access_token } = await client.authorizationCodeGrant(configuration, callback, {
+  const askedAt = deps.clock.now();
+  const tokens = await client.authorizationCodeGrant(configuration, callback, {
     expectedState: state,
     pkceCodeVerifier: codeVerifier,
   });
-  const read = (url: string) => readJson(client, configuration, access_token, url);
+  const read = (url: string) => readJson(client, configuration, tokens.access_token, url);
   const [profile, emails] = await Promise.all([
     read(endpoints.user).then((json) => profileSchema.parse(json)),
     read(endpoints.emails).then((json) => emailsSchema.parse(json)),
@@ -126,6 +128,7 @@ async function redeem(
     },
     sid: undefined,
     idToken: undefined,
+    tokens: toProviderTokens(tokens, askedAt),
   };
 }
 

@@ -22,6 +22,18 @@ export interface Attempt {
   readonly expiresAt: number;
 }
 
+/** Tokens as a provider answered them, in the clear. Never logged. */
+export interface ProviderTokens {
+  readonly accessToken: string;
+  readonly refreshToken: string | undefined;
+  /** Epoch milliseconds; absent where the provider names no end. */
+  readonly expiresAt: number | undefined;
+  /** What was granted, as the provider says it. */
+  readonly scope: string | undefined;
+  /** When they were asked for, epoch milliseconds. */
+  readonly obtainedAt: number;
+}
+
 /** What a provider answered for one attempt, with everything about it checked. */
 export interface ProviderAnswer {
   readonly claims: IdentityClaims;
@@ -29,6 +41,8 @@ export interface ProviderAnswer {
   readonly sid: string | undefined;
   /** For `id_token_hint`; absent where a provider has no ID tokens. */
   readonly idToken: string | undefined;
+  /** For those who may need them; absent when they cannot be used. */
+  readonly tokens: ProviderTokens | undefined;
 }
 
 /** Why a sign-in came to nothing. Inside, so that audit and metrics can tell; outside there are a few pages. */

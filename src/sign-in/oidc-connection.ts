@@ -1,7 +1,6 @@
 import type { JWTVerifyGetKey } from 'jose';
 import type * as openidClient from 'openid-client';
-import type { ProviderConfig } from '../config/schema.ts';
-import { libraryTimeoutSeconds, type ProviderDeps, providerFetch } from './provider-deps.ts';
+import { type ConnectionDeps, libraryTimeoutSeconds, providerFetch } from './provider-deps.ts';
 import { describeError, providerUnavailable } from './provider-errors.ts';
 
 export type OpenidClient = typeof openidClient;
@@ -29,7 +28,7 @@ export interface OidcConnector {
 const FAILURE_PAUSE_MS = 2_000;
 
 /** Holds the connection to one provider: one discovery at a time, kept over failures, read again when it is old. */
-export function oidcConnector(deps: ProviderDeps): OidcConnector {
+export function oidcConnector(deps: ConnectionDeps): OidcConnector {
   const { clock, log, timing } = deps;
   const provider = deps.config.name;
   let current: OidcConnection | undefined;
@@ -83,7 +82,7 @@ export function oidcConnector(deps: ProviderDeps): OidcConnector {
   };
 }
 
-async function discover(deps: ProviderDeps): Promise<OidcConnection> {
+async function discover(deps: ConnectionDeps): Promise<OidcConnection> {
   const { config, timing, clock } = deps;
   const client = await import('openid-client');
   const issuer = new URL(config.issuer ?? '');
@@ -114,7 +113,11 @@ async function discover(deps: ProviderDeps): Promise<OidcConnection> {
   };
 }
 
-async function remoteKeys(deps: ProviderDeps, issuer: URL, metadata: Readonly<openidClient.ServerMetadata>) {
+async function remoteKeys(
+  deps: ConnectionDeps,
+  issuer: URL,
+  metadata: Readonly<openidClient.ServerMetadata>,
+) {
   const url = metadata.jwks_uri === undefined ? null : URL.parse(metadata.jwks_uri);
   if (url === null || (url.protocol !== 'https:' && url.protocol !== issuer.protocol)) return undefined;
   const { createRemoteJWKSet, customFetch } = await import('jose');
@@ -128,7 +131,7 @@ async function remoteKeys(deps: ProviderDeps, issuer: URL, metadata: Readonly<op
  * How the secret is sent: as configured, else what the provider lists, else `client_secret_basic`, which is what a
  * provider that lists nothing takes (OpenID Connect Discovery section 3).
  */
-function clientAuth(client: OpenidClient, config: ProviderConfig): openidClient.ClientAuth {
+function clientAuth(client: OpenidClient, config: ConnectionDeps['config']): openidClient.ClientAuth {
   const basic = client.ClientSecretBasic(config.client_secret);
   const post = client.ClientSecretPost(config.client_secret);
   return (server, metadata, body, headers) => {

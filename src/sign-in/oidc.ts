@@ -2,9 +2,11 @@ import { verifyLogoutToken } from './logout-token.ts';
 import { type ProviderAnswer, SignInRefused } from './model.ts';
 import { lacksClaims, toIdentityClaims } from './oidc-claims.ts';
 import { type OidcConnection, oidcConnector } from './oidc-connection.ts';
+import { keptScopes } from './oidc-scopes.ts';
 import type { AuthorizationChecks, EndSessionRequest, Provider } from './provider.ts';
 import type { ProviderDeps } from './provider-deps.ts';
 import { describeError, providerUnavailable, refusalOf } from './provider-errors.ts';
+import { toProviderTokens } from './provider-tokens.ts';
 
 /**
  * Longest ID token that is handed back as a hint, in characters. It travels in a URL in a header, and nginx takes 4 KiB
@@ -16,7 +18,10 @@ const HINT_MAX_LENGTH = 2_000;
 export function oidcProvider(deps: ProviderDeps): Provider {
   const { config, redirectUri, log } = deps;
   const connector = oidcConnector(deps);
-  const scope = [...new Set(['openid', ...config.scopes])].join(' ');
+  const scopesFor = (metadata: OidcConnection['metadata']) =>
+    deps.givesTokens
+      ? keptScopes([...config.scopes, ...config.upstream_scopes], metadata)
+      : [...new Set(['openid', ...config.scopes])];
 
   return {
     name: config.name,
@@ -27,10 +32,10 @@ export function oidcProvider(deps: ProviderDeps): Provider {
     refresh: () => connector.refresh(),
 
     async authorizationUrl({ state, nonce, codeVerifier }) {
-      const { client, configuration } = await connector.get();
+      const { client, configuration, metadata } = await connector.get();
       return client.buildAuthorizationUrl(configuration, {
         redirect_uri: redirectUri,
-        scope,
+        scope: scopesFor(metadata).join(' '),
         state,
         nonce,
         code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
@@ -74,13 +79,14 @@ export function oidcProvider(deps: ProviderDeps): Provider {
 }
 
 async function redeem(
-  { config, redirectUri }: ProviderDeps,
+  { config, redirectUri, clock }: ProviderDeps,
   { client, configuration, metadata }: OidcConnection,
   query: URLSearchParams,
   { state, nonce, codeVerifier }: AuthorizationChecks,
 ): Promise<ProviderAnswer> {
   const callback = new URL(redirectUri);
   callback.search = query.toString();
+  const askedAt = clock.now();
   const tokens = await client.authorizationCodeGrant(configuration, callback, {
     expectedState: state,
     expectedNonce: nonce,
@@ -102,5 +108,5 @@ async function redeem(
   });
   if (claims === undefined) throw new SignInRefused('answer_invalid');
   const sid = typeof idToken['sid'] === 'string' ? idToken['sid'] : undefined;
-  return { claims, sid, idToken: tokens.id_token };
+  return { claims, sid, idToken: tokens.id_token, tokens: toProviderTokens(tokens, askedAt) };
 }

@@ -12,7 +12,7 @@ import { type BackchannelLogout, backchannelLogout } from './backchannel-logout.
 import { idTokens } from './id-tokens.ts';
 import { backchannelLogoutCounts, signInCounts } from './metrics.ts';
 import type { LocalSignInFeature } from './open-local.ts';
-import { providerSession } from './provider-session.ts';
+import { type KeepTokens, providerSession } from './provider-session.ts';
 import { type ProviderSignOut, providerSignOut } from './provider-sign-out.ts';
 import { openProviders, type Providers } from './providers.ts';
 import { completePurpose } from './purposes.ts';
@@ -37,6 +37,12 @@ export interface OpenProviderSignInDeps {
   /** The origin of `url`. */
   origin: string;
   config: Pick<Config, 'provider' | 'sign_in'>;
+  /** What becomes of the tokens that providers hand out at sign-in. */
+  upstream?: {
+    /** Names of the providers whose tokens are needed. */
+    readonly providers: ReadonlySet<string>;
+    readonly keepTokens: KeepTokens;
+  };
   /** Told of each round of asking providers. */
   onRound?: (outcome: 'success' | 'failure') => void;
 }
@@ -50,6 +56,8 @@ export interface ProviderSignIn extends AsyncDisposable {
   readonly reapTasks: readonly ReapTask[];
 }
 
+const NOBODY_NEEDS_TOKENS = { providers: new Set<string>(), keepTokens: () => undefined };
+
 /** Sign-in and sign-out through providers. Works without any: sign-out is for everybody. */
 export function openProviderSignIn(deps: OpenProviderSignInDeps): ProviderSignIn {
   const { db, clock, ring, audit, metrics, log, ledger, people, local, origin, config } = deps;
@@ -57,7 +65,8 @@ export function openProviderSignIn(deps: OpenProviderSignInDeps): ProviderSignIn
   const logouts = logoutStore();
   const tokens = idTokens(ring, idTokenStore());
   const onRound = deps.onRound && { onRound: deps.onRound };
-  const providers = openProviders({ config, origin, clock, log, ...onRound });
+  const { providers: giveTokens, keepTokens } = deps.upstream ?? NOBODY_NEEDS_TOKENS;
+  const providers = openProviders({ config, origin, clock, log, giveTokens, ...onRound });
   const leaving = providerSignOut({ providers, ring });
   return {
     providers,
@@ -76,6 +85,7 @@ export function openProviderSignIn(deps: OpenProviderSignInDeps): ProviderSignIn
         attempts,
         logouts,
         idTokens: tokens,
+        keepTokens,
         completePurpose: completePurpose({ people: people.acts, store: people.store, ...local }),
         audit,
         clock,

@@ -9,7 +9,7 @@ const ERROR_CODE = /^[a-z_]{1,64}$/;
 const PASSING_ERRORS = ['server_error', 'temporarily_unavailable'];
 
 /** What openid-client says of an error beside its message; each of its classes has some of these. */
-interface ProtocolError {
+export interface ProtocolError {
   /** `error` of RFC 6749, as the provider sent it. */
   error?: unknown;
   code?: unknown;
@@ -53,14 +53,14 @@ export function providerUnavailable(retryAfterSeconds: number, cause?: unknown):
   );
 }
 
-function isOutage(error: ProtocolError): boolean {
+export function isOutage(error: ProtocolError): boolean {
   if (error instanceof FetchError) return error.failure !== 'too_large';
   if (error instanceof AppError) return error.kind === 'unavailable';
   return typeof error.status === 'number' && error.status >= 500;
 }
 
 /** The error and what caused it, outermost first. */
-function causes(error: unknown): ProtocolError[] {
+export function causes(error: unknown): ProtocolError[] {
   const found: ProtocolError[] = [];
   for (let each = error; typeof each === 'object' && each !== null && found.length < 8; ) {
     found.push(each);

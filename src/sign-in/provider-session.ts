@@ -3,10 +3,16 @@ import type { Tx } from '../db/write.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Issued, Ledger } from '../sessions/ledger.ts';
 import type { SessionId } from '../sessions/model.ts';
-import type { User } from '../users/model.ts';
+import type { IdentityClaims, User, UserId } from '../users/model.ts';
 import { admissionOf } from './admission.ts';
 import type { IdTokens } from './id-tokens.ts';
-import { type Attempt, type ProviderAnswer, SignInRefused, type SignInVisitor } from './model.ts';
+import {
+  type Attempt,
+  type ProviderAnswer,
+  type ProviderTokens,
+  SignInRefused,
+  type SignInVisitor,
+} from './model.ts';
 import type { Provider } from './provider.ts';
 import type { CompletePurpose } from './purposes.ts';
 import type { AttemptStore } from './store-attempts.ts';
@@ -18,9 +24,17 @@ export interface ProviderSessionDeps {
   logouts: LogoutStore;
   idTokens: IdTokens;
   completePurpose: CompletePurpose;
+  /** Takes the tokens over where something needs them. */
+  keepTokens: KeepTokens;
   audit: AuditRecorder;
   clock: Clock;
 }
+
+/** Keeps the tokens of somebody who just signed in, in the transaction that opens the session, where they are needed. */
+export type KeepTokens = (
+  tx: Tx,
+  signedIn: { readonly userId: UserId; readonly claims: IdentityClaims; readonly tokens: ProviderTokens },
+) => void;
 
 export interface AnsweredAttempt {
   readonly provider: Provider;
@@ -37,7 +51,7 @@ export type OpenProviderSession = ReturnType<typeof providerSession>;
  * @throws SignInRefused, AppError `forbidden` (`user_disabled`): nothing has changed then.
  */
 export function providerSession(deps: ProviderSessionDeps) {
-  const { ledger, attempts, logouts, idTokens, completePurpose, audit, clock } = deps;
+  const { ledger, attempts, logouts, idTokens, completePurpose, keepTokens, audit, clock } = deps;
 
   /** Whatever ended this person's sessions since the attempt began, or in that very millisecond, ends the attempt. */
   const requireNoLogoutSince = (
@@ -70,7 +84,7 @@ export function providerSession(deps: ProviderSessionDeps) {
     tx: Tx,
     { provider, attempt, answer, visitor }: AnsweredAttempt,
   ): { issued: Issued; user: User } => {
-    const { claims, sid, idToken } = answer;
+    const { claims, sid, idToken, tokens } = answer;
     const { address, userAgent, sessionId } = visitor;
     const now = clock.now();
     requireNotSignedOut(attempt.startedBySessionId);
@@ -82,6 +96,7 @@ export function providerSession(deps: ProviderSessionDeps) {
     const issued = ledger.openBrowserSession(tx, { userId: user.id, origin });
     if (sessionId !== undefined) replace(tx, sessionId, issued, visitor);
     if (idToken !== undefined) idTokens.keep(tx, issued.session.id, idToken);
+    if (tokens !== undefined) keepTokens(tx, { userId: user.id, claims, tokens });
     audit.record(tx, {
       at: now,
       action: 'sign_in',

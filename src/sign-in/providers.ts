@@ -13,6 +13,8 @@ export interface ProvidersDeps {
   origin: string;
   clock: Clock;
   log: Logger;
+  /** Names of the providers whose tokens MCP backends are given. */
+  giveTokens: ReadonlySet<string>;
   onRound?: (outcome: 'success' | 'failure') => void;
 }
 
@@ -29,7 +31,7 @@ export interface Providers extends AsyncDisposable {
  * The configured providers. What they publish is read in the background, from now on: nobody waits at start, and one
  * that is down is asked again every `discovery_retry`.
  */
-export function openProviders({ config, origin, clock, log, onRound }: ProvidersDeps): Providers {
+export function openProviders({ config, origin, clock, log, giveTokens, onRound }: ProvidersDeps): Providers {
   const ending = new AbortController();
   const toProvider = (one: ProviderConfig): Provider =>
     (one.kind === 'github' ? githubProvider : oidcProvider)({
@@ -37,6 +39,7 @@ export function openProviders({ config, origin, clock, log, onRound }: Providers
       timing: config.sign_in,
       redirectUri: `${origin}/callback/${one.name}`,
       postLogoutRedirectUri: `${origin}/signed-out`,
+      givesTokens: giveTokens.has(one.name),
       clock,
       log,
       ending: ending.signal,

@@ -65,7 +65,7 @@ class VouchingProvider implements Provider {
       verifiedEmail: undefined,
       groups: [],
     };
-    return { claims, sid: 'sid-1', idToken: 'header.payload.signature' };
+    return { claims, sid: 'sid-1', idToken: 'header.payload.signature', tokens: undefined };
   }
 
   endSessionUrl(): undefined {
@@ -110,6 +110,7 @@ beforeEach(() => {
       attempts,
       logouts,
       idTokens: tokens,
+      keepTokens: () => undefined,
       completePurpose: completePurpose({ people: people.acts, store: people.store, ...local }),
       audit,
       clock,
