@@ -24,6 +24,14 @@ export type AuditAction =
   | 'forward_auth.denied'
   | 'forward_auth.ticket'
   | 'csrf.refused'
+  | 'mcp.call'
+  | 'mcp.denied'
+  | 'upstream.linked'
+  | 'upstream.unlinked'
+  | 'upstream.ended'
+  | 'secret.stored'
+  | 'secret.removed'
+  | 'keys.rotated'
   | 'restored';
 
 /** Ids, names of providers and reasons; never a secret, an address of a page, or text that a stranger typed. */

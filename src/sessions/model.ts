@@ -26,6 +26,8 @@ export type RevokeReason =
   | 'user_disabled'
   | 'user_removed'
   | 'parent_ended'
+  /** The tokens at a provider that a grant stood on are gone. */
+  | 'upstream_ended'
   | 'restored';
 
 /** Where a session came from: shown to its user, so that a strange one is recognised. */

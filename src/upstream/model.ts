@@ -86,13 +86,17 @@ export class LinkRefused extends Error {
   }
 }
 
-/** When a token should be refreshed: `leadMs` before its end, and never later than half its life before. `Infinity`: never. */
+/** A provider whose tokens end at once is not asked more often. */
+const MIN_AGE_MS = 1_000;
+
+/** When a token should be refreshed: `leadMs` before its end, or after half its life where that is later. `Infinity`: never. */
 export function dueAt(
   { obtainedAt, expiresAt }: Pick<UpstreamGrant, 'obtainedAt' | 'expiresAt'>,
   leadMs: number,
 ): number {
   if (expiresAt === undefined) return Infinity;
-  return expiresAt - Math.min(leadMs, Math.max(0, expiresAt - obtainedAt) / 2);
+  const lead = Math.min(leadMs, Math.max(0, expiresAt - obtainedAt) / 2);
+  return Math.max(expiresAt - lead, obtainedAt + MIN_AGE_MS);
 }
 
 /** Whether the token is over. */

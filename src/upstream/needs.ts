@@ -1,0 +1,44 @@
+import type { Ledger } from '../sessions/ledger.ts';
+import type { Audience, Session } from '../sessions/model.ts';
+import type { UserId } from '../users/model.ts';
+
+/** What MCP backends want of people: tokens of a provider, or secrets that are pasted. */
+export interface BackendNeeds {
+  /** The backend's name. */
+  readonly name: string;
+  /** Where its grants are good. */
+  readonly audience: Audience;
+  /** The provider whose tokens it is given. */
+  readonly provider: string | undefined;
+  /** Names of the secrets it is given. */
+  readonly secrets: readonly string[];
+}
+
+export type Needs = ReturnType<typeof needs>;
+
+/** What all backends want, by what they want. */
+export function needs(backends: readonly BackendNeeds[]) {
+  const by = (provider: string) => backends.filter((backend) => backend.provider === provider);
+  return {
+    /** Providers whose tokens some backend is given. */
+    providers: new Set(backends.flatMap(({ provider }) => provider ?? [])) as ReadonlySet<string>,
+    /** Names of the secrets that some backend is given. */
+    secrets: new Set(backends.flatMap(({ secrets }) => secrets)) as ReadonlySet<string>,
+    backendsOfProvider: (provider: string) => by(provider).map(({ name }) => name),
+    backendsOfSecret: (secret: string) =>
+      backends.filter(({ secrets }) => secrets.includes(secret)).map(({ name }) => name),
+    audiencesOf: (provider: string): readonly Audience[] => by(provider).map(({ audience }) => audience),
+  };
+}
+
+/** The live grants of a person at backends that are given tokens of a provider. */
+export function dependentSessions(
+  ledger: Pick<Ledger, 'list'>,
+  wanted: Needs,
+  { userId, provider }: { userId: UserId; provider: string },
+): Session[] {
+  const audiences = wanted.audiencesOf(provider);
+  return ledger
+    .list(userId)
+    .filter(({ kind, audience }) => kind === 'grant' && audience.some((each) => audiences.includes(each)));
+}
