@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lt, lte, or, type SQL } from 'drizzle-orm';
+import { and, desc, eq, inArray, lt, lte, or, type SQL, sql } from 'drizzle-orm';
 import type { Db } from '../db/open.ts';
 import { auditEvents } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -31,6 +31,13 @@ export function auditStore(db: Db) {
         })
         .run();
     },
+    /** Many rows in one statement, which costs a fraction of as many statements. */
+    insertAll(tx: Tx, entries: readonly AuditEntry[]): void {
+      const columns = sql.raw(ROW_COLUMNS.map(([column]) => column).join(', '));
+      const values = sql.raw(ROW_COLUMNS.map(([, at]) => `value ->> ${at}`).join(', '));
+      const rows = JSON.stringify(entries.map(toValues));
+      tx.run(sql`INSERT INTO ${auditEvents} (${columns}) SELECT ${values} FROM json_each(${rows})`);
+    },
     /** Newest first. */
     list({ userId, before, limit }: AuditQuery): AuditRow[] {
       const conditions: (SQL | undefined)[] = [
@@ -53,6 +60,24 @@ export function auditStore(db: Db) {
       deleteExpired: (tx: Tx, now: number, limit: number) => deleteUntil(tx, now - retentionMs, limit),
     }),
   };
+}
+
+const ROW_COLUMNS = [
+  'at_ms',
+  'action',
+  'outcome',
+  'actor_user_id',
+  'subject_user_id',
+  'session_id',
+  'address',
+  'user_agent',
+  'detail',
+].map((column, at) => [column, at] as const);
+
+function toValues(entry: AuditEntry): readonly (string | number | undefined)[] {
+  const { at, action, outcome, actorUserId, subjectUserId, sessionId, address, userAgent, detail } = entry;
+  const text = detail === undefined ? undefined : JSON.stringify(detail);
+  return [at, action, outcome, actorUserId, subjectUserId, sessionId, address, userAgent, text];
 }
 
 /** Deletes at most `limit` of the rows from `atMs` or before; returns how many went. */
