@@ -1,0 +1,70 @@
+import type { BackendConnection, Era, Exchange, ExitCause, LogLevel, ServerAbout } from './exchange.ts';
+import { LOG_LEVELS } from './exchange.ts';
+import { isJsonObject, type JsonObject } from './json-rpc.ts';
+
+/** What a connection does with messages that belong to no call of ours. */
+export interface ConnectionHooks {
+  /** `true`: a stream carried it to somebody. */
+  unsolicited(method: string, params: JsonObject | undefined): boolean;
+  /** @throws JsonRpcError when nobody can be asked. */
+  askAnybody(method: string, params: JsonObject | undefined): Promise<JsonObject>;
+}
+
+/** A connection as the broker holds it: beside calls, what several views want of it together. */
+export interface ManagedConnection extends BackendConnection {
+  /** The process, where there is one here. */
+  readonly pid: number | undefined;
+  /** Calls under way. */
+  readonly openCalls: number;
+  /** The most verbose level that a view wants; never rejects, and does nothing where the server has no log. */
+  setLogLevel(level: LogLevel | undefined): Promise<void>;
+  /** @throws JsonRpcError the server's. */
+  subscribe(uri: string): Promise<void>;
+  /** Never rejects. */
+  unsubscribe(uri: string): Promise<void>;
+}
+
+/** What all connections are made of. */
+export interface ConnectionParts {
+  readonly era: Era;
+  readonly about: ServerAbout;
+  readonly generation: number;
+  readonly pid: number | undefined;
+  readonly exited: Promise<ExitCause>;
+}
+
+/** How verbose: smaller is more. `undefined` comes last: nothing is wanted. */
+function verbosity(level: LogLevel | undefined): number {
+  return level === undefined ? LOG_LEVELS.length : LOG_LEVELS.indexOf(level);
+}
+
+export function mostVerbose(levels: Iterable<LogLevel | undefined>): LogLevel | undefined {
+  let most: LogLevel | undefined;
+  for (const level of levels) if (verbosity(level) < verbosity(most)) most = level;
+  return most;
+}
+
+/** Whether a server has this capability, by its name or by two (`resources.subscribe`). */
+export function can({ capabilities }: ServerAbout, name: string, detail?: string): boolean {
+  const capability = capabilities[name];
+  if (!isJsonObject(capability)) return false;
+  return detail === undefined || capability[detail] === true;
+}
+
+/** Notifications that tell of the server as a whole, never of one request. */
+const OF_THE_SERVER: ReadonlySet<string> = new Set([
+  'notifications/tools/list_changed',
+  'notifications/prompts/list_changed',
+  'notifications/resources/list_changed',
+  'notifications/resources/updated',
+  'notifications/tasks/status',
+]);
+
+export const tellsOfServer = (method: string): boolean => OF_THE_SERVER.has(method);
+
+/** Whether a log message may go to the caller of this exchange. */
+export function takesLog({ client }: Exchange, params: JsonObject | undefined): boolean {
+  if (client.logLevel === undefined) return client.era === 'legacy';
+  const level = LOG_LEVELS.findIndex((known) => known === params?.['level']);
+  return level === -1 || level >= LOG_LEVELS.indexOf(client.logLevel);
+}
