@@ -84,7 +84,7 @@ export const CAPABILITIES: readonly Capability[] = [
     name: 'child processes',
     modules: /^(?:node:)?child_process$/,
     code: /\bBun\s*\.\s*(?:spawn|spawnSync|\$)/,
-    mayUse: nobody,
+    mayUse: only('mcp/child-process.ts'),
     instead: 'go through the one file that owns child processes',
   },
   {
