@@ -19,7 +19,7 @@ For example:
 
 \`\`\`toml
 url = "https://auth.example.com"
-trusted_proxies = ["127.0.0.1/32"]
+trusted_proxies = ["127.0.0.0/8"]
 
 [[provider]]
 name = "home"
