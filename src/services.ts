@@ -128,7 +128,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     guard,
     forwardAuth,
     limiter,
-    reap: (signal?: AbortSignal) => reapExpired({ db, tasks, flush: () => ledger.flush() }, signal),
+    reap: (signal?: AbortSignal) => reapExpired({ db, clock, tasks, flush: () => ledger.flush() }, signal),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

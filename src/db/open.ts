@@ -38,6 +38,8 @@ const PAGE_CACHE_KIB = -16_384;
  * found in two thirds of the time. Writing goes through the file as ever.
  */
 const MAPPED_BYTES = 1_073_741_824;
+/** The commit that fills so many pages of the write-ahead log copies them: 1 MB takes 3 ms, SQLite's own 4 MB over 10. */
+const CHECKPOINT_PAGES = 250;
 
 /** A mark that moved by less since it was written is not worth a write when the database is closed. */
 const MARK_WORTH_WRITING_MS = 60_000;
@@ -102,6 +104,7 @@ export function connect(path: string): Database {
   // Waiting inside SQLite would stop the event loop; `groupCommit` waits outside.
   client.run('PRAGMA busy_timeout = 0');
   client.run(`PRAGMA cache_size = ${PAGE_CACHE_KIB}`);
+  client.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   client.run(`PRAGMA mmap_size = ${MAPPED_BYTES}`);
   return client;
 }

@@ -1,4 +1,5 @@
-import { eq, inArray, lte, sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
+import { deleteExpiredRows } from '../db/delete-expired.ts';
 import type { Db } from '../db/open.ts';
 import { hostTickets } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -42,17 +43,8 @@ export function ticketStore(db: Db) {
     },
 
     /** Deletes at most `limit` tickets that nobody came back with in time; returns how many. */
-    deleteExpired(tx: Tx, now: number, limit: number): number {
-      const expired = tx
-        .select({ hash: hostTickets.hash })
-        .from(hostTickets)
-        .where(lte(hostTickets.expiresAtMs, now))
-        .limit(limit)
-        .all()
-        .map(({ hash }) => hash);
-      if (expired.length > 0) tx.delete(hostTickets).where(inArray(hostTickets.hash, expired)).run();
-      return expired.length;
-    },
+    deleteExpired: (tx: Tx, now: number, limit: number): number =>
+      deleteExpiredRows(tx, hostTickets, hostTickets.expiresAtMs, now, limit),
   };
 }
 

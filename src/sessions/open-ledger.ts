@@ -14,11 +14,13 @@ import { liveThings } from './live-things.ts';
 import { droppedEvents, observeSessions } from './metrics.ts';
 import { type CredentialReader, isLive, type Session } from './model.ts';
 import { outbox } from './outbox.ts';
+import { sessionReapTask } from './reap-task.ts';
 import type { ReapTask } from './reaper.ts';
 import { recognition } from './recognition.ts';
 import { refusals } from './refusals.ts';
 import { sessionStore } from './store.ts';
 import { outboxStore } from './store-outbox.ts';
+import { reapingStore } from './store-reaping.ts';
 import { tokenMint } from './token.ts';
 import { touches } from './touches.ts';
 
@@ -160,16 +162,7 @@ export function openLedger({
       }
     },
 
-    reapTask: {
-      name: 'sessions',
-      postponeKept: (tx, now, limit) => store.postponeKept(tx, now, limit),
-      deleteExpired(tx, now, limit) {
-        // Between two batches a session may have been used that looks run out in the store.
-        const uses = seen.unwritten();
-        if (uses.size > 0) store.touch(tx, uses);
-        return store.deleteExpired(tx, now, limit);
-      },
-    },
+    reapTask: sessionReapTask(reapingStore(), store, seen),
 
     async [Symbol.asyncDispose]() {
       subscription[Symbol.dispose]();

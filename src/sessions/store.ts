@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, inArray, lte, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, lte, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
 import { opaqueText } from '../db/opaque.ts';
 import type { Db } from '../db/open.ts';
@@ -18,10 +18,8 @@ import type {
   TokenHash,
 } from './model.ts';
 import { FOUND_COLUMNS, type FoundRow, toFoundCredential } from './store-found.ts';
+import { REVOKED_KEPT_MS } from './store-reaping.ts';
 import { fromSession, toSession } from './store-row.ts';
-
-/** How long a revoked session without an absolute end is kept, so that it can still be shown and answered for. */
-const REVOKED_KEPT_MS = 30 * 24 * 60 * 60_000;
 
 /** SQLite takes 32,766 variables in a statement. */
 const REVOKED_AT_ONCE = 10_000;
@@ -203,41 +201,5 @@ export function sessionStore(db: Db) {
         UPDATE sessions SET last_seen_at_ms = max(last_seen_at_ms, touch.value)
         FROM json_each(${touches}) AS touch WHERE sessions.id = touch.key`);
     },
-
-    /** Puts off at most `limit` sessions that were due to be looked at and are still to be kept; returns how many. */
-    postponeKept(tx: Tx, now: number, limit: number): number {
-      const kept = tx
-        .select({ id: sessions.id })
-        .from(sessions)
-        .where(and(isDue(now), gt(keptUntil, now)))
-        .limit(limit);
-      return tx
-        .update(sessions)
-        .set({ reapAtMs: keptUntil })
-        .where(inArray(sessions.id, kept))
-        .returning({ id: sessions.id })
-        .all().length;
-    },
-
-    /** Deletes at most `limit` sessions that ran out, or were revoked and have run out since; returns how many. */
-    deleteExpired(tx: Tx, now: number, limit: number): number {
-      const over = tx
-        .select({ id: sessions.id })
-        .from(sessions)
-        .where(and(isDue(now), lte(keptUntil, now)))
-        .limit(limit);
-      return tx.delete(sessions).where(inArray(sessions.id, over)).returning({ id: sessions.id }).all()
-        .length;
-    },
   };
 }
-
-const isDue = (now: number) => lte(sessions.reapAtMs, now);
-
-/** When a row may go: an active session at its end; a revoked one at its absolute end, where it has one. */
-const keptUntil = sql<number>`CASE ${sessions.status}
-  WHEN 'revoked' THEN coalesce(${sessions.expiresAtMs}, ${sessions.revokedAtMs} + ${REVOKED_KEPT_MS})
-  ELSE min(
-    coalesce(${sessions.expiresAtMs}, ${Number.MAX_SAFE_INTEGER}),
-    coalesce(${sessions.lastSeenAtMs} + ${sessions.idleTimeoutMs}, ${Number.MAX_SAFE_INTEGER})
-  ) END`;

@@ -7,8 +7,6 @@ export interface Touches {
   get(id: SessionId): number | undefined;
   /** Hands what waits to `write`, in pieces that hold the event loop for milliseconds; what could not be written waits again. */
   flush(write: (lastSeen: ReadonlyMap<SessionId, number>) => Promise<void>): Promise<void>;
-  /** All that may not be in the store. */
-  unwritten(): ReadonlyMap<SessionId, number>;
   readonly waiting: number;
 }
 
@@ -46,7 +44,6 @@ export function touches(): Touches {
         writing.delete(batch);
       }
     },
-    unwritten: () => new Map([...writing, waiting].flatMap((batch) => [...batch])),
     get waiting() {
       return waiting.size;
     },

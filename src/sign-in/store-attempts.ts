@@ -1,4 +1,5 @@
-import { and, desc, eq, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, lte, type SQL, sql } from 'drizzle-orm';
+import { deleteExpiredRows } from '../db/delete-expired.ts';
 import { signInAttempts } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 import type { SessionId } from '../sessions/model.ts';
@@ -58,17 +59,8 @@ export function attemptStore(maxAttempts = MAX_ATTEMPTS) {
     },
 
     /** Deletes at most `limit` attempts that ran out by `now`; returns how many. */
-    deleteExpired(tx: Tx, now: number, limit: number): number {
-      const old = tx
-        .select({ id: signInAttempts.id })
-        .from(signInAttempts)
-        .where(lte(signInAttempts.expiresAtMs, now))
-        .limit(limit)
-        .all();
-      const ids = old.map(({ id }) => id);
-      if (ids.length > 0) tx.delete(signInAttempts).where(inArray(signInAttempts.id, ids)).run();
-      return ids.length;
-    },
+    deleteExpired: (tx: Tx, now: number, limit: number): number =>
+      deleteExpiredRows(tx, signInAttempts, signInAttempts.expiresAtMs, now, limit),
   };
 }
 

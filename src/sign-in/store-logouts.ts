@@ -1,4 +1,5 @@
-import { and, eq, gt, gte, lte, or, sql } from 'drizzle-orm';
+import { and, eq, gt, gte, or } from 'drizzle-orm';
+import { deleteExpiredRows } from '../db/delete-expired.ts';
 import { logoutTokenIds, providerLogouts } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 
@@ -71,23 +72,11 @@ export function logoutStore() {
     },
 
     /** Deletes at most `limit` logouts that no longer count at `now`; returns how many. */
-    deleteExpiredLogouts(tx: Tx, now: number, limit: number): number {
-      const old = sql`SELECT rowid FROM ${providerLogouts} WHERE ${lte(providerLogouts.expiresAtMs, now)} LIMIT ${limit}`;
-      return tx
-        .delete(providerLogouts)
-        .where(sql`rowid IN (${old})`)
-        .returning({ at: providerLogouts.atMs })
-        .all().length;
-    },
+    deleteExpiredLogouts: (tx: Tx, now: number, limit: number): number =>
+      deleteExpiredRows(tx, providerLogouts, providerLogouts.expiresAtMs, now, limit),
 
     /** Deletes at most `limit` token ids that could no longer be good at `now`; returns how many. */
-    deleteExpiredTokenIds(tx: Tx, now: number, limit: number): number {
-      const old = sql`SELECT rowid FROM ${logoutTokenIds} WHERE ${lte(logoutTokenIds.expiresAtMs, now)} LIMIT ${limit}`;
-      return tx
-        .delete(logoutTokenIds)
-        .where(sql`rowid IN (${old})`)
-        .returning({ jti: logoutTokenIds.jti })
-        .all().length;
-    },
+    deleteExpiredTokenIds: (tx: Tx, now: number, limit: number): number =>
+      deleteExpiredRows(tx, logoutTokenIds, logoutTokenIds.expiresAtMs, now, limit),
   };
 }

@@ -1,4 +1,5 @@
-import { and, eq, inArray, lte, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import { deleteExpiredRows } from '../db/delete-expired.ts';
 import { upstreamLinks } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 import type { SessionId } from '../sessions/model.ts';
@@ -61,18 +62,8 @@ export function upstreamLinkStore() {
     },
 
     /** Deletes at most `limit` links that ran out by `now`; returns how many. */
-    deleteExpired(tx: Tx, now: number, limit: number): number {
-      const old = tx
-        .select({ id: upstreamLinks.id })
-        .from(upstreamLinks)
-        .where(lte(upstreamLinks.expiresAtMs, now))
-        .limit(limit);
-      return tx
-        .delete(upstreamLinks)
-        .where(inArray(upstreamLinks.id, old))
-        .returning({ id: upstreamLinks.id })
-        .all().length;
-    },
+    deleteExpired: (tx: Tx, now: number, limit: number): number =>
+      deleteExpiredRows(tx, upstreamLinks, upstreamLinks.expiresAtMs, now, limit),
   };
 }
 

@@ -1,4 +1,5 @@
-import { and, eq, gt, inArray, isNull, lte, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm';
+import { deleteExpiredRows } from '../db/delete-expired.ts';
 import type { Db } from '../db/open.ts';
 import { invitations } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -112,24 +113,8 @@ export function invitationStore(db: Db) {
     },
 
     /** Deletes at most `limit` links that ran out by `now`, used or not; returns how many. */
-    deleteExpired(tx: Tx, now: number, limit: number): number {
-      const old = tx
-        .select({ id: invitations.id })
-        .from(invitations)
-        .where(lte(invitations.expiresAtMs, now))
-        .limit(limit)
-        .all();
-      if (old.length > 0)
-        tx.delete(invitations)
-          .where(
-            inArray(
-              invitations.id,
-              old.map(({ id }) => id),
-            ),
-          )
-          .run();
-      return old.length;
-    },
+    deleteExpired: (tx: Tx, now: number, limit: number): number =>
+      deleteExpiredRows(tx, invitations, invitations.expiresAtMs, now, limit),
   };
 }
 

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { sessionStore } from '../../src/sessions/store.ts';
+import { reapingStore } from '../../src/sessions/store-reaping.ts';
 import { temporaryLedger } from '../support/ledger.ts';
 import { describeSessionStore } from './session-store.ts';
 
@@ -8,6 +9,7 @@ const LIMIT = 1_000;
 describeSessionStore('SQLite', async () => {
   const t = temporaryLedger();
   const store = sessionStore(t.db);
+  const reaping = reapingStore();
   return {
     credentials: store,
     addUser: () => t.addUser(),
@@ -20,8 +22,8 @@ describeSessionStore('SQLite', async () => {
     touch: (lastSeen) => t.db.write((tx) => store.touch(tx, lastSeen)),
     reap: (now) =>
       t.db.write((tx) => {
-        store.postponeKept(tx, now, LIMIT);
-        return store.deleteExpired(tx, now, LIMIT);
+        reaping.postponeKept(tx, now, LIMIT);
+        return reaping.deleteExpired(tx, now, LIMIT);
       }),
     async breakDown() {
       // Whoever reads a page of it from now on finds that it is none.

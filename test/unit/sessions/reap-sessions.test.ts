@@ -9,8 +9,8 @@ const ORIGIN = originAudience(TEST_ORIGIN);
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-const reap = ({ db, ledger }: TemporaryLedger) =>
-  reapExpired({ db, tasks: [ledger.reapTask], flush: () => ledger.flush() });
+const reap = ({ db, clock, ledger }: TemporaryLedger) =>
+  reapExpired({ db, clock, tasks: [ledger.reapTask], flush: () => ledger.flush() });
 
 const counted = (deleted: number) => ({ suspended: false as const, deleted: { sessions: deleted } });
 

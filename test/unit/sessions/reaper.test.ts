@@ -2,6 +2,7 @@ import { Database } from 'bun:sqlite';
 import { expect, test } from 'bun:test';
 import { configSchema } from '../../../src/config/schema.ts';
 import { databasePath } from '../../../src/db/files.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
 import { openServices } from '../../../src/services.ts';
 import { originAudience } from '../../../src/sessions/audience.ts';
 import { type ReapTask, reapExpired } from '../../../src/sessions/reaper.ts';
@@ -15,8 +16,9 @@ const ORIGIN = originAudience(TEST_ORIGIN);
 const DAY = 24 * 3_600_000;
 const ROWS = 100_000;
 
+/** Batches are timed by the real clock: what is measured here is how long they take. */
 const reap = ({ db, ledger }: TemporaryLedger) =>
-  reapExpired({ db, tasks: [ledger.reapTask], flush: () => ledger.flush() });
+  reapExpired({ db, clock: systemClock, tasks: [ledger.reapTask], flush: () => ledger.flush() });
 
 /** The longest time, in milliseconds, for which `work` kept others from the event loop. */
 async function longestHold(work: Promise<unknown>): Promise<number> {
@@ -54,8 +56,28 @@ test('a session takes its children with it', async () => {
   const reaping = reap(t);
   const hold = await longestHold(reaping);
   console.log(`a session with 2,000 children held the event loop for ${hold.toFixed(1)} ms`);
-  await reaping;
+  expect(await reaping).toEqual({ suspended: false, deleted: { sessions: 2_001 } });
   expect(t.db.reader.$client.query('SELECT count(*) FROM sessions').values()).toEqual([[0]]);
+});
+
+test('a batch ends when its time is over, and leaves the rest to the next', async () => {
+  const clock = new ManualClock();
+  await using t = temporaryLedger({ clock });
+  const asked: number[] = [];
+  let left = 100;
+  const slow: ReapTask = {
+    name: 'slow',
+    deleteExpired(_tx, _now, limit) {
+      asked.push(limit);
+      if (asked.length === 1) void clock.advance(10);
+      const gone = Math.min(left, limit);
+      left -= gone;
+      return gone;
+    },
+  };
+  const report = await reapExpired({ db: t.db, clock, tasks: [slow], flush: async () => undefined });
+  expect(report).toEqual({ suspended: false, deleted: { slow: 100 } });
+  expect(asked).toEqual([8, 8, 16, 32, 64, 8]);
 });
 
 test('a session that is used between two batches stays', async () => {
@@ -73,7 +95,7 @@ test('a session that is used between two batches stays', async () => {
     },
   };
   const tasks = [before, t.ledger.reapTask];
-  expect(await reapExpired({ db: t.db, tasks, flush: () => t.ledger.flush() })).toMatchObject({
+  expect(await reapExpired({ db: t.db, clock, tasks, flush: () => t.ledger.flush() })).toMatchObject({
     deleted: { sessions: 0 },
   });
   expect(await t.ledger.authenticate(token, 'cookie', ORIGIN)).toMatchObject({ ok: true });
@@ -91,7 +113,7 @@ test('nothing is deleted while the clock is not trusted, also when it leaps duri
     },
   };
   const tasks = [leap, t.ledger.reapTask];
-  const round = () => reapExpired({ db: t.db, tasks, flush: () => t.ledger.flush() });
+  const round = () => reapExpired({ db: t.db, clock, tasks, flush: () => t.ledger.flush() });
   await round();
   expect(t.ledger.find(session.id)).toBeDefined();
   expect(await round()).toEqual({ suspended: true });

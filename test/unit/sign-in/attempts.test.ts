@@ -346,7 +346,7 @@ test('what has run out is deleted, and what still counts is kept', async () => {
     { name: 'logouts', deleteExpired: (tx, at, limit) => logouts.deleteExpiredLogouts(tx, at, limit) },
     { name: 'ids', deleteExpired: (tx, at, limit) => logouts.deleteExpiredTokenIds(tx, at, limit) },
   ];
-  const report = await reapExpired({ db, tasks, flush: async () => undefined });
+  const report = await reapExpired({ db, clock, tasks, flush: async () => undefined });
   expect(report).toEqual({ suspended: false, deleted: { attempts: 1, logouts: 1, ids: 2 } });
   expect(refusal(await complete(old))).toBe('attempt_unknown');
 });
