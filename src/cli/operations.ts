@@ -8,6 +8,7 @@ import type { Ledger } from '../sessions/ledger.ts';
 import type { SessionId } from '../sessions/model.ts';
 import type { ReapReport } from '../sessions/reaper.ts';
 import type { Invitations } from '../sign-in/invitations.ts';
+import type { OpenUpstream } from '../upstream/open-upstream.ts';
 import { toUserDto } from '../users/dto.ts';
 import type { Actor, User, UserId } from '../users/model.ts';
 import type { OpenPeople } from '../users/open-people.ts';
@@ -20,6 +21,7 @@ export interface Services {
   invitations: Invitations;
   ledger: Ledger;
   reap: () => Promise<ReapReport>;
+  upstream: Pick<OpenUpstream, 'rotate'>;
 }
 
 export interface Operation<Input extends z.ZodType, Output> {
@@ -50,12 +52,12 @@ export const OPERATIONS = {
 
   'user.create': operation(
     z.strictObject({ username: z.string(), displayName: z.string().optional(), role }),
-    async ({ db, people, invitations }, input) => {
-      const user = await db.write((tx) =>
-        people.acts.createLocal(tx, { ...input, by: OPERATOR, chosenByOperator: true }),
-      );
-      return { user: toUserDto(user), ...toLinkDto(await invitations.issueReset(user.id, OPERATOR)) };
-    },
+    ({ db, people, invitations }, input) =>
+      // One act: nobody is left behind without the link that lets them in.
+      db.write((tx) => {
+        const user = people.acts.createLocal(tx, { ...input, by: OPERATOR, chosenByOperator: true });
+        return { user: toUserDto(user), ...toLinkDto(invitations.issueResetIn(tx, user.id, OPERATOR)) };
+      }),
   ),
 
   'user.disable': operation(oneUser, async ({ people }, { user }) =>
@@ -99,6 +101,8 @@ export const OPERATIONS = {
   }),
 
   reap: operation(nothing, ({ reap }) => reap()),
+
+  rotate: operation(nothing, ({ upstream }) => upstream.rotate()),
 
   status: operation(nothing, () => 'running' as const),
 };

@@ -101,6 +101,13 @@ export function invitationLinks(deps: InvitationsDeps) {
     };
   };
 
+  const issueResetIn = (tx: Tx, userId: UserId, by: Inviter): NewLink => {
+    const user = store.find(userId);
+    if (user === undefined) throw new AppError('not_found', 'unknown_user', 'There is no such user.');
+    invitations.deleteResetsFor(tx, userId);
+    return make(tx, { purpose: 'reset_password', role: user.role, userId }, by);
+  };
+
   /** Whether who made it still may, and has not ended everything since ("everywhere"). */
   const isStanding = ({ createdByUserId, createdBySessionId, createdAt }: Invitation): boolean => {
     if (createdByUserId === undefined) return true;
@@ -141,12 +148,9 @@ export function invitationLinks(deps: InvitationsDeps) {
      * @throws AppError as `invite`, and `not_found` (`unknown_user`).
      */
     issueReset: (userId: UserId, by: Inviter): Promise<NewLink> =>
-      db.write((tx) => {
-        const user = store.find(userId);
-        if (user === undefined) throw new AppError('not_found', 'unknown_user', 'There is no such user.');
-        invitations.deleteResetsFor(tx, userId);
-        return make(tx, { purpose: 'reset_password', role: user.role, userId }, by);
-      }),
+      db.write((tx) => issueResetIn(tx, userId, by)),
+    /** The same, in the transaction that makes that somebody. */
+    issueResetIn,
 
     /** Invitations that somebody could still use. */
     list: (): Invitation[] => invitations.listLive('invite', clock.now()).filter(isStanding),

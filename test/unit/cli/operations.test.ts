@@ -1,0 +1,25 @@
+import { expect, test } from 'bun:test';
+import { performOperation } from '../../../src/cli/operations.ts';
+import { temporaryAccounts } from '../../support/local-accounts.ts';
+
+test('a person is made together with the link that lets them in, or not at all', async () => {
+  await using accounts = temporaryAccounts();
+  const { db, ledger } = accounts.base;
+  const { people } = accounts;
+  const { invitations } = accounts.local;
+  const services = { db, people, ledger, invitations, reap: async () => ({ suspended: true as const }) };
+  const noLink = {
+    ...invitations,
+    issueResetIn: () => {
+      throw new Error('the disk is full');
+    },
+  };
+  const ada = { username: 'ada', role: 'member' };
+  const create = (given: typeof services) => performOperation(given, 'user.create', ada);
+
+  expect(await create({ ...services, invitations: noLink }).catch((error: unknown) => error)).toMatchObject({
+    message: 'the disk is full',
+  });
+  expect(people.store.findByUsername('ada')).toBeUndefined();
+  expect(await create(services)).toMatchObject({ user: { username: 'ada' }, link: expect.any(String) });
+});
