@@ -33,6 +33,20 @@ export function auditRecorder({ db, store, log, dropped, mayNote }: AuditRecorde
   /** Entries stay here until they are written: a database that is stuck does not make room for more. */
   const waiting: AuditEntry[] = [];
   let draining: Promise<void> | undefined;
+  /** Rows lost since the last that was written: an outage is logged at its begin and its end, however many it takes. */
+  let lost = 0;
+
+  const lose = (error: unknown) => {
+    const rows = waiting.splice(0).length;
+    if (lost === 0) log.error('audit rows of refusals are being lost', { rows, error });
+    lost += rows;
+    dropped.inc(rows);
+  };
+  const kept = (rows: number) => {
+    waiting.splice(0, rows);
+    if (lost > 0) log.warn('audit rows of refusals are written again', { rows_lost: lost });
+    lost = 0;
+  };
 
   const writeSome = () =>
     db.write((tx) => {
@@ -43,11 +57,9 @@ export function auditRecorder({ db, store, log, dropped, mayNote }: AuditRecorde
 
   const drain = async () => {
     try {
-      while (waiting.length > 0) waiting.splice(0, await writeSome());
+      while (waiting.length > 0) kept(await writeSome());
     } catch (error) {
-      const lost = waiting.splice(0).length;
-      dropped.inc(lost);
-      log.error('audit rows of refusals were lost', { rows: lost, error });
+      lose(error);
     }
     draining = undefined;
   };

@@ -69,9 +69,13 @@ test('a flood while the database is stuck is bounded, and what was lost is count
   expect(metrics.render()).toContain('dropped 2000');
   await clock.advance(6_000);
   expect(metrics.render()).toContain('dropped 3000');
-  expect(log.lines).toMatchObject([{ fields: { rows: 1_000 } }]);
+  await refuse(500);
+  await clock.advance(6_000);
+  expect(metrics.render()).toContain('dropped 3500');
+  expect(log.lines).toMatchObject([{ level: 'error', fields: { rows: 1_000 } }]);
   other.run('COMMIT');
   await refuse(250);
   await audit[Symbol.asyncDispose]();
+  expect(log.lines.slice(1)).toMatchObject([{ level: 'warn', fields: { rows_lost: 1_500 } }]);
   expect(store.list({ limit: 1_000 })).toHaveLength(250);
 });
