@@ -203,6 +203,7 @@ describe('kill -9', () => {
 
 async function killWhileStarting({ appliance }: LoopbackSite, afterMs: number): Promise<void> {
   const server = appliance.begin();
+  // Whatever it is doing by then: it has nothing to say that could be waited for.
   await Bun.sleep(afterMs);
   server.signal('SIGKILL');
   await server.finished;

@@ -4,6 +4,7 @@ import { AppError } from '../../../src/lib/app-error.ts';
 import { type SignedIn, TEST_COOKIE, type TemporaryApi, temporaryApi } from '../../support/api.ts';
 import { eventStreamReader } from '../../support/event-stream-reader.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { until } from '../../support/until.ts';
 
 const PATH = '/api/v1/sessions/events';
 
@@ -13,15 +14,6 @@ async function open(api: TemporaryApi, by: SignedIn, headers: Record<string, str
   const reader = eventStreamReader(response);
   expect(await reader.block()).toBe(': open');
   return { response, reader };
-}
-
-/** Waits until the condition holds: for what the network delivers in its own time. */
-async function until(condition: () => boolean): Promise<void> {
-  const giveUpAt = performance.now() + 5_000;
-  while (!condition()) {
-    if (performance.now() > giveUpAt) throw new Error('it did not come to hold');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 test('a stream begins at once and is what a browser’s EventSource takes', async () => {
@@ -116,7 +108,7 @@ test('a person holds only so many streams; one that is closed makes room', async
   expect(refused.headers.get('retry-after')).toBe('30');
   await open(api, await api.signIn());
   await first.reader.cancel();
-  await until(() => api.streams.count === 2);
+  await until('two streams are open', () => api.streams.count === 2);
   await open(api, ada);
 });
 
@@ -129,7 +121,7 @@ test('a reader that goes away, mid-stream or before the first byte, leaves nothi
     aborting.abort();
   }
   for (let each = 0; each < 3; each++) (await openSocket(api, ada)).destroy();
-  await until(() => api.streams.count === 0);
+  await until('both have ended', () => api.streams.count === 0);
 });
 
 test('HEAD answers like GET and opens nothing', async () => {
