@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { configSchema } from './schema.ts';
 
-export type KeyKind = 'text' | 'integer' | 'boolean' | 'duration' | 'choice' | 'list';
+/** A `map` is a table whose names are the operator's own. */
+export type KeyKind = 'text' | 'integer' | 'boolean' | 'duration' | 'choice' | 'list' | 'map';
 
 /** A key of the configuration that holds a value, read off the schema. */
 export interface KnownKey {
@@ -115,6 +116,7 @@ function under(outside: Facts, schema: z.core.$ZodType): { definition: Definitio
 function kindOf(definition: Definition, { duration }: Facts): Pick<KnownKey, 'kind' | 'choices'> {
   if (duration) return { kind: 'duration', choices: [] };
   if (definition.type === 'array') return { kind: 'list', choices: [] };
+  if (definition.type === 'record') return { kind: 'map', choices: [] };
   if (definition.type === 'boolean') return { kind: 'boolean', choices: [] };
   if (definition.type === 'number') return { kind: 'integer', choices: [] };
   if (definition.type === 'enum')

@@ -14,8 +14,12 @@ export const ENVIRONMENT_PREFIX = 'POSTERN_';
 /** Longer names are nobody's slip of the hand. */
 const MAX_NAME = 96;
 
-/** Keys that have a name outside the file: elements of a list of tables are found by their `name`, if they have one. */
-export function isNameable({ path }: KnownKey): boolean {
+/**
+ * Keys that have a name outside the file: elements of a list of tables are found by their `name`, if they have one.
+ * A table whose names are free has none.
+ */
+export function isNameable({ path, kind }: KnownKey): boolean {
+  if (kind === 'map') return false;
   const star = path.indexOf('*');
   return star === -1 || (isNamedList(path.slice(0, star)) && path[star + 1] !== 'name');
 }

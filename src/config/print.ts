@@ -42,7 +42,26 @@ function isSection(value: unknown, path: Path): boolean {
 
 function shown(value: unknown, path: Path): unknown {
   const known = knownKeyAt(path);
+  if (known?.kind === 'map') return mapShown(value as Table);
   if (known?.secret === true) return Array.isArray(value) ? value.map(() => MASK) : MASK;
   if (known?.kind === 'duration' && typeof value === 'number') return formatDuration(value);
+  if (known === undefined && typeof value === 'object' && value !== null)
+    return tableShown(value as Table, path);
   return value;
+}
+
+/** A table inside an element of a list. */
+function tableShown(table: Table, path: Path): Table {
+  const entries = Object.entries(table).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries.map(([name, value]) => [name, shown(value, [...path, name])]));
+}
+
+/** Says nothing but where a secret goes. */
+const ONLY_PLACEHOLDER = /^(?:Bearer |token )?\$\{[^}]*\}$/;
+
+function mapShown(table: Table): Table {
+  const entries = Object.entries(table);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, ONLY_PLACEHOLDER.test(String(value)) ? value : MASK]),
+  );
 }

@@ -110,6 +110,7 @@ const TYPES = {
   boolean: '`true` or `false`',
   duration: 'duration',
   list: 'list of texts',
+  map: 'table of texts, in the file alone',
 } as const;
 
 function requirementOf({ required, defaultValue }: KnownKey): string {

@@ -15,6 +15,7 @@ import {
   secretFault,
 } from './faults.ts';
 import { PROVIDER_NAME } from './provider-name.ts';
+import { mcpBackend, mcpServerSchema } from './schema-mcp.ts';
 import { authorizationParams, upstreamSchema } from './schema-upstream.ts';
 import { checkedText, choice, count, filePath, list, tables, text, yesNo } from './values.ts';
 
@@ -212,6 +213,17 @@ export const configSchema = z.strictObject({
   }).prefault({}),
   provider: tables('provider', provider).describe('OpenID providers people sign in through'),
   upstream: upstreamSchema.prefault({}),
+  mcp: tables(
+    'mcp',
+    mcpBackend(
+      z.union([z.literal('everyone'), z.literal('owners'), somebody], {
+        error: `"everyone", "owners", or ${PEOPLE}`,
+      }),
+    ),
+  ).describe(
+    'MCP servers that clients reach at `/mcp/<name>`; without any there is `whoami`, which is built in',
+  ),
+  mcp_server: mcpServerSchema.prefault({}).describe('what all MCP backends have in common'),
   forward_auth: table('forward_auth', {
     rule: tables('forward_auth.rule', forwardAuthRule).describe('what is protected; unmatched is 403'),
     ticket_lifetime: duration('60s').describe('life of a host ticket'),
@@ -237,3 +249,5 @@ export type Config = z.output<typeof configSchema>;
 export type ProviderConfig = Config['provider'][number];
 export type UpstreamProviderConfig = Config['upstream']['provider'][number];
 export type ForwardAuthRuleConfig = Config['forward_auth']['rule'][number];
+export type McpBackendConfig = Config['mcp'][number];
+export type McpServerConfig = Config['mcp_server'];

@@ -18,14 +18,6 @@ export interface Filled {
 }
 
 const PLACEHOLDER = /\$\{([^}]*)\}/g;
-/** What may stand between `${` and `}`; a secret's name is that of a variable. */
-export const PLACEHOLDER_NAME =
-  /^(?:upstream\.access_token|user\.(?:name|email|id|username)|secret\.[A-Za-z_][A-Za-z0-9_]{0,63})$/;
-
-/** The names of the placeholders in a text, known or not. */
-export function placeholdersIn(text: string): string[] {
-  return [...text.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
-}
 
 /** Fills every value of a table. Control characters of what a person is called become spaces; a secret never holds any. */
 export function fillPlaceholders(table: Readonly<Record<string, string>>, source: PlaceholderValues): Filled {

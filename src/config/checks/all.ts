@@ -8,6 +8,15 @@ import {
   rulesOmitDefaultPort,
   rulesSpareOurHost,
 } from './forward-auth.ts';
+import {
+  mcpHasOneTransport,
+  mcpIsolationProtects,
+  mcpKeysFitTransport,
+  mcpNamesDiffer,
+  mcpProvidersAreKnown,
+  mcpSubjectsNameProviders,
+  mcpTokensHaveProvider,
+} from './mcp.ts';
 import { oidcAsksForOpenid, oidcHasIssuer, providerNamesDiffer } from './providers.ts';
 import { secretsDiffer } from './secrets.ts';
 import { idleEndsFirst } from './sessions.ts';
@@ -32,4 +41,11 @@ export const allChecks: readonly Check[] = [
   rulesOmitDefaultPort,
   ruleSubjectsNameProviders,
   rulesDiffer,
+  mcpHasOneTransport,
+  mcpIsolationProtects,
+  mcpKeysFitTransport,
+  mcpNamesDiffer,
+  mcpProvidersAreKnown,
+  mcpSubjectsNameProviders,
+  mcpTokensHaveProvider,
 ];
