@@ -15,6 +15,11 @@ export const META_CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilit
 export const META_LOG_LEVEL = 'io.modelcontextprotocol/logLevel';
 export const META_SERVER_INFO = 'io.modelcontextprotocol/serverInfo';
 export const META_SUBSCRIPTION_ID = 'io.modelcontextprotocol/subscriptionId';
+/**
+ * Ours: what a legacy server calls a request of its own. A modern client finds the request under that name in
+ * `inputRequests`, and may answer it before it was asked.
+ */
+export const META_INPUT_NAME = 'postern/input-name';
 
 export const SESSION_HEADER = 'mcp-session-id';
 export const VERSION_HEADER = 'mcp-protocol-version';

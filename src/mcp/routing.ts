@@ -1,7 +1,8 @@
 import { missingCapabilities } from './client-capabilities.ts';
 import { type ConnectionHooks, takesLog, tellsOfServer } from './connection.ts';
+import { META_INPUT_NAME } from './constants.ts';
 import type { Exchange } from './exchange.ts';
-import type { JsonObject } from './json-rpc.ts';
+import { isJsonObject, type JsonObject } from './json-rpc.ts';
 import type { JsonRpcPeer, OpenRequest } from './peer.ts';
 import { clientProgress } from './request-params.ts';
 
@@ -44,9 +45,20 @@ export function messageRouter(peer: JsonRpcPeer, hooks: ConnectionHooks) {
       const able = (exchange: Exchange) =>
         missingCapabilities(exchange.client.capabilities, method, params) === undefined;
       const exchange = about?.exchange ?? peer.newest(able) ?? peer.newest(() => true);
-      return exchange === undefined ? hooks.askAnybody(method, params) : exchange.ask(method, params);
+      return exchange === undefined
+        ? hooks.askAnybody(method, params)
+        : exchange.ask(method, params, inputName(params));
     },
   };
 }
 
 const isLegacy = ({ client }: Exchange) => client.era === 'legacy';
+
+/** A name that can stand in `inputRequests`. */
+const INPUT_NAME = /^[\w.-]{1,64}$/;
+
+function inputName(params: JsonObject | undefined): string | undefined {
+  const meta = params?.['_meta'];
+  const name = isJsonObject(meta) ? meta[META_INPUT_NAME] : undefined;
+  return typeof name === 'string' && INPUT_NAME.test(name) ? name : undefined;
+}
