@@ -1,6 +1,8 @@
 import { hasTokenPrefix } from '../sessions/token.ts';
 
 const BEARER = /^bearer +([\w-]+)$/i;
+/** The user and password of a client that knows no other way (RFC 7617 section 2), in either alphabet of base64. */
+const BASIC = /\bbasic +([\w+/-]+)/gi;
 
 /**
  * The token of an `Authorization` header that holds one of ours (RFC 6750 section 2.1); `undefined` for credentials that
@@ -17,5 +19,8 @@ export function foreignAuthorization(header: string | undefined): string {
 }
 
 function holdsOurs(header: string): boolean {
-  return header.split(/[^\w-]+/).some(hasTokenPrefix);
+  const hidden = Array.from(header.matchAll(BASIC), ([, encoded = '']) => Buffer.from(encoded, 'base64'));
+  return [header, ...hidden.map((bytes) => bytes.toString('latin1'))].some((text) =>
+    text.split(/[^\w-]+/).some(hasTokenPrefix),
+  );
 }

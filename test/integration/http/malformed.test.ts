@@ -96,7 +96,7 @@ describe('a method', () => {
   });
 
   test('that a path does not take gets 405 and what it takes', async () => {
-    for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+    for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'PURGE', 'SEARCH']) {
       const answer = await send(`${method} /page HTTP/1.1`, HOST, 'Content-Length: 0');
       expect(answer.status).toBe(405);
       expect(answer.headers.get('allow')?.split(', ').sort()).toEqual(['GET', 'HEAD', 'POST']);
@@ -104,6 +104,15 @@ describe('a method', () => {
     const probe = await send('POST /healthz HTTP/1.1', HOST, 'Content-Length: 0');
     expect(probe.status).toBe(405);
     expect(probe.headers.get('allow')).toBe('GET, HEAD');
+  });
+
+  test('that nobody has heard of is no way in', async () => {
+    reached.length = 0;
+    for (const method of ['BREW', 'get', 'GETS', 'G'.repeat(100)]) {
+      // The runtime hangs up on some without a word.
+      expect([0, 400, 405, 501]).toContain((await send(`${method} /page HTTP/1.1`, HOST)).status);
+    }
+    expect(reached).toEqual([]);
   });
 
   test('of an unknown path gets 404', async () => {
