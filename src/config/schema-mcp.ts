@@ -129,6 +129,18 @@ export const mcpServerSchema = z.strictObject(
       'protocol sessions of older clients end this long after their last use',
     ),
     parked_call: duration('5m').describe('how long a call waits for input that it asked its client for'),
+    parked_calls_per_grant: count(64).describe('calls of one client that may wait for its input at once'),
+    input_gather: duration('20ms').describe(
+      'how long after a question of a server others may join it, for clients that are asked all at once',
+    ),
+    stream_after: duration('250ms').describe('an answer that takes longer becomes a stream of events'),
+    stream_keep_alive: duration('25s').describe('how often something is sent on a stream that is silent'),
+    resume_window: duration('1m').describe(
+      'time that an older client has to come back to a stream whose connection broke',
+    ),
+    protocol_sessions_per_grant: count(100).describe(
+      'protocol sessions that one client may have at one backend; beyond it the one unused for longest ends',
+    ),
   },
   { error: 'a table [mcp_server]' },
 );

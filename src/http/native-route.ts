@@ -39,7 +39,7 @@ export function nativeRoute(handle: NativeHandler, deps: NativeRouteDeps): BunHa
       if (methods?.includes(request.method) === false) {
         return counted(refuseMethod(errors, request, methods), request);
       }
-      const answer = handle(request, peer);
+      const answer = handle(request, peer, server);
       if (!(answer instanceof Promise)) return counted(answer, request);
       setRequestContext(request, context);
       return answer.then(

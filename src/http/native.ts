@@ -5,11 +5,21 @@ export interface Peer {
   readonly trusted: boolean;
 }
 
+/** Where a request came in, for an answer that takes its time. */
+export interface NativeConnection {
+  /** How long the connection of a request may be silent, in seconds; 0 for ever. */
+  timeout(request: Request, seconds: number): void;
+}
+
 /**
  * A handler that Bun's router calls directly, for paths where every microsecond counts.
  * It answers whole: the server adds no header to what it returns, and turns what it throws into an answer.
  */
-export type NativeHandler = (request: Request, peer: Peer) => Response | Promise<Response>;
+export type NativeHandler = (
+  request: Request,
+  peer: Peer,
+  connection: NativeConnection,
+) => Response | Promise<Response>;
 
 /** Path → handler, for every method. A pattern (`/callback/:name`) is a path of Bun's router. */
 export type NativeRoutes = Readonly<Record<string, NativeHandler>>;

@@ -24,6 +24,8 @@ export interface ServerOptions {
   app: Pick<Elysia, 'fetch' | 'router'>;
   /** For proxies: a trusted peer may send them any Host. */
   nativeRoutes?: NativeRoutes;
+  /** For programs, on the host of `origin` alone: whoever sends them. */
+  ownRoutes?: NativeRoutes;
   /** For probes: anybody may send them any Host. */
   probeRoutes?: NativeRoutes;
   /** Whether a host (lower case, with its port unless that is the scheme's own) is served here. */
@@ -42,6 +44,8 @@ export interface ServerOptions {
 
 export interface ServerLimits {
   maxBodyBytes: number;
+  /** The largest body that one of `ownRoutes` reads, where that is more. */
+  maxOwnBodyBytes?: number;
   headTimeoutMs: number;
   drainTimeoutMs: number;
 }
@@ -71,6 +75,9 @@ export function startServer(options: ServerOptions): Server {
   const requireServedHost = (request: Request, peer: Peer) => {
     if (!peer.trusted && !isServedHost(requestHost(request, origin.secure))) throw unknownHost(origin);
   };
+  const requireOwnHost = (request: Request) => {
+    if (requestHost(request, origin.secure) !== origin.host) throw unknownHost(origin);
+  };
   const wrap = (routes: NativeRoutes = {}, rules: NativeRules = {}) =>
     Object.entries(routes).map(
       ([path, handle]) =>
@@ -78,6 +85,7 @@ export function startServer(options: ServerOptions): Server {
     );
   const routes = Object.fromEntries([
     ...wrap(options.nativeRoutes, { guard: requireServedHost }),
+    ...wrap(options.ownRoutes, { guard: requireOwnHost }),
     ...wrap(options.probeRoutes, { methods: ['GET', 'HEAD'] }),
   ]);
   const fetch = dispatcher({
@@ -101,7 +109,7 @@ export function startServer(options: ServerOptions): Server {
     fetch,
     tls: tls?.current,
     idleSeconds,
-    maxBodyBytes: limits.maxBodyBytes * REFUSED_WITH_WORDS,
+    maxBodyBytes: Math.max(limits.maxBodyBytes, limits.maxOwnBodyBytes ?? 0) * REFUSED_WITH_WORDS,
     clock,
     log,
   });

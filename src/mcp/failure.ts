@@ -7,11 +7,16 @@ export interface Failure {
   readonly error: JsonObject;
 }
 
+export interface FailureContext {
+  readonly era: 'legacy' | 'modern';
+  /** Who said no: a backend's own errors are content, ours are refusals of the request. */
+  readonly origin: 'backend' | 'front';
+  /** `WWW-Authenticate`, for who has to sign in again. */
+  readonly challenge: string;
+}
+
 /** Says what an error becomes outside; the layer that knows HTTP provides it. */
-export type DescribeFailure = (
-  error: unknown,
-  context: { readonly era: 'legacy' | 'modern'; readonly challenge: string },
-) => Failure;
+export type DescribeFailure = (error: unknown, context: FailureContext) => Failure;
 
 export function errorMessage(id: JsonRpcId | null, error: JsonObject): JsonObject {
   return { jsonrpc: '2.0', id, error };

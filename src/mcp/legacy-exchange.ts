@@ -48,7 +48,11 @@ export class LegacyExchange extends ClientExchange {
     for (const ask of this.#open) asks.drop(ask);
     onEnd();
     if ('result' in outcome) return answer.finish({ jsonrpc: '2.0', id, result: outcome.result });
-    const { error, status, headers } = describe(outcome.error, { era: 'legacy', challenge });
+    const { error, status, headers } = describe(outcome.error, {
+      era: 'legacy',
+      origin: 'backend',
+      challenge,
+    });
     answer.finish(errorMessage(id, error), status, headers);
   }
 

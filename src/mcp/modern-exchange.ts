@@ -8,6 +8,7 @@ import {
   isJsonObject,
   type JsonObject,
   JsonRpcError,
+  type JsonRpcId,
   METHOD_NOT_FOUND,
   MISSING_CLIENT_CAPABILITY,
 } from './json-rpc.ts';
@@ -52,6 +53,8 @@ export class ModernExchange extends ClientExchange {
   /** Set once the call has a connection. */
   generation = 0;
   about: ServerAbout | undefined;
+  /** Whether the grant knows of it. */
+  isHeld = false;
   readonly #deps: ModernExchangeDeps;
   readonly #asks = new Map<string, OpenAsk>();
   readonly #whenOver: (() => void)[] = [];
@@ -65,6 +68,11 @@ export class ModernExchange extends ClientExchange {
     this.binding = deps.binding;
     this.#deps = deps;
     this.#attached = { request, answer };
+  }
+
+  /** Whether the answer goes to the request of this id now. */
+  isAttachedTo(id: JsonRpcId): boolean {
+    return this.#attached?.request.id === id;
   }
 
   /** Calls `run` when the call is over. */
@@ -136,7 +144,11 @@ export class ModernExchange extends ClientExchange {
       answer.finish({ jsonrpc: '2.0', id, result });
     } else {
       const { challenge, describe } = this.#deps;
-      const { error, status, headers } = describe(outcome.error, { era: 'modern', challenge });
+      const { error, status, headers } = describe(outcome.error, {
+        era: 'modern',
+        origin: 'backend',
+        challenge,
+      });
       answer.finish(errorMessage(id, error), status, headers);
     }
     this.#over();

@@ -17,8 +17,11 @@ export interface ParkedCallsDeps {
 export interface ParkedCalls {
   /** The `requestState` with which the client comes back. @throws JsonRpcError when too many wait already. */
   park(exchange: ModernExchange): string;
-  /** The call that waits; nobody finds it a second time. @throws JsonRpcError `INVALID_PARAMS` unless it is the caller's own. */
-  take(state: string, binding: StateBinding): ModernExchange;
+  /**
+   * The call that waits; nobody finds it a second time.
+   * @throws JsonRpcError `INVALID_PARAMS` unless it is the caller's own, and the one that is meant.
+   */
+  take(state: string, binding: StateBinding, isMeant: (exchange: ModernExchange) => boolean): ModernExchange;
   readonly count: number;
 }
 
@@ -57,10 +60,13 @@ export function parkedCalls({ states, clock, timeoutMs, maxPerGrant }: ParkedCal
       exchange.whenOver(() => remove(parked));
       return state;
     },
-    take(state, binding) {
+    take(state, binding, isMeant) {
       const found = states.verify(state, binding);
       const parked = found === undefined ? undefined : byNonce.get(found.nonce);
-      if (parked === undefined || parked.exchange.generation !== found?.generation) throw unknownState();
+      if (parked === undefined || parked.exchange.generation !== found?.generation) {
+        throw unknownState();
+      }
+      if (!isMeant(parked.exchange)) throw unknownState();
       remove(parked);
       return parked.exchange;
     },

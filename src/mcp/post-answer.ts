@@ -11,6 +11,8 @@ export interface AnswerStream {
 export interface PostAnswerOptions {
   /** Called once, before a stream opens or when the answer is late: from now on somebody has to look after the connection. */
   onSlow: () => void;
+  /** Called once, with the result. */
+  onDone: () => void;
   /** Absent: the client takes JSON alone. */
   openStream: (() => AnswerStream) | undefined;
 }
@@ -63,6 +65,7 @@ export class PostAnswer {
   finish(message: JsonObject, status?: number, headers?: Record<string, string>): void {
     if (this.#isDone) return;
     this.#isDone = true;
+    this.#options.onDone();
     if (this.#stream === undefined) return this.#resolve(jsonAnswer(message, status, headers));
     this.#stream.send(message);
     this.#stream.end();

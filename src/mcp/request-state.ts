@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { encodeBase64urlNoPadding } from '@oslojs/encoding';
 import { type DerivedKey, type KeyRing, keyPurpose } from '../lib/key-ring.ts';
 import { randomBytes } from '../lib/random.ts';
+import type { SessionId } from '../sessions/model.ts';
 
 const PURPOSE = keyPurpose('mcp request state');
 const NONCE_BYTES = 16;
@@ -9,7 +10,7 @@ const NONCE_BYTES = 16;
 /** What a `requestState` is good for, and nothing else. */
 export interface StateBinding {
   readonly userId: string;
-  readonly sessionId: string;
+  readonly sessionId: SessionId;
   readonly backend: string;
 }
 

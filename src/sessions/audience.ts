@@ -13,6 +13,9 @@ export const hostAudience = (host: string): Audience => `host:${host}` as Audien
 /** One scope of `/api/v1`, for a personal token. */
 export const scopeAudience = (scope: ApiScope): Audience => `scope:${scope}` as Audience;
 
+/** One protected resource (RFC 8707), for a grant. */
+export const resourceAudience = (resource: string): Audience => `resource:${resource}` as Audience;
+
 /** The hosts among audiences. */
 export const hostsOf = (audience: readonly Audience[]): string[] => withoutPrefix(audience, 'host:');
 
