@@ -49,6 +49,16 @@ CREATE TABLE `mcp_protocol_sessions` (
 --> statement-breakpoint
 CREATE INDEX `mcp_protocol_sessions_session` ON `mcp_protocol_sessions` (`session_id`);--> statement-breakpoint
 CREATE INDEX `mcp_protocol_sessions_last_used` ON `mcp_protocol_sessions` (`last_used_at_ms`);--> statement-breakpoint
+CREATE TABLE `mcp_abouts` (
+	`user_id` text NOT NULL,
+	`backend` text NOT NULL,
+	`fingerprint` text NOT NULL,
+	`about` text NOT NULL,
+	`updated_at_ms` integer NOT NULL,
+	PRIMARY KEY(`user_id`, `backend`),
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 CREATE TABLE `credentials` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`session_key` integer NOT NULL,

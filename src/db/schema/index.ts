@@ -2,6 +2,7 @@ export * from './appliance.ts';
 export * from './audit.ts';
 export * from './forward-auth.ts';
 export * from './mcp.ts';
+export * from './mcp-abouts.ts';
 export * from './sessions.ts';
 export * from './sign-in.ts';
 export * from './upstream.ts';
