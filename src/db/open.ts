@@ -88,6 +88,22 @@ export function openDatabase({
   };
 }
 
+/** What the time mark of the database at `path` makes of `clock`. Nothing is written: a clock that is wrong must not move it. */
+export function judgeClock(
+  path: string,
+  clock: Clock,
+): { now: number; isBehind: boolean; mayDelete: boolean } {
+  const client = connect(path);
+  const statements = trackStatements(client);
+  try {
+    const timeMark = openTimeMark(drizzle({ client, schema }), clock);
+    return { now: timeMark.now(), isBehind: timeMark.isBehind(), mayDelete: timeMark.mayDelete() };
+  } finally {
+    statements.finalize();
+    client.close();
+  }
+}
+
 function throwUncaught(error: unknown): void {
   setImmediate(() => {
     throw error;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { databaseFaults } from '../../db/backup.ts';
 import { databasePath } from '../../db/files.ts';
 import { migrationState } from '../../db/migrate.ts';
-import { openDatabase } from '../../db/open.ts';
+import { judgeClock } from '../../db/open.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { instantText } from '../../lib/instant.ts';
 import { type Check, findingsAbout } from './finding.ts';
@@ -32,21 +32,21 @@ export const checkDatabase: Check = ({ config: { data_dir, database } }) => {
 };
 
 /** Whether the clock can be believed: sessions end by it. */
-export const checkClock: Check = async ({ config: { data_dir } }) => {
+export const checkClock: Check = ({ config: { data_dir } }) => {
   const { ok, warn, fail } = findingsAbout('clock');
   const now = systemClock.now();
   if (now < OLDEST_POSSIBLE) return [fail(`it says ${instantText(now)}: is there no time server?`)];
   const path = databasePath(data_dir);
   if (!isReadable(path)) return [ok(instantText(now))];
-  await using db = openDatabase({ path, clock: systemClock });
-  if (db.timeMark.isBehind()) {
+  const judged = judgeClock(path, systemClock);
+  if (judged.isBehind) {
     return [
       fail(
-        `it says ${instantText(now)}, but the database has seen ${instantText(db.timeMark.now())}: nobody gets in`,
+        `it says ${instantText(now)}, but the database has seen ${instantText(judged.now)}: nobody gets in`,
       ),
     ];
   }
-  if (!db.timeMark.mayDelete())
+  if (!judged.mayDelete)
     return [warn(`${instantText(now)} is far ahead of the last time the server ran; fine after a pause`)];
   return [ok(instantText(now))];
 };

@@ -103,6 +103,17 @@ describe('clock', () => {
   });
 });
 
+test('looking changes nothing, not even the time that the database has seen', async () => {
+  const halfAnHourAgo = new ManualClock(systemClock.now() - 1_800_000);
+  await using database = temporaryDatabase(halfAnHourAgo);
+  await database.db.write((tx) => database.db.timeMark.advance(tx));
+  const seen = () => database.db.reader.$client.query('SELECT * FROM appliance_state').all();
+  const before = seen();
+  expect(await about('clock', configured(database.directory))).toMatchObject([{ level: 'ok' }]);
+  expect(before).toHaveLength(1);
+  expect(seen()).toEqual(before);
+});
+
 describe('listeners', () => {
   test('on a port that somebody has fail, naming the key', async () => {
     using directory = dataDirectory();
