@@ -6,6 +6,7 @@ import type { SessionId } from '../sessions/model.ts';
 import type { User } from '../users/model.ts';
 import type { UserStore } from '../users/store.ts';
 import type { KnownBrowser, KnownBrowsers } from './known-browsers.ts';
+import { recordSignIn } from './record-sign-in.ts';
 
 /** The browser that asks. */
 export interface Visitor {
@@ -49,16 +50,7 @@ export function localSession({ ledger, store, browsers, audit, clock }: LocalSes
     if (sessionId !== undefined)
       ledger.endIn(tx, sessionId, { reason: 'replaced', actorUserId: user.id, address });
     store.update(tx, user.id, { lastSignInAt: clock.now() });
-    audit.record(tx, {
-      at: clock.now(),
-      action: 'sign_in',
-      outcome: 'success',
-      actorUserId: user.id,
-      sessionId: issued.session.id,
-      address,
-      userAgent,
-      detail: { method: 'local', how },
-    });
+    recordSignIn(audit, tx, issued.session, { method: 'local', how });
     return { issued, user, knownBrowser: browsers.remember(visitor.browser, user.id) };
   };
 }

@@ -15,6 +15,7 @@ import {
 } from './model.ts';
 import type { Provider } from './provider.ts';
 import type { CompletePurpose } from './purposes.ts';
+import { recordSignIn } from './record-sign-in.ts';
 import type { AttemptStore } from './store-attempts.ts';
 import type { LogoutStore } from './store-logouts.ts';
 
@@ -97,16 +98,8 @@ export function providerSession(deps: ProviderSessionDeps) {
     if (sessionId !== undefined) replace(tx, sessionId, issued, visitor);
     if (idToken !== undefined) idTokens.keep(tx, issued.session.id, idToken);
     if (tokens !== undefined) keepTokens(tx, { userId: user.id, claims, tokens });
-    audit.record(tx, {
-      at: now,
-      action: 'sign_in',
-      outcome: 'success',
-      actorUserId: user.id,
-      sessionId: issued.session.id,
-      address,
-      userAgent,
-      detail: { provider: provider.name, purpose: attempt.purpose },
-    });
+    const detail = { provider: provider.name, purpose: attempt.purpose };
+    recordSignIn(audit, tx, issued.session, detail);
     return { issued, user };
   };
 }
