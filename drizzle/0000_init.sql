@@ -59,6 +59,48 @@ CREATE TABLE `mcp_abouts` (
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+CREATE TABLE `oauth_clients` (
+	`id` text PRIMARY KEY NOT NULL,
+	`metadata_hash` text NOT NULL,
+	`metadata` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`reap_at_ms` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `oauth_clients_metadata_hash_unique` ON `oauth_clients` (`metadata_hash`);--> statement-breakpoint
+CREATE INDEX `oauth_clients_reap` ON `oauth_clients` (`reap_at_ms`);--> statement-breakpoint
+CREATE TABLE `oauth_codes` (
+	`hash` text PRIMARY KEY NOT NULL,
+	`client_id` text NOT NULL,
+	`client_name` text NOT NULL,
+	`user_id` text NOT NULL,
+	`issued_by` text,
+	`redirect_uri` text NOT NULL,
+	`resource` text NOT NULL,
+	`scope` text NOT NULL,
+	`code_challenge` text NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	`redeemed_at_ms` integer,
+	`session_id` text,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `oauth_codes_user` ON `oauth_codes` (`user_id`);--> statement-breakpoint
+CREATE INDEX `oauth_codes_issued_by` ON `oauth_codes` (`issued_by`);--> statement-breakpoint
+CREATE INDEX `oauth_codes_session` ON `oauth_codes` (`session_id`);--> statement-breakpoint
+CREATE INDEX `oauth_codes_expires` ON `oauth_codes` (`expires_at_ms`) WHERE "oauth_codes"."session_id" is null;--> statement-breakpoint
+CREATE TABLE `oauth_requests` (
+	`hash` text PRIMARY KEY NOT NULL,
+	`session_id` text NOT NULL,
+	`request` text NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `oauth_requests_session` ON `oauth_requests` (`session_id`);--> statement-breakpoint
+CREATE INDEX `oauth_requests_expires` ON `oauth_requests` (`expires_at_ms`);--> statement-breakpoint
 CREATE TABLE `credentials` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`session_key` integer NOT NULL,
@@ -69,6 +111,7 @@ CREATE TABLE `credentials` (
 );
 --> statement-breakpoint
 CREATE INDEX `credentials_session` ON `credentials` (`session_key`);--> statement-breakpoint
+CREATE INDEX `credentials_expires` ON `credentials` (`expires_at_ms`) WHERE "credentials"."expires_at_ms" is not null;--> statement-breakpoint
 CREATE TABLE `session_outbox` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`snapshot` text NOT NULL,
@@ -97,6 +140,7 @@ CREATE TABLE `sessions` (
 	`user_agent` text,
 	`label` text,
 	`client_id` text,
+	`scope` text,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
 	FOREIGN KEY (`parent_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
 );
@@ -106,6 +150,7 @@ CREATE INDEX `sessions_user` ON `sessions` (`user_id`);--> statement-breakpoint
 CREATE INDEX `sessions_parent` ON `sessions` (`parent_id`) WHERE "sessions"."parent_id" is not null;--> statement-breakpoint
 CREATE INDEX `sessions_provider_sid` ON `sessions` (`provider`,`provider_sid`) WHERE "sessions"."provider_sid" is not null;--> statement-breakpoint
 CREATE INDEX `sessions_reap` ON `sessions` (`reap_at_ms`);--> statement-breakpoint
+CREATE INDEX `sessions_client` ON `sessions` (`client_id`) WHERE "sessions"."client_id" is not null;--> statement-breakpoint
 CREATE TABLE `logout_token_ids` (
 	`provider` text NOT NULL,
 	`jti` text NOT NULL,

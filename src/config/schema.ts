@@ -179,6 +179,16 @@ export const configSchema = z.strictObject({
     personal_max_lifetime: duration('365d', '365d').describe(
       'longest life of a personal token, at most 365d',
     ),
+    grant_idle_timeout: duration('30d').describe(
+      'what an OAuth client was granted ends this long after its last use',
+    ),
+    grant_absolute_lifetime: duration('90d').describe(
+      'what an OAuth client was granted ends this long after consent',
+    ),
+    access_token_lifetime: duration('1h').describe('access tokens of OAuth clients end after this long'),
+    refresh_repeat_window: duration('30s').describe(
+      'how long a client that asks again with the same refresh token gets the same answer',
+    ),
     touch_interval: duration('5s').describe('how often last uses are written, in one transaction'),
     reap_interval: duration('5m').describe('how often expired rows are deleted'),
     live_check_interval: duration('30s').describe('how often sessions that hold live streams are re-read'),

@@ -5,8 +5,15 @@ import { newId } from '../lib/random.ts';
 import type { UserId } from '../users/model.ts';
 import { hostAudience, originAudience } from './audience.ts';
 import type { SessionEvents } from './events.ts';
-import type { Issued, Ledger, NewBrowserSession, NewChildSession, NewPersonalToken } from './ledger.ts';
-import type { CredentialUse, Session, SessionId } from './model.ts';
+import type {
+  Issued,
+  Ledger,
+  NewBrowserSession,
+  NewChildSession,
+  NewGrant,
+  NewPersonalToken,
+} from './ledger.ts';
+import type { Credential, CredentialUse, Session, SessionId } from './model.ts';
 import { isLiveNow } from './recognition.ts';
 import type { Refusals } from './refusals.ts';
 import type { SessionStore } from './store.ts';
@@ -24,6 +31,8 @@ export interface IssuingDeps {
   origin: string;
   idleTimeoutMs: number;
   absoluteLifetimeMs: number;
+  grants: { idleTimeoutMs: number; absoluteLifetimeMs: number; accessLifetimeMs: number };
+  addCredential: (tx: Tx, credential: Credential) => void;
   /** Revokes what stood in the new session's place. */
   replace: (tx: Tx, ids: readonly SessionId[]) => void;
 }
@@ -31,7 +40,10 @@ export interface IssuingDeps {
 /** The built-in client that personal tokens are grants of. */
 export const PERSONAL_CLIENT_ID = 'personal';
 
-type Issuing = Pick<Ledger, 'openBrowserSession' | 'openChildSession' | 'openPersonalToken' | 'requireLive'>;
+type Issuing = Pick<
+  Ledger,
+  'openBrowserSession' | 'openChildSession' | 'openPersonalToken' | 'openGrant' | 'requireLive'
+>;
 
 /** Makes sessions and their first credential, inside the caller's transaction. */
 export function issuing(deps: IssuingDeps): Issuing {
@@ -123,6 +135,34 @@ export function issuing(deps: IssuingDeps): Issuing {
       };
       return issue(tx, session, 'personal');
     },
+
+    openGrant(tx, { issuedBy, clientId, label, audience, scope, origin }: NewGrant) {
+      const issuer = requireLive(tx, issuedBy);
+      const now = clock.now();
+      const { idleTimeoutMs, absoluteLifetimeMs, accessLifetimeMs } = deps.grants;
+      const request: Session = {
+        ...blankSession(issuer.userId, now),
+        kind: 'grant',
+        audience: [audience],
+        idleTimeoutMs,
+        expiresAt: now + absoluteLifetimeMs,
+        origin,
+        label,
+        clientId,
+        scope,
+      };
+      const { session, token: refresh } = issue(tx, request, 'refresh');
+      const access = mint.mint('access');
+      const accessExpiresAt = now + accessLifetimeMs;
+      deps.addCredential(tx, {
+        hash: hashToken(access),
+        sessionId: session.id,
+        use: 'access',
+        expiresAt: accessExpiresAt,
+        supersededAt: undefined,
+      });
+      return { session, tokens: { access, refresh, accessExpiresAt } };
+    },
   };
 }
 
@@ -140,5 +180,6 @@ function blankSession(userId: UserId, now: number): Omit<Session, 'kind' | 'audi
     expiresAt: undefined,
     label: undefined,
     clientId: undefined,
+    scope: undefined,
   };
 }

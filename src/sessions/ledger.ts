@@ -3,6 +3,7 @@ import type { User, UserId } from '../users/model.ts';
 import type {
   Audience,
   CredentialUse,
+  FoundCredential,
   RecognisedSession,
   RevokeReason,
   Session,
@@ -45,6 +46,44 @@ export interface NewPersonalToken {
   expiresAt: number;
   origin: SessionOrigin;
 }
+
+export interface NewGrant {
+  /** The browser session in which its user consented. */
+  issuedBy: SessionId;
+  clientId: string;
+  /** What the client calls itself. */
+  label: string;
+  audience: Audience;
+  /** Names separated by spaces (RFC 6749 section 3.3). */
+  scope: string;
+  origin: SessionOrigin;
+}
+
+/** What a client of a grant holds. */
+export interface Tokens {
+  readonly access: SessionToken;
+  readonly refresh: SessionToken;
+  /** Epoch milliseconds. */
+  readonly accessExpiresAt: number;
+}
+
+export interface IssuedGrant {
+  readonly session: Session;
+  readonly tokens: Tokens;
+}
+
+/** Whether this client may refresh this grant now; throws what it is refused with. */
+export type RefreshCheck = (session: RecognisedSession, user: User) => void;
+
+/** What a refresh came to. `repeated`: the same pair once more; `reused`: the grant was ended for it. */
+export type RefreshOutcome =
+  | {
+      readonly kind: 'refreshed' | 'repeated';
+      readonly session: RecognisedSession;
+      readonly tokens: Tokens;
+    }
+  | { readonly kind: 'reused'; readonly session: RecognisedSession }
+  | { readonly kind: 'unknown' | 'ended' };
 
 /** Who ends something, and why; it goes into the audit row. */
 export interface EndingContext {
@@ -94,6 +133,17 @@ export interface Ledger {
   openChildSession(tx: Tx, request: NewChildSession): Issued;
   /** @throws AppError `unauthorized` (`session_ended`) unless the issuing session is live. */
   openPersonalToken(tx: Tx, request: NewPersonalToken): Issued;
+  /** @throws AppError `unauthorized` (`session_ended`) unless the issuing session is live. */
+  openGrant(tx: Tx, request: NewGrant): IssuedGrant;
+  /**
+   * Replaces the tokens of a grant; the session stays. Whoever presents the same token again within the repeat window gets
+   * the same pair, until the new refresh token is used; after that the grant ends. `check` runs first, and what it throws changes nothing.
+   */
+  refreshGrant(tx: Tx, refreshToken: string, check: RefreshCheck): RefreshOutcome;
+  /** What an access or refresh token of a grant stands for in the store, whether or not it is still good. */
+  findGrant(token: string): FoundCredential | undefined;
+  /** Whether a credential that the store found grants anything now. */
+  isGood(found: FoundCredential): boolean;
   /** The session, re-read inside the transaction. @throws AppError `unauthorized` (`session_ended`) unless it is live. */
   requireLive(tx: Tx, id: SessionId): Session;
 

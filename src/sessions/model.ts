@@ -26,6 +26,9 @@ export type RevokeReason =
   | 'user_disabled'
   | 'user_removed'
   | 'parent_ended'
+  | 'client_revoked'
+  | 'code_reused'
+  | 'token_reused'
   /** The tokens at a provider that a grant stood on are gone. */
   | 'upstream_ended'
   | 'restored';
@@ -59,6 +62,8 @@ export interface Session {
   readonly label: string | undefined;
   /** The OAuth client of a grant; `personal` for personal tokens. */
   readonly clientId: string | undefined;
+  /** What an OAuth client was granted, as `scope` (RFC 6749 section 3.3). */
+  readonly scope: string | undefined;
 }
 
 export interface Credential {
@@ -70,7 +75,7 @@ export interface Credential {
 }
 
 /** What of a session decides a request. The rest is for people to look at: reading it would double the cost of a look-up. */
-export type RecognisedSession = Omit<Session, 'origin' | 'label' | 'revokedAt' | 'revokeReason'>;
+export type RecognisedSession = Omit<Session, 'origin' | 'label' | 'scope' | 'revokedAt' | 'revokeReason'>;
 
 /** A session with the person it belongs to, as a store reads them in one go. */
 export interface SessionWithUser {

@@ -8,17 +8,19 @@ import { LATENCY_BUCKETS, type Metrics } from '../lib/metrics.ts';
 import { sessionCache } from './cache.ts';
 import { ending } from './ending.ts';
 import { inProcessSessionEvents, type SessionEvents } from './events.ts';
+import { grants } from './grants.ts';
 import { issuing } from './issuing.ts';
 import type { Ledger } from './ledger.ts';
 import { liveThings } from './live-things.ts';
 import { droppedEvents, observeSessions } from './metrics.ts';
-import { type CredentialReader, isLive, type Session } from './model.ts';
+import { type CredentialReader, type FoundCredential, isLive, type RecognisedSession } from './model.ts';
 import { outbox } from './outbox.ts';
 import { sessionReapTask } from './reap-task.ts';
 import type { ReapTask } from './reaper.ts';
 import { recognition } from './recognition.ts';
 import { refusals } from './refusals.ts';
 import { sessionStore } from './store.ts';
+import { grantStore } from './store-grants.ts';
 import { outboxStore } from './store-outbox.ts';
 import { reapingStore } from './store-reaping.ts';
 import { tokenMint } from './token.ts';
@@ -48,6 +50,8 @@ export interface RunningLedger extends Ledger, AsyncDisposable {
   closeExpired(): void;
   /** Deletes sessions that have ended by time. */
   readonly reapTask: ReapTask;
+  /** Deletes credentials that ran out before their session. */
+  readonly credentialsReapTask: ReapTask;
 }
 
 /** Puts the ledger together over one database; see `Ledger` for what it promises. */
@@ -88,6 +92,12 @@ export function openLedger({
     origin,
     idleTimeoutMs: config.idle_timeout,
     absoluteLifetimeMs: config.absolute_lifetime,
+    grants: {
+      idleTimeoutMs: config.grant_idle_timeout,
+      absoluteLifetimeMs: config.grant_absolute_lifetime,
+      accessLifetimeMs: config.access_token_lifetime,
+    },
+    addCredential: (tx, credential) => store.addCredential(tx, credential),
     replace: (tx, ids) => ends.replace(tx, ids),
   });
   const authenticate = recognition({
@@ -116,15 +126,36 @@ export function openLedger({
   observeSessions({ metrics, cache, live, countByKind: () => store.countActiveByKind(), clock });
   box.publishLeftOvers();
 
-  const lastUseOf = ({ id, lastSeenAt }: Session) =>
+  const lastUseOf = ({ id, lastSeenAt }: Pick<RecognisedSession, 'id' | 'lastSeenAt'>) =>
     Math.max(lastSeenAt, seen.get(id) ?? 0, cache.peek(id)?.lastSeenAt ?? 0);
   /** As a request would find it: uses that are too small to be written count. */
-  const isLiveHere = (session: Session, now: number) =>
+  const isLiveHere = (session: RecognisedSession, now: number) =>
     isLive({ ...session, lastSeenAt: lastUseOf(session) }, now);
+
+  const isGrantLive = ({ session, user }: FoundCredential, now: number) =>
+    user.status === 'active' && isLiveHere(session, now) && !refused.refuses(session);
+  const grantCredentials = grantStore(db);
+  const granted = grants({
+    store: grantCredentials,
+    findByHash: (hash) => store.findByHash(hash),
+    mint,
+    clock,
+    accessLifetimeMs: config.access_token_lifetime,
+    repeatWindowMs: config.refresh_repeat_window,
+    isLive: isGrantLive,
+    touch: ({ session }, now) => seen.record(session.id, now),
+    endReused: (tx, { session }) => void ends.endIn(tx, session.id, { reason: 'token_reused' }),
+  });
 
   return {
     ...issues,
     ...ends,
+    ...granted,
+    isGood(found) {
+      const now = clock.now();
+      const { expiresAt, supersededAt } = found.credential;
+      return supersededAt === undefined && now < (expiresAt ?? Infinity) && isGrantLive(found, now);
+    },
     authenticate,
     events,
     list: (userId) => {
@@ -163,6 +194,11 @@ export function openLedger({
     },
 
     reapTask: sessionReapTask(reapingStore(), store, seen),
+
+    credentialsReapTask: {
+      name: 'credentials',
+      deleteExpired: (tx, now, limit) => grantCredentials.deleteExpired(tx, now, limit),
+    },
 
     async [Symbol.asyncDispose]() {
       subscription[Symbol.dispose]();

@@ -1,7 +1,8 @@
-import type { sessions } from '../db/schema/index.ts';
+import type { credentials, sessions } from '../db/schema/index.ts';
 import type { UserId } from '../users/model.ts';
 import {
   type Audience,
+  type Credential,
   type RecognisedSession,
   type RevokeReason,
   type Session,
@@ -21,6 +22,7 @@ export function toSession(row: SessionRow): Session {
       userAgent: row.userAgent ?? undefined,
     },
     label: row.label ?? undefined,
+    scope: row.scope ?? undefined,
   };
 }
 
@@ -77,5 +79,15 @@ export function fromSession(session: Session): Omit<typeof sessions.$inferInsert
     userAgent: session.origin.userAgent ?? null,
     label: session.label ?? null,
     clientId: session.clientId ?? null,
+    scope: session.scope ?? null,
+  };
+}
+
+export function fromCredential(credential: Credential): Omit<typeof credentials.$inferInsert, 'sessionKey'> {
+  return {
+    hash: credential.hash,
+    use: credential.use,
+    expiresAtMs: credential.expiresAt ?? null,
+    supersededAtMs: credential.supersededAt ?? null,
   };
 }

@@ -19,7 +19,7 @@ import type {
 } from './model.ts';
 import { FOUND_COLUMNS, type FoundRow, toFoundCredential } from './store-found.ts';
 import { REVOKED_KEPT_MS } from './store-reaping.ts';
-import { fromSession, toSession } from './store-row.ts';
+import { fromCredential, fromSession, toSession } from './store-row.ts';
 
 /** SQLite takes 32,766 variables in a statement. */
 const REVOKED_AT_ONCE = 10_000;
@@ -126,13 +126,7 @@ export function sessionStore(db: Db) {
         .returning({ sessionKey: sessions.rowKey })
         .get();
       tx.insert(credentials)
-        .values({
-          hash: credential.hash,
-          sessionKey,
-          use: credential.use,
-          expiresAtMs: credential.expiresAt ?? null,
-          supersededAtMs: credential.supersededAt ?? null,
-        })
+        .values({ ...fromCredential(credential), sessionKey })
         .run();
     },
 
@@ -144,6 +138,14 @@ export function sessionStore(db: Db) {
         )
         SELECT s.id AS id FROM sessions s JOIN tree ON s.id = tree.id WHERE s.status = 'active'`);
       return rows.map((row) => row.id);
+    },
+
+    /** Adds a credential to a session that is there. */
+    addCredential(tx: Tx, credential: Credential): void {
+      const sessionKey = sql`(SELECT ${sessions.rowKey} FROM ${sessions} WHERE ${sessions.id} = ${credential.sessionId})`;
+      tx.insert(credentials)
+        .values({ ...fromCredential(credential), sessionKey })
+        .run();
     },
 
     /** Ids of a user's active sessions of these kinds; with `before`, of those that began at that time or earlier. */

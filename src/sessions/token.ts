@@ -1,9 +1,10 @@
 import { encodeBase64urlNoPadding } from '@oslojs/encoding';
-import { type KeyRing, keyPurpose } from '../lib/key-ring.ts';
+import { type DerivedKey, type KeyRing, keyPurpose } from '../lib/key-ring.ts';
 import { randomBytes } from '../lib/random.ts';
 import type { CredentialUse, SessionToken, TokenHash } from './model.ts';
 
 const TOKEN_MAC = keyPurpose('session token mac');
+const REFRESH_ROTATION = keyPurpose('refresh token rotation');
 
 /** What a token is for can be read off its prefix, so that a secret found in the wild is recognised. */
 const PREFIXES: Record<CredentialUse, string> = {
@@ -28,20 +29,29 @@ export interface TokenMint {
   mint(use: CredentialUse): SessionToken;
   /** Whether one of our keys made this token; says nothing about whether it is still good. */
   isGenuine(token: string): boolean;
+  /** The token of one use that follows `from`; nobody else can tell. One for each key, the current one first. */
+  readonly derivations: readonly [Derive, ...Derive[]];
 }
+
+export type Derive = (use: CredentialUse, from: string) => SessionToken;
 
 export function tokenMint(ring: KeyRing): TokenMint {
   const keys = ring.keys(TOKEN_MAC).map(({ id, bytes }) => ({ id, mac: macWith(bytes) }));
   const [current] = keys;
   if (current === undefined) throw new Error('a key ring has at least one key');
+  const withMac = (key: typeof current, use: CredentialUse, secret: Uint8Array) => {
+    const head = `${PREFIXES[use]}${encodeBase64urlNoPadding(Buffer.concat([Uint8Array.of(key.id), secret]))}`;
+    return `${head}${key.mac(head)}` as SessionToken;
+  };
+  const derivation = ({ id, bytes }: DerivedKey): Derive => {
+    const template = new Bun.CryptoHasher('sha256', bytes);
+    const key = keys.find((each) => each.id === id) ?? current;
+    return (use, from) => withMac(key, use, template.copy().update(`${use} ${from}`).digest());
+  };
+  const [rotation, ...previous] = ring.keys(REFRESH_ROTATION);
   return {
-    mint(use) {
-      const body = encodeBase64urlNoPadding(
-        Buffer.concat([Uint8Array.of(current.id), randomBytes(SECRET_BYTES)]),
-      );
-      const head = `${PREFIXES[use]}${body}`;
-      return `${head}${current.mac(head)}` as SessionToken;
-    },
+    derivations: [derivation(rotation), ...previous.map(derivation)],
+    mint: (use) => withMac(current, use, randomBytes(SECRET_BYTES)),
     isGenuine(token) {
       if (token.length !== TOKEN_LENGTH) return false;
       const head = token.slice(0, HEAD_LENGTH);

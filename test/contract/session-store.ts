@@ -55,6 +55,7 @@ function newSession(
     origin: { provider: 'home', providerSid: `sid-${made}`, address: '192.0.2.1', userAgent: 'test' },
     label: undefined,
     clientId: undefined,
+    scope: undefined,
     ...changes,
   };
   const credential: Credential = {

@@ -33,6 +33,7 @@ export const sessions = sqliteTable(
     userAgent: text('user_agent'),
     label: text('label'),
     clientId: text('client_id'),
+    scope: text('scope'),
   },
   (table) => [
     index('sessions_user').on(table.userId),
@@ -41,6 +42,7 @@ export const sessions = sqliteTable(
       .on(table.provider, table.providerSid)
       .where(sql`${table.providerSid} is not null`),
     index('sessions_reap').on(table.reapAtMs),
+    index('sessions_client').on(table.clientId).where(sql`${table.clientId} is not null`),
   ],
 );
 
@@ -55,7 +57,10 @@ export const credentials = sqliteTable(
     expiresAtMs: integer('expires_at_ms'),
     supersededAtMs: integer('superseded_at_ms'),
   },
-  (table) => [index('credentials_session').on(table.sessionKey)],
+  (table) => [
+    index('credentials_session').on(table.sessionKey),
+    index('credentials_expires').on(table.expiresAtMs).where(sql`${table.expiresAtMs} is not null`),
+  ],
 );
 
 /** Snapshots committed with the act they tell of, and deleted once they have been published. */
