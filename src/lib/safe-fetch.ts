@@ -55,6 +55,22 @@ export async function fetchConfigured(
   }
 }
 
+/**
+ * Like `fetchConfigured`, but resolves with the head of the answer; the body is the caller's to read and to bound. Nothing
+ * but `init.signal` ends it: an event stream may stay open for days.
+ * @throws FetchError when there is no answer, or `init.signal` aborted.
+ */
+export async function fetchConfiguredStream(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, redirect: 'manual', timeout: false });
+  } catch (error) {
+    if (init.signal?.aborted === true) {
+      throw new FetchError('ended', 'the exchange was called off', { cause: error });
+    }
+    throw new FetchError('unreachable', 'the server cannot be reached', { cause: error });
+  }
+}
+
 async function withWholeBody(response: Response, maxBytes: number): Promise<Response> {
   const { status, statusText } = response;
   const bytes = await readBounded(response, maxBytes);

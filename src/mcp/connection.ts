@@ -1,21 +1,20 @@
 import type { BackendConnection, Era, Exchange, ExitCause, LogLevel, ServerAbout } from './exchange.ts';
 import { LOG_LEVELS } from './exchange.ts';
 import { isJsonObject, type JsonObject } from './json-rpc.ts';
+import type { WireProcess } from './wire.ts';
 
 /** What a connection does with messages that belong to no call of ours. */
 export interface ConnectionHooks {
   /** `true`: a stream carried it to somebody. */
-  unsolicited(method: string, params: JsonObject | undefined): boolean;
+  unsolicited: (method: string, params: JsonObject | undefined) => boolean;
   /** @throws JsonRpcError when nobody can be asked. */
-  askAnybody(method: string, params: JsonObject | undefined): Promise<JsonObject>;
+  askAnybody: (method: string, params: JsonObject | undefined) => Promise<JsonObject>;
 }
 
 /** A connection as the broker holds it: beside calls, what several views want of it together. */
 export interface ManagedConnection extends BackendConnection {
   /** The process, where there is one here. */
-  readonly pid: number | undefined;
-  /** Calls under way. */
-  readonly openCalls: number;
+  readonly process: WireProcess | undefined;
   /** The most verbose level that a view wants; never rejects, and does nothing where the server has no log. */
   setLogLevel(level: LogLevel | undefined): Promise<void>;
   /** @throws JsonRpcError the server's. */
@@ -29,7 +28,7 @@ export interface ConnectionParts {
   readonly era: Era;
   readonly about: ServerAbout;
   readonly generation: number;
-  readonly pid: number | undefined;
+  readonly process: WireProcess | undefined;
   readonly exited: Promise<ExitCause>;
 }
 

@@ -47,7 +47,7 @@ export class LegacyConnection implements ManagedConnection {
   readonly era = 'legacy';
   readonly about: ServerAbout;
   readonly generation: number;
-  readonly pid: number | undefined;
+  readonly process: ManagedConnection['process'];
   readonly exited: ManagedConnection['exited'];
   readonly #peer: JsonRpcPeer;
   readonly #wire: Wire;
@@ -59,13 +59,13 @@ export class LegacyConnection implements ManagedConnection {
   constructor(parts: Omit<ConnectionParts, 'era'>, peer: JsonRpcPeer, wire: Wire, hooks: ConnectionHooks) {
     this.about = parts.about;
     this.generation = parts.generation;
-    this.pid = parts.pid;
+    this.process = parts.process;
     this.exited = parts.exited;
     this.#peer = peer;
     this.#wire = wire;
     const router = messageRouter(peer, hooks);
     peer.serve({
-      notified: router.notified,
+      notified: (method, params, about) => router.notified(method, params, about),
       asked: async (method, params, about) => {
         try {
           return await router.asked(method, params, about);
@@ -76,10 +76,6 @@ export class LegacyConnection implements ManagedConnection {
       },
     });
     peer.notify('notifications/initialized');
-  }
-
-  get openCalls(): number {
-    return this.#peer.openRequests;
   }
 
   call(exchange: Exchange): Promise<JsonObject> {

@@ -109,7 +109,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** Counts brackets outside strings; what is no JSON is found out later. */
-function isTooDeep(text: string): boolean {
+export function isTooDeep(text: string): boolean {
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);

@@ -40,7 +40,7 @@ export class ModernConnection implements ManagedConnection {
   readonly era = 'modern';
   readonly about: ServerAbout;
   readonly generation: number;
-  readonly pid: number | undefined;
+  readonly process: ManagedConnection['process'];
   readonly exited: ManagedConnection['exited'];
   readonly #peer: JsonRpcPeer;
   readonly #wire: Wire;
@@ -56,7 +56,7 @@ export class ModernConnection implements ManagedConnection {
   ) {
     this.about = parts.about;
     this.generation = parts.generation;
-    this.pid = parts.pid;
+    this.process = parts.process;
     this.exited = parts.exited;
     this.#peer = peer;
     this.#wire = wire;
@@ -72,10 +72,6 @@ export class ModernConnection implements ManagedConnection {
       },
     });
     this.#listener.begin();
-  }
-
-  get openCalls(): number {
-    return this.#peer.openRequests;
   }
 
   async call(exchange: Exchange): Promise<JsonObject> {

@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { ConnectionHooks, ManagedConnection } from './connection.ts';
 import type { Era, ServerAbout } from './exchange.ts';
-import { JsonRpcError, UNSUPPORTED_PROTOCOL_VERSION } from './json-rpc.ts';
+import { JsonRpcError } from './json-rpc.ts';
 import { initialize, LegacyConnection } from './legacy-connection.ts';
 import { discover, ModernConnection } from './modern-connection.ts';
 import { JsonRpcPeer } from './peer.ts';
@@ -38,7 +38,8 @@ export async function openConnection(options: OpenConnectionOptions): Promise<Ma
   try {
     if (knownEra !== 'legacy') return await openUnknown(peer, options);
     const about = await initialize(peer, wire, signal).catch((error: unknown) => {
-      if (error instanceof JsonRpcError && error.code === UNSUPPORTED_PROTOCOL_VERSION) return undefined;
+      // It was replaced by one that knows nothing of what it spoke before.
+      if (error instanceof JsonRpcError) return undefined;
       throw error;
     });
     if (about !== undefined) return asLegacy(peer, about, options);
@@ -91,5 +92,5 @@ function asModern(peer: JsonRpcPeer, about: ServerAbout, options: OpenConnection
 }
 
 function partsOf(about: ServerAbout, { wire, generation }: OpenConnectionOptions) {
-  return { about, generation, pid: wire.pid, exited: wire.exited };
+  return { about, generation, process: wire.process, exited: wire.exited };
 }

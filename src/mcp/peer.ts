@@ -212,7 +212,7 @@ export class JsonRpcPeer {
   #fail(): void {
     this.#gone = true;
     this.#asks.clear();
-    for (const id of [...this.#open.keys()]) this.#take(id)?.reject(gone());
+    for (const id of this.#open.keys()) this.#take(id)?.reject(gone());
   }
 }
 

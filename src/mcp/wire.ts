@@ -23,5 +23,12 @@ export interface Wire {
   readonly exited: Promise<ExitCause>;
   end(): Promise<void>;
   /** The process, where there is one here. */
-  readonly pid: number | undefined;
+  readonly process: WireProcess | undefined;
+}
+
+/** The child behind a wire. */
+export interface WireProcess {
+  readonly pid: number;
+  /** Resident memory of it and its descendants, in bytes; `undefined` where the system does not tell. */
+  memoryBytes(): number | undefined;
 }
