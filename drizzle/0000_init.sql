@@ -59,6 +59,15 @@ CREATE TABLE `mcp_abouts` (
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+CREATE TABLE `mcp_spawns` (
+	`marker` text PRIMARY KEY NOT NULL,
+	`backend` text NOT NULL,
+	`process_group` integer,
+	`start_ticks` text,
+	`boot_id` text,
+	`spawned_at_ms` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `oauth_clients` (
 	`id` text PRIMARY KEY NOT NULL,
 	`metadata_hash` text NOT NULL,

@@ -3,6 +3,7 @@ export * from './audit.ts';
 export * from './forward-auth.ts';
 export * from './mcp.ts';
 export * from './mcp-abouts.ts';
+export * from './mcp-spawns.ts';
 export * from './oauth.ts';
 export * from './sessions.ts';
 export * from './sign-in.ts';
