@@ -28,6 +28,7 @@ import { attemptCookies } from './sign-in/guard.ts';
 import { signInRoutes } from './sign-in/routes.ts';
 import { backchannelRoutes } from './sign-in/routes-backchannel.ts';
 import { signOutRoutes } from './sign-in/routes-sign-out.ts';
+import { linkCallbacks } from './upstream/routes.ts';
 import { passwordHasher } from './users/password-hash.ts';
 import { apiRoutes } from './web/api-routes.ts';
 import { webRoutes } from './web/routes.ts';
@@ -114,8 +115,8 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
 
 /** Everything that happens by itself. Each is also a command, or nobody's business. */
 function loopsOf(
-  { sessions }: Config,
-  { ledger, reap }: OpenServices,
+  { sessions, upstream: { rotate_interval } }: Config,
+  { ledger, reap, upstream }: OpenServices,
   streams: ReturnType<typeof sessionEventStreams>,
 ) {
   return [
@@ -129,13 +130,17 @@ function loopsOf(
         streams.tellExpired();
       },
     },
+    // Where no backend is given tokens, nothing is ever due.
+    ...(upstream.isNeeded
+      ? [{ name: 'rotator', everyMs: rotate_interval, run: () => upstream.rotate() }]
+      : []),
     { name: 'event-keep-alive', everyMs: sessions.event_keep_alive, run: async () => streams.keepAlive() },
   ];
 }
 
 /** Pages for people, and the ways in and out. */
 function addPeopleRoutes(router: ReturnType<typeof newRouter>, config: Config, services: OpenServices): void {
-  const { origin, guard, signIn, forwardAuth, limiter } = services;
+  const { origin, guard, signIn, upstream, forwardAuth, limiter } = services;
   const cookies = attemptCookies(origin);
   const { landing, begun_per_address, attempts_window } = config.sign_in;
   const perAddress = (limit: number) =>
@@ -162,6 +167,12 @@ function addPeopleRoutes(router: ReturnType<typeof newRouter>, config: Config, s
     ...shared,
     service: signIn.service,
     cookies,
+    otherCallbacks: linkCallbacks({
+      linking: upstream.linking,
+      guard,
+      cookies,
+      linkUrl: (provider, returnTo) => upstream.tokens.linkUrl(provider, returnTo),
+    }),
     limits: { begun: perAddress(begun_per_address), completed: perAddress(begun_per_address) },
   });
   signOutRoutes(router, { ...shared, ...signIn, cookies });

@@ -2,7 +2,7 @@ import { auditRecorder } from './audit/recorder.ts';
 import { auditStore } from './audit/store.ts';
 import { prepareDataDirectory } from './config/data-directory.ts';
 import type { Config } from './config/schema.ts';
-import { loadKeyRing } from './config/secrets.ts';
+import { loadKeyRing, rotateKeptSecret } from './config/secrets.ts';
 import { databasePath } from './db/files.ts';
 import { lockDataDirectory } from './db/lock.ts';
 import { migrateDatabase, migrationState } from './db/migrate.ts';
@@ -17,12 +17,15 @@ import type { Clock } from './lib/clock.ts';
 import { CommandError } from './lib/command-error.ts';
 import type { Logger } from './lib/log.ts';
 import { createMetrics } from './lib/metrics.ts';
+import { keys } from './ops/keys.ts';
 import { loopMetrics } from './ops/loop-metrics.ts';
 import { sessionGuard } from './sessions/guard.ts';
 import { openLedger } from './sessions/open-ledger.ts';
 import { reapExpired } from './sessions/reaper.ts';
 import { openLocal } from './sign-in/open-local.ts';
 import { openProviderSignIn } from './sign-in/open-provider-sign-in.ts';
+import { needs } from './upstream/needs.ts';
+import { openUpstream } from './upstream/open-upstream.ts';
 import { openPeople } from './users/open-people.ts';
 
 export interface AppDeps {
@@ -75,6 +78,21 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     limiter,
     addressKey,
   });
+  const upstreamNeeds = needs([]);
+  const upstream = openUpstream({
+    db,
+    clock,
+    log,
+    ring,
+    audit,
+    metrics,
+    ledger,
+    users: people.store,
+    config,
+    origin: origin.origin,
+    needs: upstreamNeeds,
+  });
+  opening.use(upstream);
   const signIn = openProviderSignIn({
     db,
     clock,
@@ -87,6 +105,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     local,
     origin: origin.origin,
     config,
+    upstream: { providers: upstreamNeeds.providers, keepTokens: upstream.keepTokens },
     onRound: loopMetrics(metrics)('providers'),
   });
   opening.use(signIn);
@@ -106,8 +125,10 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
   });
   const tasks = [
     ledger.reapTask,
+    ledger.credentialsReapTask,
     local.reapTask,
     ...signIn.reapTasks,
+    upstream.reapTask,
     forwardAuth.reapTask,
     audits.reapTask(config.audit.retention),
   ];
@@ -125,9 +146,20 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     local,
     invitations: local.invitations,
     signIn,
+    upstream,
     guard,
     forwardAuth,
     limiter,
+    keys: keys({
+      db,
+      clock,
+      audit,
+      changeSecret: () => rotateKeptSecret(ring, config),
+      tasks: [
+        ...upstream.resealTasks,
+        { name: 'session_id_tokens', reseal: (tx) => signIn.resealIdTokens(tx) },
+      ],
+    }),
     reap: (signal?: AbortSignal) => reapExpired({ db, clock, tasks, flush: () => ledger.flush() }, signal),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

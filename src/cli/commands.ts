@@ -24,6 +24,7 @@ const USER_HELP = 'USER is a username or a user id.';
 export const GROUPS: ReadonlyMap<string, string> = new Map([
   ['user', 'people: invite, list, create, disable, enable, remove, set-role, reset-password'],
   ['session', 'sessions: list, end, end-all'],
+  ['keys', 'the secret behind all keys: rotate, reseal'],
 ]);
 
 /** Every command, in the order of the help. */
@@ -152,6 +153,27 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'delete what has expired (one round of the loop that `serve` runs)',
     configured: true,
     load: async () => (await import('./commands/reap.ts')).reap,
+  },
+  {
+    name: 'rotate',
+    summary:
+      'refresh tokens of linked accounts that are in use and due (one round of the loop that `serve` runs)',
+    details: 'Without a server: those of everybody with a live grant at an MCP backend.',
+    configured: true,
+    load: async () => (await import('./commands/rotate.ts')).rotate,
+  },
+  {
+    name: 'keys rotate',
+    summary: 'make a new secret, keep the one before it, and seal everything anew',
+    details: 'Refused where the configuration holds the secret. Sessions and tokens stay good.',
+    configured: true,
+    load: async () => (await import('./commands/keys.ts')).rotateKeys,
+  },
+  {
+    name: 'keys reseal',
+    summary: 'seal everything anew with the current secret',
+    configured: true,
+    load: async () => (await import('./commands/keys.ts')).resealKeys,
   },
   {
     name: 'backup',

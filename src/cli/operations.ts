@@ -3,6 +3,7 @@ import type { Db } from '../db/open.ts';
 import { CommandError } from '../lib/command-error.ts';
 import { instantText } from '../lib/instant.ts';
 import { nearest } from '../lib/nearest.ts';
+import type { Keys } from '../ops/keys.ts';
 import { toSessionFields } from '../sessions/dto.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { SessionId } from '../sessions/model.ts';
@@ -22,6 +23,7 @@ export interface Services {
   ledger: Ledger;
   reap: () => Promise<ReapReport>;
   upstream: Pick<OpenUpstream, 'rotate'>;
+  keys: Keys;
 }
 
 export interface Operation<Input extends z.ZodType, Output> {
@@ -103,6 +105,10 @@ export const OPERATIONS = {
   reap: operation(nothing, ({ reap }) => reap()),
 
   rotate: operation(nothing, ({ upstream }) => upstream.rotate()),
+
+  'keys.rotate': operation(nothing, ({ keys }) => keys.rotate()),
+
+  'keys.reseal': operation(nothing, ({ keys }) => keys.reseal()),
 
   status: operation(nothing, () => 'running' as const),
 };

@@ -7,6 +7,8 @@ import {
   sessionOutbox,
   sessions,
   signInAttempts,
+  upstreamGrants,
+  upstreamLinks,
   users,
 } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -27,6 +29,12 @@ export function endEverything(tx: Tx, now: number): number {
   tx.delete(sessionOutbox).run();
   tx.delete(hostTickets).run();
   tx.delete(signInAttempts).run();
+  tx.delete(upstreamLinks).run();
+  // Providers have replaced the refresh tokens since: the old ones could only be taken for stolen.
+  tx.update(upstreamGrants)
+    .set({ status: 'link_again', endReason: 'restored', sealedAccessToken: null, sealedRefreshToken: null })
+    .where(eq(upstreamGrants.status, 'active'))
+    .run();
   tx.delete(invitations).where(isNull(invitations.usedAtMs)).run();
   tx.delete(applianceState)
     .where(inArray(applianceState.key, ['setup_secret_hash', 'setup_expires_at_ms']))

@@ -1,6 +1,5 @@
 import { clearCookie, cookieName, readCookie, setCookie } from '../http/cookies.ts';
 import type { PublicOrigin } from '../http/origin.ts';
-import type { BegunAttempt } from './service.ts';
 
 /** Attempts one browser may have under way; their cookies must never fill its request head. */
 export const MAX_ATTEMPTS_PER_BROWSER = 5;
@@ -10,6 +9,14 @@ const ATTEMPT_ID = /^att_[a-z2-7]{26}$/;
 
 /** Characters of the id that name the cookie: its end, which is random. */
 const NAME_LENGTH = 12;
+
+/** A sign-in, or a link of an account, that a browser has begun. */
+export interface Begun {
+  /** Also `state`. Its end, which is random, names the cookie. */
+  readonly id: string;
+  readonly browserSecret: string;
+  readonly lifetimeMs: number;
+}
 
 export type AttemptCookies = ReturnType<typeof attemptCookies>;
 
@@ -28,7 +35,7 @@ export function attemptCookies(origin: PublicOrigin) {
 
   return {
     /** `Set-Cookie` values for a new attempt; the oldest others make room. */
-    begin(request: Request, { id, browserSecret, lifetimeMs }: BegunAttempt): string[] {
+    begin(request: Request, { id, browserSecret, lifetimeMs }: Begun): string[] {
       const tooMany = sent(request).slice(0, -(MAX_ATTEMPTS_PER_BROWSER - 1));
       return [...clear(tooMany), setCookie(origin, nameOf(id), browserSecret, Math.ceil(lifetimeMs / 1000))];
     },

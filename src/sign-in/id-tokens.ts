@@ -11,6 +11,8 @@ export interface IdTokens {
   keep(tx: Tx, sessionId: SessionId, idToken: string): void;
   /** Removes and returns it; `undefined` when there is none, or when a secret that is no longer known sealed it. */
   take(tx: Tx, sessionId: SessionId): string | undefined;
+  /** Seals them all anew with the current key; returns how many. */
+  resealAll(tx: Tx): number;
 }
 
 /** ID tokens are kept sealed, and only to be handed back to their provider when the person signs out. */
@@ -23,5 +25,10 @@ export function idTokens(ring: KeyRing, store: IdTokenStore): IdTokens {
       const sealed = store.take(tx, sessionId);
       return sealed === undefined ? undefined : box.open(sealed, context(sessionId));
     },
+    resealAll: (tx) =>
+      store.resealAll(tx, (sessionId, sealed) => {
+        const idToken = box.open(sealed, context(sessionId));
+        return idToken === undefined ? undefined : box.seal(idToken, context(sessionId));
+      }),
   };
 }

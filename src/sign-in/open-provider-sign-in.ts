@@ -1,6 +1,7 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
+import type { Tx } from '../db/write.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
@@ -54,6 +55,8 @@ export interface ProviderSignIn extends AsyncDisposable {
   readonly providerSignOut: ProviderSignOut;
   readonly backchannelLogout: BackchannelLogout;
   readonly reapTasks: readonly ReapTask[];
+  /** Seals ID tokens anew with the current key; returns how many. */
+  resealIdTokens(tx: Tx): number;
 }
 
 const NOBODY_NEEDS_TOKENS = { providers: new Set<string>(), keepTokens: () => undefined };
@@ -104,6 +107,7 @@ export function openProviderSignIn(deps: OpenProviderSignInDeps): ProviderSignIn
       clock,
       memoryMs: Math.max(config.sign_in.logout_memory, config.sign_in.attempt_lifetime),
     }),
+    resealIdTokens: (tx) => tokens.resealAll(tx),
     reapTasks: [
       { name: 'sign_in_attempts', deleteExpired: (tx, now, limit) => attempts.deleteExpired(tx, now, limit) },
       {

@@ -25,9 +25,17 @@ export interface SignInRoutesDeps {
   landing: string;
   /** Life of the session cookie. */
   absoluteLifetimeMs: number;
+  /** Takes a callback whose `state` is not one of an attempt; `undefined`: it is not theirs either. */
+  otherCallbacks?: OtherCallbacks;
   /** What one address may begin, and what it may come back with. */
   limits: { readonly begun: RateLimiter; readonly completed: RateLimiter };
 }
+
+/** What else comes back to `/callback/<provider>`: a provider has one redirect URI for everything. */
+export type OtherCallbacks = (
+  request: Request,
+  callback: { readonly provider: string; readonly query: URLSearchParams },
+) => Promise<Response> | undefined;
 
 /** `/sign-in/<provider>` and `/callback/<provider>`. */
 export function signInRoutes(router: Router, deps: SignInRoutesDeps): void {
@@ -54,6 +62,8 @@ async function complete(deps: SignInRoutesDeps, request: Request, provider: stri
   takeFrom(deps.limits.completed, request);
   const query = queryOf(request);
   if (new Set(query.keys()).size !== query.size) throw duplicateParameter();
+  const other = deps.otherCallbacks?.(request, { provider, query });
+  if (other !== undefined) return other;
   const state = readState(query.get('state') ?? undefined);
   const browserSecret = state === undefined ? undefined : cookies.read(request, state);
   const visitor = await visitorOf(deps.guard, request);

@@ -21,5 +21,20 @@ export function idTokenStore() {
         .get();
       return row?.sealed;
     },
+
+    /** Seals anew what is sealed; `reseal` gives `undefined` for what stays. Returns how many rows changed. */
+    resealAll(tx: Tx, reseal: (sessionId: SessionId, sealed: string) => string | undefined): number {
+      let changed = 0;
+      for (const { sessionId, sealed } of tx.select().from(sessionIdTokens).all()) {
+        const again = reseal(sessionId as SessionId, sealed);
+        if (again === undefined) continue;
+        tx.update(sessionIdTokens)
+          .set({ sealed: again })
+          .where(eq(sessionIdTokens.sessionId, sessionId))
+          .run();
+        changed++;
+      }
+      return changed;
+    },
   };
 }

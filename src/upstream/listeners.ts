@@ -13,7 +13,7 @@ export function listeners<T>(onError: (error: unknown) => void): Listeners<T> {
       return { [Symbol.dispose]: () => void all.delete(own) };
     },
     tell(event) {
-      for (const listener of [...all]) {
+      for (const listener of all) {
         try {
           listener(event);
         } catch (error) {

@@ -18,16 +18,21 @@ export type RefreshResult =
 export type CountRefresh = (provider: string, outcome: RefreshResult) => void;
 export type CountLink = (provider: string, outcome: 'success' | LinkRefusal) => void;
 
-export function refreshCounts(metrics: Metrics): CountRefresh {
+/** The series of successes are there from the start, so that their absence means something. */
+export function refreshCounts(metrics: Metrics, providers: readonly { name: string }[]): CountRefresh {
   const help = 'Refreshes of tokens at providers, by provider and outcome.';
-  return (provider, outcome) =>
-    metrics.counter('postern_upstream_refreshes_total', help, { provider, outcome }).inc();
+  const of = (provider: string, outcome: RefreshResult) =>
+    metrics.counter('postern_upstream_refreshes_total', help, { provider, outcome });
+  for (const { name } of providers) of(name, 'success');
+  return (provider, outcome) => of(provider, outcome).inc();
 }
 
-export function linkCounts(metrics: Metrics): CountLink {
+export function linkCounts(metrics: Metrics, providers: readonly { name: string }[]): CountLink {
   const help = 'Accounts linked at providers, by provider and outcome.';
-  return (provider, outcome) =>
-    metrics.counter('postern_upstream_links_total', help, { provider, outcome }).inc();
+  const of = (provider: string, outcome: 'success' | LinkRefusal) =>
+    metrics.counter('postern_upstream_links_total', help, { provider, outcome });
+  for (const { name } of providers) of(name, 'success');
+  return (provider, outcome) => of(provider, outcome).inc();
 }
 
 export function observeGrants(metrics: Metrics, store: UpstreamGrantStore): void {

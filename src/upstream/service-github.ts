@@ -37,8 +37,8 @@ export function githubService(deps: ConnectionDeps, scopes: readonly string[]): 
     /** Takes back the whole authorization of the app, refresh tokens included (GitHub REST API, "Delete an app authorization"). */
     async revoke(accessToken) {
       const { client_id, client_secret } = deps.config;
-      const fetch = providerFetch(deps, deps.timing.provider_timeout);
-      const response = await fetch(`${api}/applications/${encodeURIComponent(client_id)}/grant`, {
+      const ask = providerFetch(deps, deps.timing.provider_timeout);
+      const response = await ask(`${api}/applications/${encodeURIComponent(client_id)}/grant`, {
         method: 'DELETE',
         headers: {
           authorization: `Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}`,

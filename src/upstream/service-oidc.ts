@@ -7,7 +7,7 @@ import { mendingTokenAnswers } from './token-answers.ts';
 /** Any OpenID provider: its endpoints are discovered, its ID token says whose tokens they are. */
 export function oidcService(deps: ConnectionDeps, scopes: readonly string[]): OAuthService {
   const connector = oidcConnector(deps);
-  const fetch = mendingTokenAnswers(providerFetch(deps, deps.timing.provider_timeout));
+  const ask = mendingTokenAnswers(providerFetch(deps, deps.timing.provider_timeout));
 
   return {
     label: deps.config.name,
@@ -18,7 +18,7 @@ export function oidcService(deps: ConnectionDeps, scopes: readonly string[]): OA
       // Old metadata is good until the new is there.
       if (connector.current !== undefined) void connector.refresh();
       const { client, configuration } = await connector.get();
-      configuration[client.customFetch] = fetch;
+      configuration[client.customFetch] = ask;
       return { client, configuration };
     },
 

@@ -5,9 +5,9 @@ import type { ProviderFetch } from '../sign-in/provider-deps.ts';
  * an error that comes as 200 (GitHub) becomes the 400 that it is (RFC 6749 section 5.2), and the ID token of a refresh is
  * dropped. Nothing here looks at it, and one that does not hold would cost the new refresh token that came beside it.
  */
-export function mendingTokenAnswers(fetch: ProviderFetch): ProviderFetch {
+export function mendingTokenAnswers(ask: ProviderFetch): ProviderFetch {
   return async (url, init) => {
-    const response = await fetch(url, init);
+    const response = await ask(url, init);
     const grantType = grantTypeOf(init.body);
     if (grantType === undefined || response.status !== 200) return response;
     const answer = await readObject(response.clone());

@@ -12,6 +12,8 @@ import { tokenRoutes } from '../sessions/routes-tokens.ts';
 import { userSessionRoutes } from '../sessions/routes-users.ts';
 import type { Invitations } from '../sign-in/invitations.ts';
 import { invitationRoutes } from '../sign-in/routes-invitations.ts';
+import type { OpenUpstream } from '../upstream/open-upstream.ts';
+import { linkRoutes } from '../upstream/routes-links.ts';
 import type { OpenPeople } from '../users/open-people.ts';
 import { userRoutes } from '../users/routes.ts';
 
@@ -25,11 +27,12 @@ export interface ApiRoutesDeps {
   people: Pick<OpenPeople, 'acts' | 'store'>;
   invitations: Invitations;
   auditStore: AuditStore;
+  upstream: Pick<OpenUpstream, 'accounts' | 'linking' | 'secrets' | 'tokens'>;
 }
 
 /** Everything that `/api/v1` serves and `/openapi.json` describes. */
 export function apiRoutes(deps: ApiRoutesDeps): ApiRoute[] {
-  const { origin, guard, ledger, streams, tokens, people, invitations, auditStore } = deps;
+  const { origin, guard, ledger, streams, tokens, people, invitations, auditStore, upstream } = deps;
   const access = apiAccess(guard);
   return [
     ...sessionRoutes({ ledger, access, origin }),
@@ -39,5 +42,6 @@ export function apiRoutes(deps: ApiRoutesDeps): ApiRoute[] {
     ...userRoutes({ people: people.acts, store: people.store, owner: access.owner }),
     ...userSessionRoutes({ ledger, access, users: people.store }),
     ...invitationRoutes({ invitations, access }),
+    ...linkRoutes({ upstream, access }),
   ];
 }

@@ -8,6 +8,7 @@ import type { AttemptCookies } from '../sign-in/guard.ts';
 import type { LocalSignInFeature } from '../sign-in/open-local.ts';
 import type { Provider } from '../sign-in/provider.ts';
 import type { SignInService } from '../sign-in/service.ts';
+import type { OpenUpstream } from '../upstream/open-upstream.ts';
 import type { User } from '../users/model.ts';
 import type { OpenPeople } from '../users/open-people.ts';
 
@@ -25,6 +26,7 @@ export interface WebDeps {
   signIns: Pick<SignInService, 'begin'>;
   attemptCookies: AttemptCookies;
   tokens: PersonalTokens;
+  upstream: Pick<OpenUpstream, 'accounts' | 'linking' | 'secrets'>;
   auditStore: AuditStore;
   /** Hosts that rules of forward-auth name, with their ports unless those are the scheme's own. */
   protectedHosts: readonly string[];

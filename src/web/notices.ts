@@ -6,6 +6,13 @@ const NOTICES = {
   'session-ended': 'The session has ended.',
   'others-ended': 'All other sessions have ended.',
   'token-revoked': 'The token is revoked.',
+  unlinked: 'The account is unlinked, and its tokens are revoked at the service.',
+  'unlinked-not-told':
+    'The account is unlinked here. The service did not answer: take the access back in its settings, too.',
+  'unlinked-unsupported':
+    'The account is unlinked here. To take the access back at the service as well, use its settings.',
+  'secret-stored': 'The secret is stored.',
+  'secret-removed': 'The secret is removed.',
   'password-changed': 'Your password is changed. All your other sessions have ended.',
   'user-disabled': 'The account is disabled, and all its sessions have ended.',
   'user-enabled': 'The account is enabled again.',

@@ -1,4 +1,5 @@
 import type { Router } from '../http/router.ts';
+import { linkPages } from './account-links.ts';
 import { passwordPages } from './account-password.ts';
 import { sessionPages } from './account-sessions.ts';
 import { tokenPages } from './account-tokens.ts';
@@ -21,6 +22,7 @@ export function webRoutes(router: Router, deps: WebDeps): void {
   resetPasswordPages(router, deps);
   sessionPages(router, deps);
   tokenPages(router, deps);
+  linkPages(router, deps);
   passwordPages(router, deps);
   usersPages(router, deps);
   userPages(router, deps);

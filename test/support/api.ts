@@ -10,12 +10,14 @@ import { type SessionGuard, sessionGuard } from '../../src/sessions/guard.ts';
 import { droppedEvents } from '../../src/sessions/metrics.ts';
 import type { SessionId, SessionToken } from '../../src/sessions/model.ts';
 import { personalTokens } from '../../src/sessions/personal-tokens.ts';
+import type { BackendNeeds } from '../../src/upstream/needs.ts';
 import type { UserId } from '../../src/users/model.ts';
 import { apiRoutes } from '../../src/web/api-routes.ts';
 import { apiContract, type OpenApiDocument } from './api-contract.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
 import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
+import { testUpstream } from './upstream.ts';
 
 /** The one host that a rule of forward-auth names. */
 export const PROTECTED_HOST = 'app.example.test';
@@ -61,10 +63,16 @@ export interface TemporaryApi extends AsyncDisposable {
 
 export interface TemporaryApiOptions extends TemporaryLedgerOptions {
   maxStreamsPerUser?: number;
+  /** MCP backends, and what they want of people. */
+  backends?: readonly BackendNeeds[];
 }
 
 /** The whole of `/api/v1` behind the real server, over a ledger of its own. */
-export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApiOptions = {}): TemporaryApi {
+export function temporaryApi({
+  maxStreamsPerUser = 5,
+  backends = [],
+  ...options
+}: TemporaryApiOptions = {}): TemporaryApi {
   const accounts = temporaryAccounts(options);
   const { base, people, local } = accounts;
   const { ledger, db, audit, clock, config } = base;
@@ -84,6 +92,7 @@ export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApi
     maxLifetimeMs: config.sessions.personal_max_lifetime,
     isProtectedHost: (host) => host === PROTECTED_HOST,
   });
+  const upstream = testUpstream(accounts, { backends });
   const routes = apiRoutes({
     origin: ORIGIN,
     guard,
@@ -93,6 +102,7 @@ export function temporaryApi({ maxStreamsPerUser = 5, ...options }: TemporaryApi
     people,
     invitations: local.invitations,
     auditStore: base.auditStore,
+    upstream,
   });
   const described = { routes, origin: TEST_ORIGIN, cookie: TEST_COOKIE, version: '1.2.3' };
   let router: Router | undefined;

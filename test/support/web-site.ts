@@ -9,6 +9,9 @@ import { attemptCookies } from '../../src/sign-in/guard.ts';
 import { openProviderSignIn } from '../../src/sign-in/open-provider-sign-in.ts';
 import { signInRoutes } from '../../src/sign-in/routes.ts';
 import { signOutRoutes } from '../../src/sign-in/routes-sign-out.ts';
+import { type BackendNeeds, needs } from '../../src/upstream/needs.ts';
+import type { OpenUpstream } from '../../src/upstream/open-upstream.ts';
+import { linkCallbacks } from '../../src/upstream/routes.ts';
 import type { User, UserRole } from '../../src/users/model.ts';
 import { webRoutes } from '../../src/web/routes.ts';
 import { Browser, type Visit } from './browser.ts';
@@ -16,6 +19,7 @@ import { freePort } from './free-port.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_SECRET } from './ledger.ts';
 import { GOOD_PASSWORD, type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
+import { testUpstream } from './upstream.ts';
 
 /** The one host that a rule of forward-auth names. */
 export const APP_HOST = 'app.example.test';
@@ -23,6 +27,7 @@ export const APP_HOST = 'app.example.test';
 export interface WebSite extends AsyncDisposable {
   readonly origin: PublicOrigin;
   readonly accounts: TemporaryAccounts;
+  readonly upstream: OpenUpstream;
   url(path: string): URL;
   get(browser: Browser, path: string): Promise<Visit>;
   /** Posts a form as a page of the site would. */
@@ -36,6 +41,10 @@ export interface WebSiteOptions {
   port?: number;
   clock?: Clock;
   providers?: readonly Record<string, unknown>[];
+  /** `[upstream]` of the configuration. */
+  upstreamTable?: Record<string, unknown>;
+  /** MCP backends, and what they want of people. */
+  backends?: readonly BackendNeeds[];
 }
 
 /** All pages for people, behind the real server on loopback. */
@@ -43,14 +52,17 @@ export async function webSite({
   port = freePort(),
   clock = systemClock,
   providers = [],
+  upstreamTable = {},
+  backends = [],
 }: WebSiteOptions = {}): Promise<WebSite> {
   const origin = parseOrigin(`http://localhost:${port}`);
-  const config = configSchema.parse({ url: origin.origin, provider: providers });
+  const config = configSchema.parse({ url: origin.origin, provider: providers, upstream: upstreamTable });
   await using starting = new AsyncDisposableStack();
   const accounts = starting.use(temporaryAccounts({ clock, origin: origin.origin }));
   const { ledger, db, audit, metrics, log, auditStore } = accounts.base;
   const { people, local } = accounts;
   const ring = keyRing([TEST_SECRET]);
+  const upstream = starting.use(testUpstream(accounts, { config, origin: origin.origin, backends, ring }));
   const feature = starting.use(
     openProviderSignIn({
       db,
@@ -64,6 +76,7 @@ export async function webSite({
       local,
       origin: origin.origin,
       config,
+      upstream: { providers: needs(backends).providers, keepTokens: upstream.keepTokens },
     }),
   );
   const guard = sessionGuard({ ledger, origin, audit, clock });
@@ -96,6 +109,7 @@ export async function webSite({
             isProtectedHost: (host) => host === APP_HOST,
           }),
           auditStore,
+          upstream,
           protectedHosts: [APP_HOST],
           appsOf: () => [`https://${APP_HOST}`],
           isReturnTarget,
@@ -112,6 +126,12 @@ export async function webSite({
           isReturnTarget,
           landing,
           absoluteLifetimeMs,
+          otherCallbacks: linkCallbacks({
+            linking: upstream.linking,
+            guard,
+            cookies,
+            linkUrl: (provider, returnTo) => upstream.tokens.linkUrl(provider, returnTo),
+          }),
           limits,
         });
         signOutRoutes(router, { signOut, providerSignOut, guard, cookies, origin });
@@ -133,6 +153,7 @@ export async function webSite({
   return {
     origin,
     accounts,
+    upstream,
     url,
     get: (browser, path) => browser.visit(url(path)),
     post,

@@ -6,7 +6,7 @@ const REFERENCE = page('docs/commands.md');
 const NAMES = COMMANDS.map(({ name }) => name);
 
 test('docs/commands.md describes every command', () => {
-  const described = [...REFERENCE.text.matchAll(/`(?:postern )?((?:user |session )?[a-z-]+)/g)];
+  const described = [...REFERENCE.text.matchAll(/`(?:postern )?((?:user |session |keys )?[a-z-]+)/g)];
   const missing = NAMES.filter((name) => !described.some(([, found]) => found === name));
   expect(missing).toEqual([]);
 });
@@ -20,11 +20,11 @@ test('every command that a page tells its reader to run is there', () => {
       [
         ...text
           .replaceAll('postern postern', 'postern')
-          .matchAll(/\bpostern ((?:user |session )?[a-z][a-z-]*)\b(?!\.)/g),
+          .matchAll(/\bpostern ((?:user |session |keys )?[a-z][a-z-]*)\b(?!\.)/g),
       ].map(([, name = '']) => name),
     );
   });
   expect(told.length).toBeGreaterThan(20);
-  const words = ['user', 'session'];
+  const words = ['user', 'session', 'keys'];
   expect([...new Set(told)].filter((name) => !NAMES.includes(name) && !words.includes(name))).toEqual([]);
 });

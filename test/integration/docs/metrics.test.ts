@@ -13,6 +13,10 @@ test('docs/operations.md has every metric of the running program, and no other',
     POSTERN_PROVIDER_HOME_CLIENT_ID: 'postern',
     POSTERN_PROVIDER_HOME_CLIENT_SECRET: 'a-secret',
     POSTERN_PROVIDER_HOME_ALLOW: 'everyone',
+    POSTERN_UPSTREAM_PROVIDER_CODE_KIND: 'forgejo',
+    POSTERN_UPSTREAM_PROVIDER_CODE_ISSUER: nowhere,
+    POSTERN_UPSTREAM_PROVIDER_CODE_CLIENT_ID: 'postern',
+    POSTERN_UPSTREAM_PROVIDER_CODE_CLIENT_SECRET: 'a-secret',
   });
   await using server = await place.serve();
   const post = (path: string, form: Record<string, string>) =>

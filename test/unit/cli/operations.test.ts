@@ -1,13 +1,25 @@
 import { expect, test } from 'bun:test';
 import { performOperation } from '../../../src/cli/operations.ts';
+import { keys } from '../../../src/ops/keys.ts';
 import { temporaryAccounts } from '../../support/local-accounts.ts';
+import { testUpstream } from '../../support/upstream.ts';
 
 test('a person is made together with the link that lets them in, or not at all', async () => {
   await using accounts = temporaryAccounts();
   const { db, ledger } = accounts.base;
   const { people } = accounts;
   const { invitations } = accounts.local;
-  const services = { db, people, ledger, invitations, reap: async () => ({ suspended: true as const }) };
+  const reap = async () => ({ suspended: true as const });
+  const { audit, clock } = accounts.base;
+  const services = {
+    db,
+    people,
+    ledger,
+    invitations,
+    reap,
+    upstream: testUpstream(accounts),
+    keys: keys({ db, audit, clock, changeSecret: () => undefined, tasks: [] }),
+  };
   const noLink = {
     ...invitations,
     issueResetIn: () => {
