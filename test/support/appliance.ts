@@ -26,6 +26,8 @@ export interface ApplianceOptions {
   metricsPort?: number;
   /** Where the file and `postern-data` go; by default a directory of its own that goes with the appliance. */
   directory?: string;
+  /** How the program is run; by default the compiled one. */
+  command?: readonly string[];
 }
 
 /** The compiled program as a process, with a configuration file and nothing in its environment. */
@@ -55,8 +57,9 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
   const port = options.port ?? freePort();
   const metricsPort = options.metricsPort ?? freePort();
   writeFileSync(join(directory, 'postern.toml'), options.toml({ port, metricsPort }));
+  const command = options.command ?? [binary()];
   const run = (...args: string[]) =>
-    startProgram([binary(), ...args], directory, {
+    startProgram([...command, ...args], directory, {
       PATH: process.env['PATH'] ?? '',
     });
   const servers: Running[] = [];

@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import { type Appliance, type AppliancePorts, startAppliance } from './appliance.ts';
+import { Browser } from './browser.ts';
+import { freePort } from './free-port.ts';
+import { authorizeByScript, type Decision, fetchTokens, registerClient, type Tokens } from './mcp-oauth.ts';
+import { type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
+import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from './sign-in.ts';
+
+/** The appliance with MCP backends, on loopback, where everybody signs in at one provider. */
+export interface McpSite extends AsyncDisposable {
+  readonly origin: string;
+  readonly appliance: Appliance;
+  readonly provider: OidcTestProvider;
+  /** The protected resource of a backend. */
+  resource(backend: string): string;
+  /** Somebody with a browser, not signed in yet. */
+  person(subject: string): McpPerson;
+}
+
+export interface McpPerson {
+  readonly subject: string;
+  readonly browser: Browser;
+  /** Opens an authorization URL, signs in and decides. Resolves to where the client is sent back to. */
+  authorize(url: string | URL, decision?: Decision): Promise<URL>;
+  /** Lets a new client have tokens for a backend. */
+  connect(backend: string): Promise<Connection>;
+}
+
+export interface Connection extends Tokens {
+  readonly clientId: string;
+}
+
+export interface McpSiteOptions {
+  /** Tables `[[mcp]]`, and whatever else the configuration should say. */
+  toml: string;
+  /** How the program is run; by default the compiled one. */
+  command?: readonly string[];
+  /** The port of `url`, when something stands in front of the appliance. */
+  publicPort?: number;
+  /** More keys of the provider's table, and more of the provider's own configuration. */
+  providerToml?: string;
+  providerConfiguration?: Record<string, unknown>;
+}
+
+/** Nobody listens there: the scripted browser stops before it gets so far. */
+const REDIRECT_URI = 'http://127.0.0.1/callback';
+
+export async function startMcpSite(options: McpSiteOptions): Promise<McpSite> {
+  await using starting = new AsyncDisposableStack();
+  const port = freePort();
+  const publicPort = options.publicPort ?? port;
+  const origin = `http://localhost:${publicPort}`;
+  const provider = starting.use(
+    await startOidcProvider({
+      clients: [siteRegistration(publicPort, 'home')],
+      ...(options.providerConfiguration && { configuration: options.providerConfiguration }),
+    }),
+  );
+  const toml = (ports: AppliancePorts) => configuration(origin, ports, provider.issuer, options);
+  const { command } = options;
+  const appliance = starting.use(await startAppliance({ port, toml, ...(command && { command }) }));
+  const running = starting.move();
+  const resource = (backend: string) => `${origin}/mcp/${backend}`;
+
+  return {
+    origin,
+    appliance,
+    provider,
+    resource,
+    person(subject) {
+      const browser = new Browser();
+      const authorize: McpPerson['authorize'] = (url, decision) =>
+        authorizeByScript({ browser, provider, subject }, url, decision);
+      return {
+        subject,
+        browser,
+        authorize,
+        async connect(backend) {
+          const clientId = await registerClient(origin, REDIRECT_URI, `client of ${subject}`);
+          const request = {
+            origin,
+            resource: resource(backend),
+            clientId,
+            redirectUri: REDIRECT_URI,
+            authorize,
+          };
+          return { ...(await fetchTokens(request)), clientId };
+        },
+      };
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function configuration(
+  origin: string,
+  { port, metricsPort }: AppliancePorts,
+  issuer: string,
+  { toml, providerToml = '' }: McpSiteOptions,
+): string {
+  return `url = "${origin}"
+listen = "127.0.0.1:${port}"
+metrics_listen = "127.0.0.1:${metricsPort}"
+
+[[provider]]
+name = "home"
+label = "Home"
+issuer = "${issuer}"
+client_id = "${CLIENT_ID}"
+client_secret = "${CLIENT_SECRET}"
+allow = "everyone"
+${providerToml}
+
+${toml}
+`;
+}
+
+const FIXTURES = join(import.meta.dir, 'mcp-fixtures');
+
+/** The command of a fixture server: `legacy-server`, `modern-server`. */
+export const fixtureCommand = (name: string): string[] => [
+  process.execPath,
+  '--no-env-file',
+  join(FIXTURES, `${name}.ts`),
+];
+
+/** A table `[[mcp]]` that everybody may use. */
+export const mcpTable = (name: string, command: readonly string[], more = ''): string => `[[mcp]]
+name = "${name}"
+command = ${JSON.stringify(command)}
+allow = "everyone"
+${more}
+`;
