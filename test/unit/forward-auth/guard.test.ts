@@ -90,6 +90,15 @@ describe('who is signed in', () => {
     expect(await problem(await forwardAuth.check({ headers, host: NOTES }))).toEqual([401, 'not_signed_in']);
   });
 
+  test('does not pass with a personal token as a password, which the app does not see either', async () => {
+    await using forwardAuth = temporaryForwardAuth();
+    const { parent, cookie } = await signedIn(forwardAuth);
+    const { token } = await forwardAuth.openToken(parent.session.id);
+    const headers = { cookie, authorization: `Basic ${btoa(`ada:${token}`)}` };
+    expect(await problem(await forwardAuth.check({ headers }))).toEqual([401, 'not_signed_in']);
+    expect(copied(await forwardAuth.check({ uri: '/public', headers }))).toEqual(NOBODY);
+  });
+
   test('is nobody when a token of ours is no good, whatever cookie comes with it', async () => {
     await using forwardAuth = temporaryForwardAuth();
     const { cookie } = await signedIn(forwardAuth);
@@ -241,6 +250,9 @@ describe('a form or a WebSocket', () => {
     ['of a sibling host', { method: 'POST', headers: { origin: 'https://cam.example.test' } }, 403],
     ['of the appliance', { method: 'POST', headers: { origin: 'https://auth.example.test' } }, 403],
     ['of nowhere', { method: 'DELETE' }, 403],
+    ['by a method that nobody knows', { method: 'BREW' }, 403],
+    ['by a method in small letters', { method: 'get' }, 403],
+    ['by a method told twice', { method: 'GET, POST' }, 403],
     [
       'of an origin that the rule names',
       { method: 'POST', uri: '/hook', headers: { origin: 'https://partner.example.net' } },
@@ -280,6 +292,12 @@ describe('what is refused, whoever asks', () => {
   const cases: [string, AskedFor, number, string][] = [
     ['a host without a rule', { host: 'other.example.test' }, 403, 'unprotected_host'],
     ['a suffix of a host', { host: 'example.test' }, 403, 'unprotected_host'],
+    ['a host told twice', { host: `${APP}, ${APP}` }, 403, 'unprotected_host'],
+    ['a host with a user', { host: `ada@${APP}` }, 403, 'unprotected_host'],
+    ['a path told twice', { uri: '/public, /staff' }, 400, 'ambiguous_path'],
+    ['a path escaped twice', { uri: '/public/%252e%252e/staff' }, 400, 'ambiguous_path'],
+    ['a backslash in the path', { uri: '/public\\..\\staff' }, 400, 'ambiguous_path'],
+    ['an escaped backslash in the path', { uri: '/public%5c..%5cstaff' }, 400, 'ambiguous_path'],
     ['another scheme', { scheme: 'http' }, 400, 'insecure_scheme'],
     ['dots in the path', { uri: '/public/../staff' }, 400, 'ambiguous_path'],
     ['escaped dots in the path', { uri: '/public/%2e%2e/staff' }, 400, 'ambiguous_path'],
