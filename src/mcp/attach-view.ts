@@ -55,7 +55,7 @@ export function attachView({ tenant, view, initial, lease }: AttachViewOptions):
     },
     [Symbol.dispose]() {
       if (!views.delete(attached)) return;
-      for (const uri of [...attached.subscriptions]) void drop(uri);
+      for (const uri of attached.subscriptions) void drop(uri);
       void tellLevel();
     },
   };

@@ -308,7 +308,7 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
       closed = true;
       refreshed[Symbol.dispose]();
       secretChanged[Symbol.dispose]();
-      for (const tenant of [...tenants.values()]) endTenant(tenant, 'shutdown');
+      for (const tenant of tenants.values()) endTenant(tenant, 'shutdown');
       await Promise.allSettled([...wires].map((wire) => wire.end()));
     },
   };

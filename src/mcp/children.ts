@@ -82,7 +82,7 @@ export function childTable({ places, clock, log, metrics, restarts }: ChildrenDe
     endAll(tenant: Tenant, reason: EndReason): void {
       const { current, retiring } = tenant;
       if (current !== undefined && remove(tenant, current)) endLater(tenant, current, reason);
-      for (const child of [...retiring]) {
+      for (const child of retiring) {
         retiring.delete(child);
         endLater(tenant, child, reason);
       }

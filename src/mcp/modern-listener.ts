@@ -46,17 +46,19 @@ export function modernListener({ peer, about, deliver }: ModernListenerDeps) {
       if (current === listening) current = undefined;
     };
     const params = { _meta: envelope(undefined, about.protocolVersion), notifications };
-    peer.request('subscriptions/listen', params).then(
-      // It ends when the server does; one that has nothing to tell ends it at once.
-      () => {
+    const request = peer.request('subscriptions/listen', params);
+    const follow = async () => {
+      try {
+        await request;
+        // It ends when the server does; one that has nothing to tell ends it at once.
         resolve();
-        over();
-      },
-      (error: unknown) => {
+      } catch (error) {
         if (!listening.superseded) reject(error);
+      } finally {
         over();
-      },
-    );
+      }
+    };
+    void follow();
     if (before !== undefined) peer.cancel(before.id);
     return acknowledged;
   };

@@ -76,10 +76,7 @@ function inTime(
 ) {
   return new Promise<ServerAbout | undefined>((resolve) => {
     const timer = clock.setTimer(probeTimeoutMs, () => resolve(undefined));
-    void discovery.then((about) => {
-      timer[Symbol.dispose]();
-      resolve(about);
-    });
+    void discovery.then(resolve).finally(() => timer[Symbol.dispose]());
   });
 }
 

@@ -101,9 +101,11 @@ async function launchAndOpen(
   signal.throwIfAborted();
   const wire = await launch({ backend, user, accessToken: token?.accessToken });
   let hadExited = false;
-  void wire.exited.then(() => {
+  const watch = async () => {
+    await wire.exited;
     hadExited = true;
-  });
+  };
+  void watch();
   onLaunched(wire, tenant);
   try {
     signal.throwIfAborted();
