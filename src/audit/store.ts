@@ -1,4 +1,5 @@
-import { and, desc, eq, inArray, lt, lte, or, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, lt, or, type SQL, sql } from 'drizzle-orm';
+import { deleteExpiredRows } from '../db/delete-expired.ts';
 import type { Db } from '../db/open.ts';
 import { auditEvents } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -57,7 +58,8 @@ export function auditStore(db: Db) {
     /** Deletes what is older than `retentionMs`. */
     reapTask: (retentionMs: number) => ({
       name: 'audit_events',
-      deleteExpired: (tx: Tx, now: number, limit: number) => deleteUntil(tx, now - retentionMs, limit),
+      deleteExpired: (tx: Tx, now: number, limit: number) =>
+        deleteExpiredRows(tx, auditEvents, auditEvents.atMs, now - retentionMs, limit),
     }),
   };
 }
@@ -78,19 +80,4 @@ function toValues(entry: AuditEntry): readonly (string | number | undefined)[] {
   const { at, action, outcome, actorUserId, subjectUserId, sessionId, address, userAgent, detail } = entry;
   const text = detail === undefined ? undefined : JSON.stringify(detail);
   return [at, action, outcome, actorUserId, subjectUserId, sessionId, address, userAgent, text];
-}
-
-/** Deletes at most `limit` of the rows from `atMs` or before; returns how many went. */
-function deleteUntil(tx: Tx, atMs: number, limit: number): number {
-  const old = tx
-    .select({ id: auditEvents.id })
-    .from(auditEvents)
-    .where(lte(auditEvents.atMs, atMs))
-    .orderBy(auditEvents.atMs)
-    .limit(limit)
-    .all();
-  if (old.length === 0) return 0;
-  const ids = old.map(({ id }) => id);
-  tx.delete(auditEvents).where(inArray(auditEvents.id, ids)).run();
-  return ids.length;
 }
