@@ -7,19 +7,18 @@ import { rateLimiter } from '../../src/http/rate-limit.ts';
 import type { Router } from '../../src/http/router.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { keyRing } from '../../src/lib/key-ring.ts';
 import { sessionGuard } from '../../src/sessions/guard.ts';
 import { attemptCookies } from '../../src/sign-in/guard.ts';
-import { openProviderSignIn, type ProviderSignIn } from '../../src/sign-in/open-provider-sign-in.ts';
+import type { ProviderSignIn } from '../../src/sign-in/open-provider-sign-in.ts';
 import { signInRoutes } from '../../src/sign-in/routes.ts';
 import { backchannelRoutes } from '../../src/sign-in/routes-backchannel.ts';
 import { signOutRoutes } from '../../src/sign-in/routes-sign-out.ts';
 import type { Browser, Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
 import { temporaryServer } from './http-server.ts';
-import { TEST_SECRET } from './ledger.ts';
 import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
 import type { OidcClientRegistration, OidcTestProvider } from './oidc-provider.ts';
+import { testProviderSignIn } from './provider-sign-in.ts';
 
 export type ProviderInput = Partial<Config['provider'][number]> & { name: string };
 
@@ -60,23 +59,9 @@ export async function signInSite(options: SignInSiteOptions): Promise<SignInSite
   const clock = options.clock ?? systemClock;
   await using starting = new AsyncDisposableStack();
   const accounts = starting.use(temporaryAccounts({ clock, origin: origin.origin }));
-  const { ledger, db, audit, metrics, log } = accounts.base;
+  const { ledger, audit, metrics } = accounts.base;
   const config = siteConfig(options, origin);
-  const feature = starting.use(
-    openProviderSignIn({
-      db,
-      clock,
-      ring: keyRing([TEST_SECRET]),
-      audit,
-      metrics,
-      log,
-      ledger,
-      people: accounts.people,
-      local: accounts.local,
-      origin: origin.origin,
-      config,
-    }),
-  );
+  const feature = starting.use(testProviderSignIn(accounts, config));
   const guard = sessionGuard({ ledger, origin, audit, clock });
   const cookies = attemptCookies(origin);
   const limiter = () => rateLimiter({ clock, limit: 3_000, windowMs: 60_000, maxKeys: 100 });

@@ -6,7 +6,6 @@ import { keyRing } from '../../src/lib/key-ring.ts';
 import { sessionGuard } from '../../src/sessions/guard.ts';
 import { personalTokens } from '../../src/sessions/personal-tokens.ts';
 import { attemptCookies } from '../../src/sign-in/guard.ts';
-import { openProviderSignIn } from '../../src/sign-in/open-provider-sign-in.ts';
 import { signInRoutes } from '../../src/sign-in/routes.ts';
 import { signOutRoutes } from '../../src/sign-in/routes-sign-out.ts';
 import { type BackendNeeds, needs } from '../../src/upstream/needs.ts';
@@ -19,6 +18,7 @@ import { freePort } from './free-port.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_SECRET } from './ledger.ts';
 import { GOOD_PASSWORD, type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
+import { testProviderSignIn } from './provider-sign-in.ts';
 import { testUpstream } from './upstream.ts';
 
 /** The one host that a rule of forward-auth names. */
@@ -59,24 +59,14 @@ export async function webSite({
   const config = configSchema.parse({ url: origin.origin, provider: providers, upstream: upstreamTable });
   await using starting = new AsyncDisposableStack();
   const accounts = starting.use(temporaryAccounts({ clock, origin: origin.origin }));
-  const { ledger, db, audit, metrics, log, auditStore } = accounts.base;
+  const { ledger, db, audit, auditStore } = accounts.base;
   const { people, local } = accounts;
   const ring = keyRing([TEST_SECRET]);
   const upstream = starting.use(testUpstream(accounts, { config, origin: origin.origin, backends, ring }));
   const feature = starting.use(
-    openProviderSignIn({
-      db,
-      clock,
-      ring,
-      audit,
-      metrics,
-      log,
-      ledger,
-      people,
-      local,
-      origin: origin.origin,
-      config,
-      upstream: { providers: needs(backends).providers, keepTokens: upstream.keepTokens },
+    testProviderSignIn(accounts, config, {
+      providers: needs(backends).providers,
+      keepTokens: upstream.keepTokens,
     }),
   );
   const guard = sessionGuard({ ledger, origin, audit, clock });
