@@ -159,7 +159,6 @@ CREATE INDEX `sessions_user` ON `sessions` (`user_id`);--> statement-breakpoint
 CREATE INDEX `sessions_parent` ON `sessions` (`parent_id`) WHERE "sessions"."parent_id" is not null;--> statement-breakpoint
 CREATE INDEX `sessions_provider_sid` ON `sessions` (`provider`,`provider_sid`) WHERE "sessions"."provider_sid" is not null;--> statement-breakpoint
 CREATE INDEX `sessions_reap` ON `sessions` (`reap_at_ms`);--> statement-breakpoint
-CREATE INDEX `sessions_client` ON `sessions` (`client_id`) WHERE "sessions"."client_id" is not null;--> statement-breakpoint
 CREATE TABLE `logout_token_ids` (
 	`provider` text NOT NULL,
 	`jti` text NOT NULL,

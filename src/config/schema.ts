@@ -16,6 +16,7 @@ import {
 } from './faults.ts';
 import { PROVIDER_NAME } from './provider-name.ts';
 import { mcpBackend, mcpServerSchema } from './schema-mcp.ts';
+import { authorizationServerSchema } from './schema-oauth.ts';
 import { authorizationParams, upstreamSchema } from './schema-upstream.ts';
 import { checkedText, choice, count, filePath, list, tables, text, yesNo } from './values.ts';
 
@@ -234,6 +235,7 @@ export const configSchema = z.strictObject({
     'MCP servers that clients reach at `/mcp/<name>`; without any there is `whoami`, which is built in',
   ),
   mcp_server: mcpServerSchema.prefault({}).describe('what all MCP backends have in common'),
+  authorization_server: authorizationServerSchema.prefault({}).describe('how MCP clients get their tokens'),
   forward_auth: table('forward_auth', {
     rule: tables('forward_auth.rule', forwardAuthRule).describe('what is protected; unmatched is 403'),
     ticket_lifetime: duration('60s').describe('life of a host ticket'),

@@ -3,8 +3,9 @@ import { AppError } from '../lib/app-error.ts';
 import type { Logger } from '../lib/log.ts';
 import { PROTECTED_HOST_PREFIX } from './assets.ts';
 import { errorPage } from './error-page.ts';
+import { oauthErrorResponse } from './oauth-error.ts';
 import type { PublicOrigin } from './origin.ts';
-import { isProgramPath, requestPath } from './path.ts';
+import { isOauthEndpoint, isProgramPath, requestPath } from './path.ts';
 import { problemResponse, toProblem } from './problem.ts';
 import { requestContext } from './request-context.ts';
 import { setSecurityHeaders } from './security-headers.ts';
@@ -17,15 +18,18 @@ export interface ErrorAnswersDeps {
 /** Turns what was thrown into the answer to its request. The one place that builds an error body. */
 export type ErrorAnswers = (error: unknown, request: Request) => Response;
 
-/** A page for a person at a path for people, `application/problem+json` otherwise; bugs and outages are logged. */
+/** A page for a person at a path for people, OAuth's JSON at its endpoints, `application/problem+json` otherwise; bugs and outages are logged. */
 export function errorAnswers({ log, origin }: ErrorAnswersDeps): ErrorAnswers {
+  const answerTo = (error: unknown, request: Request, context: { readonly id: string }) => {
+    if (isOauthEndpoint(requestPath(request))) return oauthErrorResponse(error);
+    if (!wantsPage(request)) return problemResponse(error, context);
+    return errorPage(toProblem(error), { requestId: context.id, assetsBase: assetsBase(request, origin) });
+  };
   return (thrown, request) => {
     const context = requestContext(request);
     const error = classify(thrown);
     report(log, error, context.id);
-    const response = wantsPage(request)
-      ? errorPage(toProblem(error), { requestId: context.id, assetsBase: assetsBase(request, origin) })
-      : problemResponse(error, context);
+    const response = answerTo(error, request, context);
     setSecurityHeaders(response.headers, undefined, origin);
     return response;
   };

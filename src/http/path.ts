@@ -8,7 +8,10 @@ export function requestPath({ url }: Request): string {
 /** Paths that programs call; every other one is for people. */
 const PROGRAM_PATHS = [
   '/api',
-  '/oauth',
+  '/oauth/token',
+  '/oauth/register',
+  '/oauth/revoke',
+  '/oauth/introspect',
   '/mcp',
   '/d',
   '/.well-known',
@@ -26,3 +29,8 @@ export function isProgramPath(path: string): boolean {
 export function isBelow(path: string, prefix: string): boolean {
   return path === prefix || path.startsWith(`${prefix}/`);
 }
+
+/** Endpoints whose errors are those of OAuth (RFC 6749 section 5.2); consent is a page for people. */
+const OAUTH_ENDPOINTS = ['/oauth/token', '/oauth/register', '/oauth/revoke', '/oauth/introspect'];
+
+export const isOauthEndpoint = (path: string): boolean => OAUTH_ENDPOINTS.includes(path);

@@ -17,6 +17,7 @@ import {
   mcpSubjectsNameProviders,
   mcpTokensHaveProvider,
 } from './mcp.ts';
+import { oauthClientsDiffer, resourceServersDiffer, resourceServersNameBackends } from './oauth.ts';
 import { oidcAsksForOpenid, oidcHasIssuer, providerNamesDiffer } from './providers.ts';
 import { secretsDiffer } from './secrets.ts';
 import { idleEndsFirst } from './sessions.ts';
@@ -48,4 +49,7 @@ export const allChecks: readonly Check[] = [
   mcpProvidersAreKnown,
   mcpSubjectsNameProviders,
   mcpTokensHaveProvider,
+  oauthClientsDiffer,
+  resourceServersDiffer,
+  resourceServersNameBackends,
 ];

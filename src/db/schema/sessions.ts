@@ -42,7 +42,6 @@ export const sessions = sqliteTable(
       .on(table.provider, table.providerSid)
       .where(sql`${table.providerSid} is not null`),
     index('sessions_reap').on(table.reapAtMs),
-    index('sessions_client').on(table.clientId).where(sql`${table.clientId} is not null`),
   ],
 );
 
