@@ -28,6 +28,8 @@ export interface ModernExchangeDeps {
   park: (exchange: ModernExchange) => string;
   challenge: string;
   describe: DescribeFailure;
+  /** Answers that came with the call, by the names of what the client expects to be asked. */
+  early: ReadonlyMap<string, JsonObject>;
 }
 
 /** Something the backend wants to know. */
@@ -57,6 +59,8 @@ export class ModernExchange extends ClientExchange {
   isHeld = false;
   readonly #deps: ModernExchangeDeps;
   readonly #asks = new Map<string, OpenAsk>();
+  /** An answer that came with the call serves once: who asks again was not content with it. */
+  readonly #answeredEarly = new Set<string | undefined>();
   readonly #whenOver: (() => void)[] = [];
   #attached: Attached | undefined;
   #outcome: Outcome | undefined;
@@ -92,6 +96,11 @@ export class ModernExchange extends ClientExchange {
     if (missing !== undefined) {
       this.#missing = { ...this.#missing, ...missing };
       return Promise.reject(notAskable());
+    }
+    const early = name === undefined ? undefined : this.#deps.early.get(name);
+    if (early !== undefined && !this.#answeredEarly.has(name)) {
+      this.#answeredEarly.add(name);
+      return Promise.resolve(early);
     }
     const key = this.#freeName(name);
     const answer = new Promise<JsonObject>((resolve, reject) => {

@@ -81,6 +81,7 @@ function call(
     gatherMs,
     challenge,
     describe,
+    early: responses,
     park(waiting) {
       const requestState = parked.park(waiting);
       holdOnce(ledger, waiting);

@@ -46,6 +46,11 @@ const SCHEMAS: Readonly<Record<string, Json>> = {
   test_sampling: strings('prompt'),
   test_elicitation: strings('message'),
   json_schema_2020_12_tool: schema,
+  test_region: {
+    type: 'object',
+    properties: { region: { type: 'string', 'x-mcp-header': 'Region' } },
+    required: ['region'],
+  },
 };
 
 /** The descriptions of tools as lists carry them. */

@@ -184,6 +184,8 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   test_trigger_tool_change: () => tell('toolsListChanged', 'notifications/tools/list_changed'),
   test_trigger_prompt_change: () => tell('promptsListChanged', 'notifications/prompts/list_changed'),
   json_schema_2020_12_tool: (_call, given) => said(JSON.stringify(given)),
+  // Its argument travels in a header as well (2026-07-28, transports, "x-mcp-header").
+  test_region: (_call, { region }) => said(`region: ${String(region)}`),
 };
 
 const listed = (result: Json): Json => ({ ...result, ttlMs: TTL_MS, cacheScope: 'private' });
