@@ -59,6 +59,8 @@ export interface RunningBroker extends Broker, AsyncDisposable {
   sweep(): number;
   /** Whose tokens something that runs was given. */
   dependents(): Iterable<UpstreamDependent>;
+  /** Places in the limits that are taken. */
+  readonly placesTaken: number;
 }
 
 /** Whether a backend's environment or headers hold a secret that its user pasted. */
@@ -297,6 +299,9 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
         }
       }
       return ended;
+    },
+    get placesTaken() {
+      return places.taken;
     },
     *dependents() {
       for (const { userId, backend, current, starting } of tenants.values()) {

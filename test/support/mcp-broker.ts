@@ -10,6 +10,7 @@ import type { ChildLauncher } from '../../src/mcp/launcher.ts';
 import type { Backend, HttpTransport } from '../../src/mcp/model.ts';
 import { fillPlaceholders } from '../../src/mcp/placeholders.ts';
 import { resourceAudience } from '../../src/sessions/audience.ts';
+import type { Session } from '../../src/sessions/model.ts';
 import { sessionStore } from '../../src/sessions/store.ts';
 import type { UpstreamChange, UpstreamToken, UpstreamTokens } from '../../src/upstream/tokens.ts';
 import type { User, UserId } from '../../src/users/model.ts';
@@ -74,11 +75,15 @@ export interface TemporaryBroker extends AsyncDisposable {
   /** Children that were started, and those of them that still run. */
   readonly started: ChildProcess[];
   readonly alive: () => number;
+  /** Places in the limits that are taken. */
+  readonly places: () => number;
+  /** The grant as it stands now. */
+  readonly ledger: (holder: Holder) => Session | undefined;
   /** Runs before each child is started, and may hold it up. */
   beforeLaunch: () => Promise<void> | void;
-  addUser(): Promise<User>;
+  readonly addUser: () => Promise<User>;
   /** Somebody with a grant of its own at this backend. */
-  holder(backend?: Backend, user?: User): Promise<Holder>;
+  readonly holder: (backend?: Backend, user?: User) => Promise<Holder>;
 }
 
 const DEFAULTS: BrokerOptions = {
@@ -186,6 +191,8 @@ export function temporaryBroker(
     metrics,
     started,
     alive: () => running.size,
+    places: () => broker.placesTaken,
+    ledger: ({ session }) => ledger.find(session.id),
     beforeLaunch: () => undefined,
     addUser,
     async holder(backend = backends[0] ?? scriptBackend(SERVERS.odd), user) {

@@ -1,3 +1,5 @@
+import { setTimeout as wait } from 'node:timers/promises';
+
 /**
  * An MCP server on stdio that does what it is told, good or bad. Each argument switches something on:
  * `quits-on-discover`, `silent-on-discover`, `mute` (never answers `initialize`), `dies` (exits at once), `stubborn`
@@ -57,7 +59,7 @@ const tools: Record<string, Tool> = {
     }),
   meta: (_args, { params }) => text(params?.['_meta'] ?? null),
   async ask({ method, params }) {
-    const { result, error } = await ask(String(method), (params ?? {}) as object);
+    const { result, error } = await ask(String(method), params ?? {});
     return text({ result, error });
   },
   progress(_args, { params }) {
@@ -77,7 +79,7 @@ const tools: Record<string, Tool> = {
   },
   /** Answers when `open` is called with the same name. */
   gate: ({ name }) =>
-    new Promise((resolve) => gates.set(String(name), () => resolve(text(`through ${name}`)))),
+    new Promise((resolve) => gates.set(String(name), () => resolve(text(`through ${String(name)}`)))),
   open({ name }) {
     gates.get(String(name))?.();
     return text('open');
@@ -87,7 +89,7 @@ const tools: Record<string, Tool> = {
     write('{"jsonrpc":"2.0","id":999999,"result":{"stolen":true}}\n');
     return text('after the garbage');
   },
-  noResult: (_args, { id }) => void send({ id }),
+  noResult: (_args, { id }) => send({ id }),
   huge: ({ bytes }) => text('x'.repeat(Number(bytes))),
   deep: (_args, { id }) => {
     const depth = 50_000;
@@ -100,9 +102,8 @@ const tools: Record<string, Tool> = {
       await new Promise((resolve) => setImmediate(resolve));
     }
   },
-  fail: (_args, { id }) =>
-    void send({ id, error: { code: -32_050, message: 'Out of paper', data: { tray: 2 } } }),
-  oddError: (_args, { id }) => void send({ id, error: { code: 'x', message: 7 } }),
+  fail: (_args, { id }) => send({ id, error: { code: -32_050, message: 'Out of paper', data: { tray: 2 } } }),
+  oddError: (_args, { id }) => send({ id, error: { code: 'x', message: 7 } }),
   flood: () => {
     for (let n = 0; n < 300; n++) send({ id: `flood${n}`, method: 'roots/list' });
     return text('flooded');
@@ -131,7 +132,7 @@ async function handle(message: Message): Promise<void> {
     case 'initialize':
       if (modes.has('mute')) return;
       if (modes.has('slow'))
-        while (!(await Bun.file(process.env['SLOW_UNTIL'] ?? '').exists())) await Bun.sleep(10);
+        while (!(await Bun.file(process.env['SLOW_UNTIL'] ?? '').exists())) await wait(10);
       return send({
         id,
         result: {
@@ -173,5 +174,3 @@ for await (const chunk of Bun.stdin.stream()) {
   for (const line of lines) void handle(JSON.parse(line) as Message);
 }
 if (!modes.has('stubborn')) process.exit(0);
-
-export {};
