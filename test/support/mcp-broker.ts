@@ -127,10 +127,10 @@ export function remoteBackend(
 
 /** The real broker with real children, without isolation; time stands still until a test moves it. */
 export function temporaryBroker(
-  options: Partial<BrokerOptions> & { backends?: Backend[] } = {},
+  options: Partial<BrokerOptions> & { backends?: Backend[]; things?: TemporaryLedger } = {},
 ): TemporaryBroker {
   const clock = new ManualClock();
-  const things = temporaryLedger({ clock });
+  const things = options.things ?? temporaryLedger({ clock });
   const upstream = new FakeUpstream();
   const metrics = createMetrics();
   const started: ChildProcess[] = [];
@@ -164,7 +164,7 @@ export function temporaryBroker(
       return child;
     },
   };
-  const { backends = [scriptBackend(SERVERS.odd)], ...given } = options;
+  const { backends = [scriptBackend(SERVERS.odd)], things: _given, ...given } = options;
   const broker = openBroker({
     backends,
     launch: backendLauncher({ children, secret: (_user, name) => upstream.secrets.get(name), clock, log }),
