@@ -27,6 +27,8 @@ export interface CommandSpec {
   flags?: readonly FlagSpec[];
   /** Whether it reads the configuration, and takes flags that stand for its keys. */
   configured?: boolean;
+  /** Not for people: the appliance starts it itself. */
+  isHidden?: boolean;
   load: () => Promise<CommandRun>;
 }
 

@@ -196,6 +196,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import('./commands/restore.ts')).restore,
   },
   {
+    name: 'mcp-whoami',
+    summary: 'the MCP server that is built in',
+    isHidden: true,
+    load: async () => (await import('./commands/mcp-whoami.ts')).mcpWhoami,
+  },
+  {
     name: 'version',
     summary: 'print the version',
     load: async () => (await import('./commands/version.ts')).version,

@@ -11,10 +11,9 @@ export function helpFor(words: readonly string[]): string {
 }
 
 function overview(): string {
-  const single = COMMANDS.filter(({ name }) => !name.includes(' ')).map(({ name, summary }) => [
-    name,
-    summary,
-  ]);
+  const single = COMMANDS.filter(({ name, isHidden }) => !name.includes(' ') && isHidden !== true).map(
+    ({ name, summary }) => [name, summary],
+  );
   const groups = [...GROUPS].map(([name, summary]) => [name, summary]);
   return [
     'Usage: postern [COMMAND] [FLAGS]',

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Assignment } from './assignment.ts';
 import { allChecks } from './checks/all.ts';
-import { CONFIG_VARIABLE, type Environment, readEnvironment } from './env.ts';
+import { CONFIG_VARIABLE, type Environment, namedFiles, readEnvironment } from './env.ts';
 import { type ConfigFile, readConfigFile } from './file.ts';
 import { readFlags } from './flags.ts';
 import { problemOfRefusal, type Refusal, refusalsOf } from './issues.ts';
@@ -19,8 +19,8 @@ export interface ConfigInputs {
 }
 
 /**
- * Reads flags, environment and file, in this order of precedence, and decides what they mean together. `data_dir` and the
- * files of `tls` come back absolute, `url` as a bare origin.
+ * Reads flags, environment and file, in this order of precedence, and decides what they mean together. `data_dir`, the
+ * files of `tls` and the paths of MCP backends come back absolute, `url` as a bare origin.
  * @throws ConfigError (a CommandError, exit 2) with every problem there is.
  */
 export function loadConfig({ argv = [], env, cwd }: ConfigInputs): Config {
@@ -39,7 +39,16 @@ export function loadConfig({ argv = [], env, cwd }: ConfigInputs): Config {
     ...problems,
   ];
   if (config === undefined || all.length > 0) throw new ConfigError(all);
-  return settle(config, cwd);
+  const settled = settle(config, cwd);
+  sources.set(settled, [...(file.path === undefined ? [] : [file.path]), ...namedFiles(env, cwd)]);
+  return settled;
+}
+
+const sources = new WeakMap<Config, readonly string[]>();
+
+/** The files that a configuration was read from: itself, and those that hold its secrets. Absolute paths. */
+export function sourceFiles(config: Config): readonly string[] {
+  return sources.get(config) ?? [];
 }
 
 function askedFile(flag: string | undefined, env: Environment): { path: string; source: string } | undefined {
@@ -101,13 +110,21 @@ function overlapping(assignments: readonly Assignment[]): Problem[] {
   });
 }
 
-/** Absolute paths, and `url` as browsers write an origin. */
+/** Absolute paths, and `url` as browsers write an origin. A program without a slash is found through `PATH`. */
 function settle(config: Config, cwd: string): Config {
   const { tls } = config;
   return {
     ...config,
     url: new URL(config.url).origin,
     data_dir: resolve(cwd, config.data_dir),
+    mcp: config.mcp.map((backend) => ({
+      ...backend,
+      command: backend.command?.map((word, at) =>
+        at === 0 && word.includes('/') ? resolve(cwd, word) : word,
+      ),
+      cache: backend.cache === undefined ? undefined : resolve(cwd, backend.cache),
+    })),
+    mcp_server: { ...config.mcp_server, hide: config.mcp_server.hide.map((path) => resolve(cwd, path)) },
     tls: typeof tls === 'object' ? { cert: resolve(cwd, tls.cert), key: resolve(cwd, tls.key) } : tls,
   };
 }

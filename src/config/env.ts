@@ -28,6 +28,13 @@ export function readEnvironment(env: Environment, cwd: string): Given {
   return { assignments, problems };
 }
 
+/** The files that variables name to hold a value. */
+export function namedFiles(env: Environment, cwd: string): string[] {
+  return variablesOf(env)
+    .filter(([name]) => keyOfEnvironmentName(name) === undefined && name.endsWith(FILE_SUFFIX))
+    .map(([, path]) => resolve(cwd, path));
+}
+
 function variablesOf(env: Environment): [string, string][] {
   return Object.entries(env).flatMap(([name, text]): [string, string][] => {
     const ours = name.startsWith(ENVIRONMENT_PREFIX) && name !== CONFIG_VARIABLE;

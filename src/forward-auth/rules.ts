@@ -1,6 +1,6 @@
-import type { ForwardAuthRuleConfig, PeopleRule } from '../config/schema.ts';
+import type { ForwardAuthRuleConfig } from '../config/schema.ts';
+import { allowCheck } from '../users/allow.ts';
 import type { User, UserId } from '../users/model.ts';
-import { matchesPeople } from '../users/rules.ts';
 import { canonicalPath, lenientForm } from './canonical-path.ts';
 
 /** Who may pass under one path of one protected host. */
@@ -98,30 +98,7 @@ function compileRule(config: ForwardAuthRuleConfig, subjectsOf: RuleContext['sub
     path: rulePath(path),
     isPublic: allow === 'public',
     allowedOrigins,
-    mayPass: passCheck(allow, subjectsOf),
-  };
-}
-
-function passCheck(
-  allow: ForwardAuthRuleConfig['allow'],
-  subjectsOf: RuleContext['subjectsOf'],
-): (user: User) => boolean {
-  if (allow === 'owners') return ({ role }) => role === 'owner';
-  return typeof allow === 'string' ? () => true : peopleCheck(allow, subjectsOf);
-}
-
-/** The ledger hands out one object per version of a person: what was found for it holds as long as it lives. */
-function peopleCheck(people: PeopleRule, subjectsOf: RuleContext['subjectsOf']): (user: User) => boolean {
-  const found = new WeakMap<User, boolean>();
-  const matches = (user: User) =>
-    matchesPeople(people, { email: user.email, groups: user.groups }) ||
-    (people.subjects.length > 0 && subjectsOf(user.id).some((subject) => people.subjects.includes(subject)));
-  return (user) => {
-    const known = found.get(user);
-    if (known !== undefined) return known;
-    const mayPass = matches(user);
-    found.set(user, mayPass);
-    return mayPass;
+    mayPass: allowCheck(allow === 'public' ? 'everyone' : allow, subjectsOf),
   };
 }
 

@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** What the kernel says of one process (proc(5)). */
 export interface ProcessFacts {
   readonly pid: number;
+  /** One letter; `Z` has ended and waits for its parent to look. */
+  readonly state: string;
   readonly parent: number;
   readonly group: number;
   /** Clock ticks since boot: with the pid it names one process for good. */
@@ -10,6 +12,7 @@ export interface ProcessFacts {
 }
 
 /** Fields of `/proc/<pid>/stat` behind the name, counted from the state. */
+const STATE = 0;
 const PARENT = 1;
 const GROUP = 2;
 const START = 19;
@@ -22,6 +25,7 @@ export function processFacts(pid: number): ProcessFacts | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return {
     pid,
+    state: fields[STATE] ?? '',
     parent: Number(fields[PARENT]),
     group: Number(fields[GROUP]),
     startTicks: fields[START] ?? '',
@@ -69,9 +73,18 @@ export function residentBytes(pids: readonly number[]): number {
   }, 0);
 }
 
-/** Whether a process was started with this variable; `false` too where we may not know. */
-export function hasVariable(pid: number, name: string, value: string): boolean {
-  return read(`/proc/${pid}/environ`)?.split('\0').includes(`${name}=${value}`) === true;
+/** A variable that a process was started with; `undefined` too where we may not know. */
+export function variableOf(pid: number, name: string): string | undefined {
+  const start = `${name}=`;
+  const found = read(`/proc/${pid}/environ`)
+    ?.split('\0')
+    .find((each) => each.startsWith(start));
+  return found?.slice(start.length);
+}
+
+/** Differs between any two boots of the machine; empty where the system does not tell. */
+export function bootId(): string {
+  return read('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
 }
 
 function read(path: string): string | undefined {

@@ -9,6 +9,7 @@ import {
   rulesSpareOurHost,
 } from './forward-auth.ts';
 import {
+  mcpCachesStandApart,
   mcpHasOneTransport,
   mcpIsolationProtects,
   mcpKeysFitTransport,
@@ -42,6 +43,7 @@ export const allChecks: readonly Check[] = [
   rulesOmitDefaultPort,
   ruleSubjectsNameProviders,
   rulesDiffer,
+  mcpCachesStandApart,
   mcpHasOneTransport,
   mcpIsolationProtects,
   mcpKeysFitTransport,

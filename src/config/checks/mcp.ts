@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { placeholdersIn } from '../faults-mcp.ts';
 import type { Config, McpBackendConfig } from '../schema.ts';
 import type { Check, Conflict } from './conflict.ts';
@@ -54,6 +55,19 @@ export const mcpKeysFitTransport = eachBackend(function* ({ command, url, env, h
     };
   if (command === undefined && cache !== undefined)
     yield { key: 'cache', others: ['url'], expected: 'no cache beside a url' };
+});
+
+/** Isolated children find the data directory empty, and a `/tmp` and a `/run` of their own. */
+export const mcpCachesStandApart = eachBackend(function* ({ cache }, { data_dir }) {
+  if (cache === undefined) return;
+  const path = resolve(cache);
+  const hidden = [resolve(data_dir), '/tmp', '/var/tmp', '/run', '/dev', '/proc'];
+  if (!hidden.some((each) => `${path}/`.startsWith(`${each}/`))) return;
+  yield {
+    key: 'cache',
+    expected:
+      'a directory outside the data directory and outside /tmp, /var/tmp, /run, /dev and /proc, which children do not share with anybody',
+  };
 });
 
 export const mcpProvidersAreKnown = eachBackend(function* ({ provider: name }, { provider, upstream }) {

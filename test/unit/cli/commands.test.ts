@@ -34,9 +34,10 @@ describe('finding a command', () => {
 });
 
 describe('help', () => {
-  test('names every command', () => {
+  test('names every command that people run', () => {
     const overview = helpFor([]);
-    for (const { name } of COMMANDS) expect(overview).toContain(`  ${name.split(' ')[0]} `);
+    for (const { name } of COMMANDS.filter(({ isHidden }) => isHidden !== true))
+      expect(overview).toContain(`  ${name.split(' ')[0]} `);
   });
 
   test.each(COMMANDS.map(({ name }) => name))('%s has a page, by both ways to it', async (name) => {
