@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type { Browser, Page } from 'playwright-core';
-import { resolveTo, startChromium, talk } from '../support/chromium.ts';
+import { openProfile, resolveTo, startChromium, talk } from '../support/chromium.ts';
 import { type CompiledSite, compiledSite } from '../support/compiled-site.ts';
 import { MappedBrowser } from '../support/mapped-browser.ts';
 import { APP_URL, AUTH_URL, NOTES_URL, type ProxyName } from '../support/protected-site.ts';
@@ -18,17 +18,6 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
     await chromium?.close();
     await site?.[Symbol.asyncDispose]();
   });
-
-  /** A fresh profile, with what the browser complains of. */
-  async function profile() {
-    const context = await chromium.newContext({ ignoreHTTPSErrors: true });
-    const complaints: string[] = [];
-    context.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) complaints.push(message.text());
-    });
-    const page = await context.newPage();
-    return { context, page, complaints, [Symbol.asyncDispose]: () => context.close() };
-  }
 
   /** Follows a link to a page, signs in where it leads, and waits to be on the page. */
   async function open(page: Page, url: string, subject: string): Promise<void> {
@@ -60,7 +49,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
   const ask = (page: Page) => page.evaluate<number>(`fetch('/api').then(({ status }) => status)`);
 
   test('nobody signs in, comes back to the page asked for, and has a cookie for each host', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page, context } = tab;
     await open(page, `${APP_URL}/p%C3%A4ge?a=1&b=%26/x`, 'ada');
     const notes = await context.newPage();
@@ -82,7 +71,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
   });
 
   test('a WebSocket of a page of the app works until its session has ended', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page } = tab;
     await open(page, `${APP_URL}/`, 'talker');
     expect(await page.evaluate<string[]>(talk(APP_URL))).toEqual(['hello talker', 'ping']);
@@ -91,8 +80,8 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
   });
 
   test('the button on the page of one’s sessions signs the other browser out of every host', async () => {
-    await using there = await profile();
-    await using here = await profile();
+    await using there = await openProfile(chromium);
+    await using here = await openProfile(chromium);
     await open(there.page, `${APP_URL}/`, 'two-browsers');
     const notes = await there.context.newPage();
     await notes.goto(`${NOTES_URL}/`);
@@ -115,7 +104,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
   });
 
   test('signing out leads to the provider and back, and ends every host', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page, context } = tab;
     await open(page, `${APP_URL}/`, 'leaver');
     const auth = await context.newPage();
@@ -130,7 +119,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
   });
 
   test('a logout at the provider, and an end by command, stop the next request on both hosts', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page, context } = tab;
     await open(page, `${APP_URL}/`, 'ended');
     const notes = await context.newPage();
@@ -149,7 +138,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
   });
 
   test('a form that was sent too late is not lost', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page } = tab;
     await open(page, `${APP_URL}/`, 'writer');
     await page.evaluate(`(() => {
@@ -173,7 +162,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('the compiled program in Chromium, 
   });
 
   test('an attacker’s ticket signs nobody in', async () => {
-    await using victim = await profile();
+    await using victim = await openProfile(chromium);
     const attacker = new MappedBrowser(site.mapping);
     await site.signIn(attacker, 'mallory', NOTES_URL);
     const isFinish = ({ pathname }: URL) => pathname === '/.postern/finish';

@@ -17,6 +17,17 @@ export async function startChromium(more: readonly string[] = []): Promise<Brows
   return chromium.launch({ executablePath, headless: true, args: [...ARGUMENTS, ...more] });
 }
 
+/** A fresh profile, with what the browser complains of. */
+export async function openProfile(browser: Browser) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+  const complaints: string[] = [];
+  context.on('console', (message) => {
+    if (/Content Security Policy|Refused to/.test(message.text())) complaints.push(message.text());
+  });
+  const page = await context.newPage();
+  return { context, page, complaints, [Symbol.asyncDispose]: () => context.close() };
+}
+
 /** An argument: the hosts of the guides are those of a proxy at this port; everything else is where it is. */
 export function resolveTo(port: number): string {
   const names = ['*.example.org', '*.example.net'];

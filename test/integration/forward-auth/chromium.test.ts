@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { resolveTo, startChromium, talk } from '../../support/chromium.ts';
+import { openProfile, resolveTo, startChromium, talk } from '../../support/chromium.ts';
 import { GOOD_PASSWORD } from '../../support/local-accounts.ts';
 import {
   APP_URL,
@@ -26,21 +26,6 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
     await site?.[Symbol.asyncDispose]();
   });
 
-  /** A fresh profile, with what the browser complains of. */
-  async function profile() {
-    const context = await chromium.newContext({ ignoreHTTPSErrors: true });
-    const complaints: string[] = [];
-    context.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) complaints.push(message.text());
-    });
-    return {
-      context,
-      page: await context.newPage(),
-      complaints,
-      [Symbol.asyncDispose]: () => context.close(),
-    };
-  }
-
   async function signIn(page: Page, username: string): Promise<void> {
     expect(page.url()).toStartWith(`${AUTH_URL}/sign-in`);
     await page.fill('#username', username);
@@ -62,7 +47,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
   }
 
   test('nobody signs in and comes back to the page asked for, on each host with a cookie of its own', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page, context } = tab;
     await site.addUser('ada');
     const wanted = `${APP_URL}/p%C3%A4ge?a=1&b=%26/x`;
@@ -88,7 +73,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
   });
 
   test('nobody signs in at a provider, whose form may not lead to the app, and comes back to the page asked for', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page } = tab;
     await page.goto(`${APP_URL}/page?from=provider`);
     await page.click('text=Home');
@@ -101,7 +86,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
   });
 
   test('two tabs sign in at once', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page, context } = tab;
     await site.addUser('two-tabs');
     const other = await context.newPage();
@@ -116,7 +101,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
   });
 
   test('scripts, forms and WebSockets of the app work', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page } = tab;
     await onTheApp(page, 'grace');
     const posted = await page.evaluate<{ body: string; headers: Record<string, string> }>(
@@ -131,7 +116,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
   });
 
   test('scripts, forms and WebSockets of a sibling host do not', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page } = tab;
     await onTheApp(page, 'mallory');
     await page.goto(`${SIBLING_URL}/`);
@@ -156,7 +141,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
   });
 
   test('signing out ends both hosts, for scripts with a 401 and for pages with sign-in', async () => {
-    await using tab = await profile();
+    await using tab = await openProfile(chromium);
     const { page, context } = tab;
     await onTheApp(page, 'leaver');
     const notes = await context.newPage();
@@ -173,7 +158,7 @@ describe.each<ProxyName>(['nginx', 'caddy'])('in Chromium, behind %s', (name) =>
   });
 
   test('an attacker’s ticket signs nobody in', async () => {
-    await using victim = await profile();
+    await using victim = await openProfile(chromium);
     const attacker = await site.signedIn(await site.addUser('attacker'));
     const isFinish = ({ pathname }: URL) => pathname === '/.postern/finish';
     const { url: ticket } = await attacker.visit(APP_URL, {}, isFinish);

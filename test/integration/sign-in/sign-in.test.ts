@@ -54,6 +54,13 @@ const lastAudit = async () => {
   return site.accounts.base.auditStore.list({ limit: 1 })[0];
 };
 
+/** Alice signs in at the provider; where it sends her browser back to, not asked for yet. */
+async function upToTheCallback(browser: Browser): Promise<URL> {
+  const page = await site.begin(browser, 'home');
+  const { url } = await home.signIn(browser, page, 'alice', ({ pathname }) => pathname === '/callback/home');
+  return url;
+}
+
 describe('after sign-in', () => {
   test('a browser is on the page it asked for, as the person who signed in', async () => {
     const browser = new Browser();
@@ -248,26 +255,14 @@ describe('an attempt', () => {
 
   test('is used once, of two callbacks at the same moment too', async () => {
     const browser = new Browser();
-    const page = await site.begin(browser, 'home');
-    const { url } = await home.signIn(
-      browser,
-      page,
-      'alice',
-      (target) => target.pathname === '/callback/home',
-    );
+    const url = await upToTheCallback(browser);
     const answers = await Promise.all([1, 2, 3, 4].map(() => browser.fetch(url)));
     expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([303, 400, 400, 400]);
   });
 
   test('belongs to the browser that began it, which can still complete it', async () => {
     const [browser, other] = [new Browser(), new Browser()];
-    const page = await site.begin(browser, 'home');
-    const { url } = await home.signIn(
-      browser,
-      page,
-      'alice',
-      (target) => target.pathname === '/callback/home',
-    );
+    const url = await upToTheCallback(browser);
     await site.begin(other, 'home');
     const { response, text } = await other.visit(url);
     expect(response.status).toBe(400);
@@ -279,13 +274,7 @@ describe('an attempt', () => {
 
   test('is completed at the provider where it was begun', async () => {
     const browser = new Browser();
-    const page = await site.begin(browser, 'home');
-    const { url } = await home.signIn(
-      browser,
-      page,
-      'alice',
-      (target) => target.pathname === '/callback/home',
-    );
+    const url = await upToTheCallback(browser);
     url.pathname = '/callback/work';
     expect((await browser.visit(url)).response.status).toBe(400);
     expect(await lastAudit()).toMatchObject({ detail: { provider: 'work', reason: 'other_provider' } });
@@ -304,13 +293,7 @@ describe('an attempt', () => {
 
   test('whose cookie came twice is refused, and stays', async () => {
     const browser = new Browser();
-    const page = await site.begin(browser, 'home');
-    const { url } = await home.signIn(
-      browser,
-      page,
-      'alice',
-      (target) => target.pathname === '/callback/home',
-    );
+    const url = await upToTheCallback(browser);
     const [cookie] = browser.cookies.header(url).split('; ');
     const response = await fetch(url, { redirect: 'manual', headers: { cookie: `${cookie}; ${cookie}` } });
     expect(response.status).toBe(400);
