@@ -32,7 +32,8 @@ export function currentToken(deps: CurrentDeps) {
   const asItIs = async (grant: UpstreamGrant): Promise<UpstreamToken | undefined> => {
     const accessToken = vault.openToken(grant, 'access_token');
     if (accessToken !== undefined) {
-      deps.onUse(dueAt(grant, leadMs));
+      const due = dueAt(grant, leadMs);
+      if (due > clock.now()) deps.onUse(due);
       return grants.toToken(grant, accessToken);
     }
     await grants.end(grant, 'unreadable');
@@ -44,7 +45,7 @@ export function currentToken(deps: CurrentDeps) {
     if (isExpired(grant, clock.now())) return refreshing;
     const { promise: tooLong, resolve } = Promise.withResolvers<undefined>();
     using _timer = clock.setTimer(PATIENCE_MS, () => resolve(undefined));
-    return Promise.race([refreshing, tooLong]);
+    return await Promise.race([refreshing, tooLong]);
   };
 
   const find = async (

@@ -19,7 +19,7 @@ export function upstreamLinkStore() {
       .from(upstreamLinks)
       .where(eq(upstreamLinks.userId, userId))
       .orderBy(sql`${upstreamLinks.expiresAtMs} DESC, ${upstreamLinks.id} DESC`)
-      .limit(-1)
+      .limit(Number.MAX_SAFE_INTEGER)
       .offset(MAX_PER_PERSON - 1);
     tx.delete(upstreamLinks).where(inArray(upstreamLinks.id, newest)).run();
   };

@@ -44,9 +44,14 @@ export interface OidcTestProvider extends AsyncDisposable {
   deny(browser: Browser, page: Visit): Promise<Visit>;
   /** Says yes on the provider's own sign-out page. */
   confirmSignOut(browser: Browser, page: Visit): Promise<Visit>;
+  /** Stands in front of every request; `pass` hands it on. Absent: all are handed on. */
+  intercept: Intercept | undefined;
   /** What went wrong in logout tokens sent by the provider itself. */
   readonly logoutErrors: unknown[];
 }
+
+/** Answers a request in the place of the provider, or lets it pass, now or later. */
+export type Intercept = (path: string, response: ServerResponse, pass: () => void) => void;
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -57,7 +62,15 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
   const accounts = new Map(Object.entries(options.accounts ?? {}));
   const host = options.host ?? '127.0.0.1';
   let handle: Handler = (_request, response) => void response.writeHead(503).end();
-  const server = createServer((request, response) => handle(request, response));
+  const server = createServer((request, response) => {
+    const pass = () => handle(request, response);
+    const { intercept } = running;
+    if (intercept === undefined) return pass();
+    // A body that nobody read would break the connection for what follows on it.
+    response.once('finish', () => void request.resume());
+    intercept(request.url ?? '', response, pass);
+  });
+  const running: { intercept: Intercept | undefined } = { intercept: undefined };
   const port = await listen(server, options.port ?? 0);
   const issuer = `http://${host}:${port}`;
   const provider = new Provider(issuer, await configuration(options, accounts, port));
@@ -71,6 +84,12 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
 
   return {
     issuer,
+    get intercept() {
+      return running.intercept;
+    },
+    set intercept(intercept) {
+      running.intercept = intercept;
+    },
     logoutErrors,
     setClaims: (subject, claims) => void accounts.set(subject, claims),
     async logOut(clientId, { subject, sid }) {
@@ -231,7 +250,7 @@ async function interact(
   const result =
     fields.has('deny') || account === null
       ? { error: 'access_denied', error_description: 'The person said no.' }
-      : { login: { accountId: account } };
+      : { login: { accountId: account }, consent: {} };
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
 }
 

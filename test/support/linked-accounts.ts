@@ -1,0 +1,123 @@
+import { configSchema } from '../../src/config/schema.ts';
+import type { KeyRing } from '../../src/lib/key-ring.ts';
+import type { OpenUpstream } from '../../src/upstream/open-upstream.ts';
+import type { UserId } from '../../src/users/model.ts';
+import type { Browser, Visit } from './browser.ts';
+import { freePort } from './free-port.ts';
+import { ManualClock } from './manual-clock.ts';
+import { type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
+import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from './sign-in.ts';
+import { openGrantAt, testBackend, testUpstream } from './upstream.ts';
+import { type WebSite, webSite } from './web-site.ts';
+
+/** The provider that accounts are linked at, and the backend that is given its tokens. */
+export const WORK = 'work';
+export const TASKS = 'tasks';
+
+export interface LinkSite extends AsyncDisposable {
+  readonly site: WebSite;
+  readonly provider: OidcTestProvider;
+  readonly clock: ManualClock;
+  /** Paths below the provider's that were asked for, without queries. */
+  readonly asked: string[];
+  /** Goes from our button to the provider's page. */
+  begin(browser: Browser, returnTo?: string): Promise<Visit>;
+  /** Links the account `subject` at the provider, wherever that leads. */
+  link(browser: Browser, subject: string, returnTo?: string): Promise<Visit>;
+  /** Somebody signed in, with a linked account and a grant at the backend. */
+  linked(username: string): Promise<{ browser: Browser; userId: UserId }>;
+  /** The same accounts as another process would open them; for what a command does. */
+  openAgain(ring?: KeyRing): OpenUpstream;
+  /** How many refreshes ended in that way. */
+  refreshes(outcome: string): number;
+}
+
+export interface LinkSiteOptions {
+  /** Life of access tokens, in seconds. */
+  accessTokenSeconds?: number;
+  rotateRefreshTokens?: boolean;
+  /** Whether the provider gives refresh tokens at all. */
+  givesRefreshTokens?: boolean;
+  /** Whether people sign in through the provider, too. */
+  signsIn?: boolean;
+  /** More of `[upstream]`. */
+  upstream?: Record<string, unknown>;
+}
+
+/** The pages of the appliance, a real OpenID provider to link accounts at, and a clock that stands still. */
+export async function linkSite(options: LinkSiteOptions = {}): Promise<LinkSite> {
+  const { accessTokenSeconds = 3_600, rotateRefreshTokens = true, signsIn = false, upstream } = options;
+  const port = freePort();
+  const clock = new ManualClock();
+  await using starting = new AsyncDisposableStack();
+  const provider = starting.use(
+    await startOidcProvider({
+      clients: [siteRegistration(port, WORK)],
+      configuration: {
+        rotateRefreshToken: rotateRefreshTokens,
+        ...(options.givesRefreshTokens === false && { issueRefreshToken: async () => false }),
+        ttl: { ...LIVES, AccessToken: accessTokenSeconds },
+      },
+    }),
+  );
+  const asked: string[] = [];
+  provider.intercept = (path, _response, pass) => {
+    asked.push(path.split('?')[0] ?? path);
+    pass();
+  };
+  const table = { name: WORK, issuer: provider.issuer, client_id: CLIENT_ID, client_secret: CLIENT_SECRET };
+  const providers = signsIn ? [{ ...table, allow: 'everyone' }] : [];
+  const upstreamTable = { ...upstream, provider: signsIn ? [] : [table] };
+  const backends = [testBackend(TASKS, { provider: WORK, secrets: ['TOKEN'] }), testBackend('plain')];
+  const site = starting.use(await webSite({ port, clock, providers, upstreamTable, backends }));
+  // Nothing runs here: what is refreshed is refreshed because somebody asks, until a test says otherwise.
+  site.upstream.setDependents(() => []);
+  const running = starting.move();
+
+  const begin = async (browser: Browser, returnTo = '/account/links') => {
+    const page = await site.post(browser, `/account/links/${WORK}`, { return_to: returnTo });
+    const [, onward] = /url=(.+)$/.exec(page.response.headers.get('refresh') ?? '') ?? [];
+    if (onward === undefined) throw new Error(`no way on: ${page.response.status} ${page.text}`);
+    return browser.visit(onward);
+  };
+  const link: LinkSite['link'] = async (browser, subject, returnTo) =>
+    provider.signIn(browser, await begin(browser, returnTo), subject);
+  return {
+    site,
+    provider,
+    clock,
+    asked,
+    begin,
+    link,
+    async linked(username) {
+      const { browser, user } = await site.signedIn(username);
+      await link(browser, `${username}-at-work`);
+      await openGrantAt(site.accounts.base, user.id, TASKS);
+      return { browser, userId: user.id };
+    },
+    openAgain: (ring) =>
+      testUpstream(site.accounts, {
+        config: configSchema.parse({ provider: providers, upstream: upstreamTable }),
+        origin: site.origin.origin,
+        backends,
+        ...(ring !== undefined && { ring }),
+      }),
+    refreshes(outcome) {
+      const pattern = new RegExp(
+        `^postern_upstream_refreshes_total\\{[^}]*outcome="${outcome}"[^}]*\\} (\\d+)$`,
+        'm',
+      );
+      return Number(pattern.exec(site.accounts.base.metrics.render())?.[1] ?? 0);
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+const LIVES = {
+  AuthorizationCode: 60,
+  Grant: 86_400,
+  IdToken: 3_600,
+  Interaction: 3_600,
+  RefreshToken: 86_400,
+  Session: 86_400,
+};
