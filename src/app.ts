@@ -1,3 +1,5 @@
+import { childEnvironment, homeDirectory } from './config/child-environment.ts';
+import { sourceFiles } from './config/config.ts';
 import { parseListen } from './config/hosts.ts';
 import type { Config } from './config/schema.ts';
 import { mountApi } from './http/api-mount.ts';
@@ -13,6 +15,9 @@ import { CommandError } from './lib/command-error.ts';
 import { parseRange } from './lib/ip-address.ts';
 import type { Logger } from './lib/log.ts';
 import { startLoop } from './lib/loop.ts';
+import type { RunningBroker } from './mcp/broker.ts';
+import { openMcpBroker } from './mcp/open-mcp.ts';
+import { type McpFront, openMcpFront } from './mcp/routes-front.ts';
 import { loopMetrics } from './ops/loop-metrics.ts';
 import { observeProcess } from './ops/process-metrics.ts';
 import { readiness } from './ops/readiness.ts';
@@ -55,7 +60,8 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
       tooSlow: droppedEvents(metrics, 'reader_too_slow'),
     }),
   );
-  for (const loop of loopsOf(config, services, streams)) {
+  const mcp = await openMcp(config, services, { clock, log }, starting);
+  for (const loop of [...loopsOf(config, services, streams), ...mcpLoops(config, mcp)]) {
     starting.use(startLoop({ ...loop, clock, log, onRound: loopMetrics(metrics)(loop.name) }));
   }
 
@@ -86,6 +92,7 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     origin,
     app: router,
     nativeRoutes: forwardAuth.nativeRoutes,
+    ownRoutes: mcp.front.nativeRoutes,
     probeRoutes: probeRoutes(ready),
     isServedHost: (host) => host === origin.host || forwardAuth.isProtectedHost(host),
     trustedProxies: config.trusted_proxies.flatMap((range) => parseRange(range) ?? []),
@@ -93,10 +100,14 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     tls,
     limits: {
       maxBodyBytes: config.http.max_body_bytes,
+      maxOwnBodyBytes: mcp.front.maxBodyBytes,
       headTimeoutMs: config.http.head_timeout,
       drainTimeoutMs: config.http.drain_timeout,
     },
-    endOpenAnswers: () => streams[Symbol.dispose](),
+    endOpenAnswers: () => {
+      streams[Symbol.dispose]();
+      mcp.front.close();
+    },
   });
   starting.use(server);
 
@@ -135,6 +146,50 @@ function loopsOf(
       ? [{ name: 'rotator', everyMs: rotate_interval, run: () => upstream.rotate() }]
       : []),
     { name: 'event-keep-alive', everyMs: sessions.event_keep_alive, run: async () => streams.keepAlive() },
+  ];
+}
+
+interface Mcp {
+  broker: RunningBroker;
+  front: McpFront;
+}
+
+/** MCP: children first, then what leads to them. */
+async function openMcp(
+  config: Config,
+  services: OpenServices,
+  { clock, log }: AppDeps,
+  starting: AsyncDisposableStack,
+): Promise<Mcp> {
+  const { upstream, origin, auditStore } = services;
+  const surroundings = {
+    environment: childEnvironment(),
+    home: homeDirectory(),
+    configFiles: sourceFiles(config),
+  };
+  const deps = { ...services, config, clock, log, upstream: upstream.tokens, surroundings };
+  const broker = starting.use(await openMcpBroker(deps));
+  upstream.setDependents(() => broker.dependents());
+  const front = openMcpFront({
+    ...services,
+    config: config.mcp_server,
+    broker,
+    clock,
+    log,
+    audits: auditStore,
+    wwwAuthenticate: ({ name, scope }) =>
+      `Bearer resource_metadata="${origin.origin}/.well-known/oauth-protected-resource/mcp/${name}", scope="${scope}"`,
+  });
+  starting.use(front);
+  services.whenReaping(() => broker.sweep(), front.reapTask);
+  return { broker, front };
+}
+
+function mcpLoops({ mcp_server }: Config, { broker, front }: Mcp) {
+  return [
+    { name: 'mcp-children', everyMs: mcp_server.child_reap_interval, run: async () => broker.sweep() },
+    { name: 'mcp-sessions', everyMs: mcp_server.child_reap_interval, run: () => front.sweep() },
+    { name: 'mcp-keep-alive', everyMs: mcp_server.stream_keep_alive, run: async () => front.keepAlive() },
   ];
 }
 

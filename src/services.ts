@@ -17,15 +17,18 @@ import type { Clock } from './lib/clock.ts';
 import { CommandError } from './lib/command-error.ts';
 import type { Logger } from './lib/log.ts';
 import { createMetrics } from './lib/metrics.ts';
+import { compileBackends } from './mcp/backends.ts';
+import { backendNeeds } from './mcp/needs.ts';
 import { keys } from './ops/keys.ts';
 import { loopMetrics } from './ops/loop-metrics.ts';
 import { sessionGuard } from './sessions/guard.ts';
 import { openLedger } from './sessions/open-ledger.ts';
-import { reapExpired } from './sessions/reaper.ts';
+import { type ReapTask, reapExpired } from './sessions/reaper.ts';
 import { openLocal } from './sign-in/open-local.ts';
 import { openProviderSignIn } from './sign-in/open-provider-sign-in.ts';
 import { needs } from './upstream/needs.ts';
 import { openUpstream } from './upstream/open-upstream.ts';
+import type { UserId } from './users/model.ts';
 import { openPeople } from './users/open-people.ts';
 
 export interface AppDeps {
@@ -78,7 +81,10 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     limiter,
     addressKey,
   });
-  const upstreamNeeds = needs([]);
+  const providerNames = config.provider.map(({ name }) => name);
+  const subjectsOf = (id: UserId) => ruleSubjects(people.store.identitiesOf(id), providerNames);
+  const backends = compileBackends(config, { origin: origin.origin, subjectsOf });
+  const upstreamNeeds = needs(backendNeeds(backends));
   const upstream = openUpstream({
     db,
     clock,
@@ -110,7 +116,6 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
   });
   opening.use(signIn);
   const guard = sessionGuard({ ledger, origin, audit, clock });
-  const providerNames = config.provider.map(({ name }) => name);
   const forwardAuth = openForwardAuth({
     config: config.forward_auth,
     origin,
@@ -121,9 +126,9 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     sessions: guard,
     audit,
     metrics,
-    subjectsOf: (id) => ruleSubjects(people.store.identitiesOf(id), providerNames),
+    subjectsOf,
   });
-  const tasks = [
+  const tasks: ReapTask[] = [
     ledger.reapTask,
     ledger.credentialsReapTask,
     local.reapTask,
@@ -132,6 +137,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     forwardAuth.reapTask,
     audits.reapTask(config.audit.retention),
   ];
+  const rounds: (() => unknown)[] = [];
 
   const opened = opening.move();
   return {
@@ -147,6 +153,8 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     invitations: local.invitations,
     signIn,
     upstream,
+    backends,
+    ring,
     guard,
     forwardAuth,
     limiter,
@@ -160,7 +168,15 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
         { name: 'session_id_tokens', reseal: (tx) => signIn.resealIdTokens(tx) },
       ],
     }),
-    reap: (signal?: AbortSignal) => reapExpired({ db, clock, tasks, flush: () => ledger.flush() }, signal),
+    reap: async (signal?: AbortSignal) => {
+      for (const round of rounds) await round();
+      return reapExpired({ db, clock, tasks, flush: () => ledger.flush() }, signal);
+    },
+    /** What a round of the reaper does besides, while the appliance serves. */
+    whenReaping(round: () => unknown, task: ReapTask): void {
+      rounds.push(round);
+      tasks.push(task);
+    },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
