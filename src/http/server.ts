@@ -76,6 +76,7 @@ export function startServer(options: ServerOptions): Server {
     if (!peer.trusted && !isServedHost(requestHost(request, origin.secure))) throw unknownHost(origin);
   };
   const requireOwnHost = (request: Request) => {
+    if (request.headers.get('host') === origin.host) return;
     if (requestHost(request, origin.secure) !== origin.host) throw unknownHost(origin);
   };
   const wrap = (routes: NativeRoutes = {}, rules: NativeRules = {}) =>

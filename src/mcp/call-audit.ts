@@ -23,9 +23,9 @@ const MAX_WAITING = 20_000;
 /** How long a row may wait for others, in milliseconds. */
 const GATHER_MS = 1_000;
 /** With so many waiting nobody waits for more. */
-const ENOUGH = 1_000;
+const ENOUGH = 2_000;
 /** Small enough that one batch holds the event loop for a few milliseconds. */
-const ROWS_PER_WRITE = 250;
+const ROWS_PER_WRITE = 500;
 
 export function callAudit({ db, store, clock, log, dropped }: CallAuditDeps): CallAudit {
   const waiting: AuditEntry[] = [];
