@@ -40,6 +40,8 @@ export interface LinkSiteOptions {
   givesRefreshTokens?: boolean;
   /** Whether people sign in through the provider, too. */
   signsIn?: boolean;
+  /** Whether every sign-in brings a refresh token, not only one with consent. */
+  keepsOffline?: boolean;
   /** More of `[upstream]`. */
   upstream?: Record<string, unknown>;
 }
@@ -56,6 +58,7 @@ export async function linkSite(options: LinkSiteOptions = {}): Promise<LinkSite>
       configuration: {
         rotateRefreshToken: rotateRefreshTokens,
         ...(options.givesRefreshTokens === false && { issueRefreshToken: async () => false }),
+        ...(options.keepsOffline === true && { issueRefreshToken: async () => true }),
         ttl: { ...LIVES, AccessToken: accessTokenSeconds },
       },
     }),
