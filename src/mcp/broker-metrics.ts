@@ -1,20 +1,30 @@
 import type { Counter, Metrics } from '../lib/metrics.ts';
 import type { ExitCause } from './exchange.ts';
 
-/** Why a child is no longer there: by itself, or ended by us for a reason. */
-export type EndReason =
-  | 'idle'
-  | 'swapped'
-  | 'session_ended'
-  | 'forgotten'
-  | 'limit'
-  | 'start_failed'
-  | 'shutdown';
-export type SwapOutcome = 'success' | 'failure' | 'called_off';
+/** Why we ended a child. */
+export type EndReason = 'idle' | 'swapped' | 'session_ended' | 'forgotten' | 'limit' | 'shutdown';
+
+const CAUSES = [
+  // By itself.
+  'exited',
+  'crashed',
+  'lost',
+  'protocol',
+  // By us.
+  'ended',
+  'idle',
+  'swapped',
+  'session_ended',
+  'forgotten',
+  'limit',
+  'shutdown',
+] as const satisfies readonly (ExitCause['kind'] | EndReason)[];
+const SWAPS = ['success', 'failure', 'called_off'] as const;
+export type SwapOutcome = (typeof SWAPS)[number];
 
 export interface BrokerMetrics {
   spawned(backend: string, outcome: 'success' | 'failure'): void;
-  exited(backend: string, cause: ExitCause['kind'] | EndReason): void;
+  exited(backend: string, cause: (typeof CAUSES)[number]): void;
   swapped(backend: string, outcome: SwapOutcome): void;
   /** Milliseconds from the launch to the end of the handshake. */
   started(backend: string, ms: number): void;
@@ -31,27 +41,47 @@ export function brokerMetrics(
   for (const backend of backends) {
     metrics.gauge('postern_mcp_children', 'MCP servers that run.', () => children(backend), { backend });
   }
-  const counter = (name: string, help: string) => {
-    const known = new Map<string, Counter>();
-    return (labels: Record<string, string>) => {
-      const key = Object.values(labels).join(' ');
-      const found = known.get(key) ?? metrics.counter(name, help, labels);
-      known.set(key, found);
-      found.inc();
-    };
-  };
-  const spawns = counter('postern_mcp_spawns_total', 'MCP servers that were started.');
-  const exits = counter('postern_mcp_exits_total', 'MCP servers that ended, by cause.');
-  const swaps = counter('postern_mcp_swaps_total', 'MCP servers replaced by one with a new token.');
+  const spawns = series(metrics, backends, 'outcome', ['success', 'failure'], {
+    name: 'postern_mcp_spawns_total',
+    help: 'MCP servers that were started.',
+  });
+  const exits = series(metrics, backends, 'cause', CAUSES, {
+    name: 'postern_mcp_exits_total',
+    help: 'MCP servers that ended.',
+  });
+  const swaps = series(metrics, backends, 'outcome', SWAPS, {
+    name: 'postern_mcp_swaps_total',
+    help: 'MCP servers replaced by one with a new token.',
+  });
+  const starts = new Map(
+    backends.map((backend) => [
+      backend,
+      metrics.histogram('postern_mcp_start_seconds', 'Time that MCP servers take to start.', START_BUCKETS, {
+        backend,
+      }),
+    ]),
+  );
   return {
-    spawned: (backend, outcome) => spawns({ backend, outcome }),
-    exited: (backend, cause) => exits({ backend, cause }),
-    swapped: (backend, outcome) => swaps({ backend, outcome }),
-    started: (backend, ms) =>
-      metrics
-        .histogram('postern_mcp_start_seconds', 'How long MCP servers take to start.', START_BUCKETS, {
-          backend,
-        })
-        .observe(ms / 1_000),
+    spawned: spawns,
+    exited: exits,
+    swapped: swaps,
+    started: (backend, ms) => starts.get(backend)?.observe(ms / 1_000),
   };
+}
+
+/** One counter for each backend and each value of a label, there from the start. */
+function series<Value extends string>(
+  metrics: Metrics,
+  backends: readonly string[],
+  label: string,
+  values: readonly Value[],
+  { name, help }: { name: string; help: string },
+): (backend: string, value: Value) => void {
+  const counters = new Map<string, Counter>();
+  for (const backend of backends) {
+    for (const value of values) {
+      counters.set(`${backend} ${value}`, metrics.counter(name, help, { backend, [label]: value }));
+    }
+  }
+  return (backend, value) => counters.get(`${backend} ${value}`)?.inc();
 }

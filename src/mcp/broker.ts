@@ -154,7 +154,7 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
     return tenant;
   };
 
-  /** @throws AppError `unauthorized` when the account is not linked (any more), and what the provider's outage throws. */
+  /** @throws AppError `forbidden` (`mcp_not_linked`), and what the provider's outage throws. */
   const tokenFor = async ({ backend, userId, wanted }: Tenant): Promise<UpstreamToken | undefined> => {
     if (backend.provider === undefined) return undefined;
     const token = await upstream.current(userId, backend.provider);
@@ -358,5 +358,9 @@ function sessionEnded(): AppError {
 }
 
 function linkNeeded(): AppError {
-  return new AppError('unauthorized', 'mcp_link_needed', 'Link the account that this MCP server needs.');
+  return new AppError(
+    'forbidden',
+    'mcp_not_linked',
+    'The account that this MCP server works with is not linked.',
+  );
 }

@@ -39,17 +39,12 @@ const MAX_RESUMES = 5;
 /**
  * Streamable HTTP to a remote server, of both eras: a POST for each message, whose answer is JSON or a stream of events; for
  * a legacy server one more stream for what it says of its own accord. What fails on the way becomes an error to the request.
- * @throws AppError `unauthorized` (`mcp_link_needed`) when a header needs a token or secret that is not there.
+ * @throws AppError `forbidden` (`mcp_not_linked`, `mcp_secret_missing`) when a header needs what is not there.
  */
 export function remoteWire(options: RemoteWireOptions): Wire {
   const { values, missing } = fillPlaceholders(options.backend.transport.headers, options.values);
-  if (missing.length > 0) {
-    throw new AppError(
-      'unauthorized',
-      'mcp_link_needed',
-      'This MCP server needs an account or a secret of yours.',
-    );
-  }
+  if (missing.includes('${upstream.access_token}')) throw notLinked();
+  if (missing.length > 0) throw secretMissing();
   return new RemoteWire(options, values);
 }
 
@@ -315,4 +310,20 @@ function parse(text: string): unknown {
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function notLinked(): AppError {
+  return new AppError(
+    'forbidden',
+    'mcp_not_linked',
+    'The account that this MCP server works with is not linked.',
+  );
+}
+
+function secretMissing(): AppError {
+  return new AppError(
+    'forbidden',
+    'mcp_secret_missing',
+    'A secret that this MCP server needs has not been entered yet.',
+  );
 }

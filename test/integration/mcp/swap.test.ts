@@ -230,13 +230,13 @@ describe('a token that has run out', () => {
     expect((await stateOf(things.broker, somebody)).token).toBe('token-2');
   });
 
-  test('and an account that is not linked are 401', async () => {
+  test('is refused where no account is linked', async () => {
     const things = start();
     const somebody = await things.holder();
     things.upstream.token = undefined;
     expect(await errorOf(stateOf(things.broker, somebody))).toMatchObject({
-      kind: 'unauthorized',
-      code: 'mcp_link_needed',
+      kind: 'forbidden',
+      code: 'mcp_not_linked',
     });
     expect(things.started).toHaveLength(0);
   });
