@@ -38,6 +38,13 @@ const REFUSALS: [toml: string, key: string, expected: string][] = [
   [backend('url = "https://mcp.example.com/"\nenv = { A = "b" }'), 'mcp.files.env', 'no env beside a url'],
   [backend('headers = { A = "b" }'), 'mcp.files.headers', 'no headers beside a command'],
   [backend('url = "https://mcp.example.com/"\ncache = "/c"'), 'mcp.files.cache', 'no cache beside a url'],
+  [backend('cache = "/tmp/cache"'), 'mcp.files.cache', 'outside the data directory'],
+  [backend('cache = "/run"'), 'mcp.files.cache', 'outside the data directory'],
+  [
+    'data_dir = "/srv/postern"\n' + backend('cache = "/srv/postern/cache"'),
+    'mcp.files.cache',
+    'outside the data directory',
+  ],
   [backend('env = { BUN_OPTIONS = "x" }'), 'mcp.files.env.BUN_OPTIONS', 'begin with BUN_'],
   [backend('env = { NODE_OPTIONS = "x" }'), 'mcp.files.env.NODE_OPTIONS', 'begin with NODE_'],
   [backend('env = { LD_PRELOAD = "x" }'), 'mcp.files.env.LD_PRELOAD', 'begin with LD_'],
