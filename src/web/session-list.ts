@@ -16,7 +16,10 @@ export interface SessionListOptions {
 
 /** Browsers, each with its sessions on other hosts below it, then what programs hold. */
 export function sessionList(sessions: readonly Session[], options: SessionListOptions): Html {
-  const browsers = sessions.filter(({ kind, parentId }) => kind === 'user' && parentId === undefined);
+  const people = sessions.filter(({ kind }) => kind === 'user');
+  const ids = new Set(people.map(({ id }) => id));
+  // What hangs on something else than a browser stands for itself: whatever lives can be ended here.
+  const browsers = people.filter(({ parentId }) => parentId === undefined || !ids.has(parentId));
   const programs = sessions.filter(({ kind }) => kind !== 'user');
   const childrenOf = (id: SessionId) => sessions.filter(({ parentId }) => parentId === id);
   return html`${table(

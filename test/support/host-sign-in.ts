@@ -18,7 +18,7 @@ export async function signedInBrowser(forwardAuth: TestForwardAuth, known?: User
 }
 
 export const startUrl = (path = PAGE, host = APP_URL) => `${host}/.postern/start?${path}`;
-export const isFinish = (url: URL) => url.pathname === '/.postern/finish';
+const isFinish = (url: URL) => url.pathname === '/.postern/finish';
 export const isPage = (url: URL) =>
   !url.pathname.startsWith('/.postern/') && url.host !== 'auth.example.test';
 

@@ -1,0 +1,48 @@
+import { expect, test } from 'bun:test';
+import type { Session, SessionId, SessionKind } from '../../../src/sessions/model.ts';
+import type { UserId } from '../../../src/users/model.ts';
+import { sessionList } from '../../../src/web/session-list.ts';
+
+const NOW = Date.UTC(2030, 0, 1);
+
+function aSession(id: string, kind: SessionKind, parentId?: string): Session {
+  return {
+    id: `ses_${id}` as SessionId,
+    kind,
+    userId: 'usr_1' as UserId,
+    parentId: parentId === undefined ? undefined : (`ses_${parentId}` as SessionId),
+    audience: [],
+    status: 'active',
+    revokedAt: undefined,
+    revokeReason: undefined,
+    createdAt: NOW,
+    lastSeenAt: NOW,
+    idleTimeoutMs: undefined,
+    expiresAt: undefined,
+    origin: { provider: undefined, providerSid: undefined, address: undefined, userAgent: undefined },
+    label: undefined,
+    clientId: undefined,
+    scope: undefined,
+  };
+}
+
+test('every live session has one button, whatever it hangs on', () => {
+  const sessions = [
+    aSession('this', 'user'),
+    aSession('other', 'user'),
+    aSession('child', 'user', 'other'),
+    aSession('device', 'device'),
+    aSession('guest', 'user', 'device'),
+    aSession('orphan', 'user', 'gone'),
+    aSession('token', 'grant'),
+  ];
+  const { markup } = sessionList(sessions, {
+    now: NOW,
+    current: 'ses_this' as SessionId,
+    labelOf: (name) => name,
+    endPath: '/end',
+  });
+  const ids = [...markup.matchAll(/value="ses_(\w+)"/g)].map(([, id]) => id);
+  expect(ids).toEqual(['other', 'child', 'guest', 'orphan', 'device', 'token']);
+  expect(markup.match(/action="\/sign-out"/g)).toHaveLength(1);
+});
