@@ -11,6 +11,7 @@ import { droppedEvents } from '../../src/sessions/metrics.ts';
 import type { SessionId, SessionToken } from '../../src/sessions/model.ts';
 import { personalTokens } from '../../src/sessions/personal-tokens.ts';
 import type { BackendNeeds } from '../../src/upstream/needs.ts';
+import type { OpenUpstream } from '../../src/upstream/open-upstream.ts';
 import type { UserId } from '../../src/users/model.ts';
 import { apiRoutes } from '../../src/web/api-routes.ts';
 import { apiContract, type OpenApiDocument } from './api-contract.ts';
@@ -47,6 +48,7 @@ export interface SignedIn {
 export interface TemporaryApi extends AsyncDisposable {
   base: TemporaryLedger;
   accounts: TemporaryAccounts;
+  upstream: OpenUpstream;
   routes: readonly ApiRoute[];
   streams: SessionEventStreams;
   guard: SessionGuard;
@@ -152,6 +154,7 @@ export function temporaryApi({
   return {
     base,
     accounts,
+    upstream,
     routes,
     streams,
     guard,

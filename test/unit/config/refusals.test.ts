@@ -4,6 +4,15 @@ import { configDirectory, problemsOf } from '../../support/config-directory.ts';
 const HTTPS = 'url = "https://auth.example.com"\n';
 const PROXIES = 'trusted_proxies = ["127.0.0.1/32"]\n';
 
+const github = 'kind = "github"';
+const upstream = (lines: string, name = 'forge') => `
+[[upstream.provider]]
+name = "${name}"
+client_id = "postern"
+client_secret = "keep this to yourself"
+${lines}
+`;
+
 const provider = (lines: string, name = 'home') => `
 [[provider]]
 name = "${name}"
@@ -168,6 +177,36 @@ const REFUSALS: [toml: string, key: string, found: string | undefined, expected:
   [provider('').replace('"home"', '"Home"'), 'provider.Home.name', '"Home"', 'lower-case letters'],
   [provider('').replace('name = "home"', ''), 'provider[0].name', 'nothing', 'a short name'],
   [provider('') + provider(''), 'provider.home.name', '"home"', 'another provider has this one'],
+  [provider('upstream_params = ["prompt"]'), 'provider.home.upstream_params[0]', '"prompt"', 'name=value'],
+  // providers of tokens alone
+  [
+    provider('') + upstream(github, 'home'),
+    'upstream.provider.home.name',
+    '"home"',
+    'another provider has this one',
+  ],
+  [
+    upstream(github) + upstream(github),
+    'upstream.provider.forge.name',
+    '"forge"',
+    'another provider has this one',
+  ],
+  [upstream('kind = "forgejo"'), 'upstream.provider.forge.issuer', 'nothing', 'the address of this server'],
+  [upstream(''), 'upstream.provider.forge.issuer', 'nothing', 'the issuer of this OpenID provider'],
+  [upstream('kind = "bitbucket"'), 'upstream.provider.forge.kind', '"bitbucket"', '"forgejo"'],
+  [
+    upstream('kind = "github"\nparams = ["state=x"]'),
+    'upstream.provider.forge.params[0]',
+    '"state=x"',
+    'ours to send',
+  ],
+  [
+    upstream('kind = "github"\nscopes = ["a\\nb"]'),
+    'upstream.provider.forge.scopes[0]',
+    '"a\\nb"',
+    'on one line',
+  ],
+  ['[upstream]\nrefresh_timeout = "0s"', 'upstream.refresh_timeout', '"0s"', 'above zero'],
   [
     provider('issuer = "http://id.example.com"'),
     'provider.home.issuer',
