@@ -22,8 +22,8 @@ export interface McpPerson {
   readonly browser: Browser;
   /** Opens an authorization URL, signs in and decides. Resolves to where the client is sent back to. */
   authorize(url: string | URL, decision?: Decision): Promise<URL>;
-  /** Lets a new client have tokens for a backend. */
-  connect(backend: string): Promise<Connection>;
+  /** Lets a client have tokens for a backend, by default a new one. */
+  connect(backend: string, clientId?: string): Promise<Connection>;
 }
 
 export interface Connection extends Tokens {
@@ -75,8 +75,8 @@ export async function startMcpSite(options: McpSiteOptions): Promise<McpSite> {
         subject,
         browser,
         authorize,
-        async connect(backend) {
-          const clientId = await registerClient(origin, REDIRECT_URI, `client of ${subject}`);
+        async connect(backend, known) {
+          const clientId = known ?? (await registerClient(origin, REDIRECT_URI, `client of ${subject}`));
           const request = {
             origin,
             resource: resource(backend),
@@ -122,6 +122,16 @@ export const fixtureCommand = (name: string): string[] => [
   process.execPath,
   '--no-env-file',
   join(FIXTURES, `${name}.ts`),
+];
+
+const PACKAGES = join(import.meta.dir, '..', '..', 'node_modules', '@modelcontextprotocol');
+
+/** The command of a reference server: `everything`, `filesystem`, `memory`. */
+export const serverCommand = (name: string, ...args: string[]): string[] => [
+  process.execPath,
+  '--no-env-file',
+  join(PACKAGES, `server-${name}`, 'dist', 'index.js'),
+  ...args,
 ];
 
 /** A table `[[mcp]]` that everybody may use. */

@@ -31,8 +31,9 @@ import {
 } from './json-lines.ts';
 
 /**
- * `bun legacy-server.ts`: an MCP server on stdio as most are, written against 2025-11-25 and older. It has never heard of
- * 2026-07-28: whatever a client of that revision gets from it is the appliance's doing.
+ * `bun legacy-server.ts [--stay]`: an MCP server on stdio as most are, written against 2025-11-25 and older. It has never
+ * heard of 2026-07-28: whatever a client of that revision gets from it is the appliance's doing. With `--stay` it outlives
+ * the end of its input and SIGTERM.
  */
 
 const VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
@@ -200,6 +201,11 @@ function answered({ id, result, error }: Json): void {
   asked.delete(id);
   if (!isObject(error)) return waiting?.resolve(objectOf(result));
   waiting?.reject(new Refusal(Number(error['code']), String(error['message']), error['data']));
+}
+
+if (process.argv.includes('--stay')) {
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  setInterval(() => undefined, 60_000);
 }
 
 await receive((message) => {
