@@ -31,6 +31,12 @@ export type AuditAction =
   | 'upstream.ended'
   | 'secret.stored'
   | 'secret.removed'
+  | 'oauth.client_registered'
+  | 'oauth.consented'
+  | 'oauth.denied'
+  | 'oauth.granted'
+  | 'oauth.code_reused'
+  | 'oauth.token_reused'
   | 'keys.rotated'
   | 'restored';
 

@@ -4,7 +4,6 @@
  */
 export const OPEN_CORS = {
   'access-control-allow-origin': '*',
-  'cross-origin-resource-policy': 'cross-origin',
 } as const;
 
 /** How long a browser may remember a preflight, in seconds. */

@@ -19,6 +19,9 @@ export const resourceAudience = (resource: string): Audience => `resource:${reso
 /** The hosts among audiences. */
 export const hostsOf = (audience: readonly Audience[]): string[] => withoutPrefix(audience, 'host:');
 
+/** The protected resources among audiences. */
+export const resourcesOf = (audience: readonly Audience[]): string[] => withoutPrefix(audience, 'resource:');
+
 /** The API scopes among audiences. */
 export const scopesOf = (audience: readonly Audience[]): ApiScope[] =>
   withoutPrefix(audience, 'scope:').filter(isApiScope);

@@ -1,0 +1,147 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
+import type { Config } from '../config/schema.ts';
+import type { Db } from '../db/open.ts';
+import type { PublicOrigin } from '../http/origin.ts';
+import type { RateLimiter } from '../http/rate-limit.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { KeyRing } from '../lib/key-ring.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import { fetchUntrusted } from '../lib/safe-fetch.ts';
+import type { SessionGuard } from '../sessions/guard.ts';
+import type { Ledger } from '../sessions/ledger.ts';
+import type { ReapTask } from '../sessions/reaper.ts';
+import type { User, UserId } from '../users/model.ts';
+import { authorizations } from './authorizations.ts';
+import { clientDocuments, type FetchDocument } from './client-id-document.ts';
+import { oauthClients } from './clients.ts';
+import { connectedApps, type RunningChild } from './connected-apps.ts';
+import { consents } from './consent.ts';
+import { DOCUMENT_MAX_BYTES, DOCUMENT_TIMEOUT_MS } from './constants.ts';
+import { codeGrant } from './grant-authorization-code.ts';
+import { refreshGrant } from './grant-refresh-token.ts';
+import { introspection } from './introspection.ts';
+import { oauthCounts } from './metrics.ts';
+import type { ProtectedResource } from './model.ts';
+import { registration } from './registration.ts';
+import { clientStore } from './store-clients.ts';
+import { codeStore } from './store-codes.ts';
+import { requestStore } from './store-requests.ts';
+
+export interface AuthorizationServerDeps {
+  config: Config['authorization_server'];
+  origin: PublicOrigin;
+  db: Db;
+  ring: KeyRing;
+  /** Judges by the time mark (`markedClock`). */
+  clock: Clock;
+  ledger: Ledger;
+  guard: Pick<SessionGuard, 'optionalBrowserSession' | 'browserSession'>;
+  audit: AuditRecorder;
+  metrics: Metrics;
+  limiter: (options: { limit: number; windowMs: number; maxKeys: number }) => RateLimiter;
+  findUser: (id: UserId) => User | undefined;
+  resources: () => readonly ProtectedResource[];
+  isLinked: (userId: UserId, provider: string) => boolean;
+  linkUrl: (provider: string, returnTo: string) => string;
+  runningOf: (userId: UserId) => readonly RunningChild[];
+  /** Fetches client id metadata documents; tests bring their own internet. */
+  fetchDocument?: FetchDocument | undefined;
+}
+
+/** Addresses, and people, that a limit remembers. */
+const MAX_LIMITED = 10_000;
+
+export type AuthorizationServer = ReturnType<typeof openAuthorizationServer>;
+
+/** Puts the authorization server together; see DESIGN.md section 6 for what it promises. */
+export function openAuthorizationServer(deps: AuthorizationServerDeps) {
+  const { config, origin, db, ring, clock, ledger, guard, audit, resources } = deps;
+  const counts = oauthCounts(deps.metrics);
+  const codes = codeStore(db);
+  const registered = clientStore(db);
+  const requests = requestStore();
+  const limit = (perWindow: number) =>
+    deps.limiter({ limit: perWindow, windowMs: config.limits_window, maxKeys: MAX_LIMITED });
+  const privateUseSchemes = config.private_use_schemes;
+  const documents = clientDocuments({
+    fetchDocument: deps.fetchDocument ?? documentFetcher(clock),
+    clock,
+    lifetimeMs: config.document_lifetime,
+    privateUseSchemes,
+    limit: limit(config.documents_per_user),
+    count: counts.document,
+  });
+  const clients = oauthClients({ configured: config.client, store: registered, documents });
+
+  ledger.whenEnding((tx, ended) => {
+    codes.voidOf(tx, ended);
+    requests.voidOf(tx, ended);
+  });
+
+  return {
+    /** What `authorizeRoutes` stands on. */
+    authorizing: {
+      issuer: origin.origin,
+      guard,
+      clients,
+      consents: consents({ ring, clock, lifetimeMs: config.consent_lifetime }),
+      authorizations: authorizations({
+        db,
+        codes,
+        requests,
+        clients: registered,
+        ledger,
+        audit,
+        clock,
+        codeLifetimeMs: config.code_lifetime,
+        waitMs: config.consent_lifetime,
+        clientLifetimeMs: config.client_lifetime,
+      }),
+      resources,
+      isLinked: deps.isLinked,
+      linkUrl: deps.linkUrl,
+      audit,
+      clock,
+      counts,
+    },
+    /** What the endpoints for programs stand on. */
+    endpoints: {
+      origin,
+      clock,
+      ledger,
+      clients,
+      counts,
+      resources,
+      redeem: codeGrant({ codes, ledger, audit, clock, resources, findUser: deps.findUser }),
+      refresh: refreshGrant({ db, ledger, audit, clock, resources }),
+      registration: registration({
+        db,
+        store: registered,
+        audit,
+        clock,
+        limit: limit(config.registrations_per_address),
+        maxClients: config.clients,
+        unusedLifetimeMs: config.unused_client_lifetime,
+        privateUseSchemes,
+        count: counts.registration,
+      }),
+      servers: config.resource_server,
+      introspect: introspection({ issuer: origin.origin, ledger, resources }),
+    },
+    connectedApps: connectedApps({ ledger, codes, resources, runningOf: deps.runningOf }),
+    reapTasks: [
+      { name: 'oauth_codes', deleteExpired: (tx, now, most) => codes.deleteExpired(tx, now, most) },
+      { name: 'oauth_requests', deleteExpired: (tx, now, most) => requests.deleteExpired(tx, now, most) },
+      { name: 'oauth_clients', deleteExpired: (tx, now, most) => registered.deleteExpired(tx, now, most) },
+    ] satisfies ReapTask[],
+  };
+}
+
+function documentFetcher(clock: Clock): FetchDocument {
+  return (url) =>
+    fetchUntrusted(
+      url,
+      { accept: 'application/json', 'user-agent': 'Postern' },
+      { clock, timeoutMs: DOCUMENT_TIMEOUT_MS, maxBytes: DOCUMENT_MAX_BYTES },
+    );
+}
