@@ -60,5 +60,3 @@ export function accounts({ store, providers, needs }: AccountsDeps) {
     get: (name: string) => providers.get(name),
   };
 }
-
-export type Accounts = ReturnType<typeof accounts>;

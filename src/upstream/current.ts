@@ -64,7 +64,6 @@ export function currentToken(deps: CurrentDeps) {
     }
     const outcome = await patiently(grant);
     if (outcome?.kind === 'refreshed') return outcome.token;
-    if (outcome?.kind === 'unavailable') deps.onUse(clock.now() + outcome.retryAfterMs);
     if (outcome?.kind === 'ended') return undefined;
     // Linked anew, or refreshed by somebody else, while the provider was asked.
     if (outcome?.kind === 'superseded') return mayFollow ? find(userId, provider, false) : undefined;

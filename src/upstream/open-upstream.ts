@@ -14,6 +14,7 @@ import { currentToken } from './current.ts';
 import { grants } from './grants.ts';
 import { linking } from './linking.ts';
 import { linkCounts, observeGrants, refreshCounts } from './metrics.ts';
+import { dueAt } from './model.ts';
 import { dependentSessions, type Needs } from './needs.ts';
 import { openUpstreamProviders } from './providers.ts';
 import { refresher } from './refresher.ts';
@@ -70,6 +71,7 @@ export function openUpstream(deps: OpenUpstreamDeps) {
     clock,
     log,
     count: refreshCounts(metrics, providers.all),
+    onFailure: (tryAgainAt) => rotation.expect(tryAgainAt),
     timing,
   });
   all.onEnded(({ id }) => refreshing.forget(id));
@@ -90,6 +92,10 @@ export function openUpstream(deps: OpenUpstreamDeps) {
     leadMs: timing.refresh_lead,
     everyMs: timing.rotate_interval,
     dependents: () => dependents(),
+  });
+  all.onRefreshed(({ userId, provider }) => {
+    const grant = store.find(userId, provider);
+    if (grant !== undefined) rotation.expect(dueAt(grant, timing.refresh_lead));
   });
   const current = currentToken({
     store,

@@ -18,6 +18,8 @@ export interface RefresherDeps {
   clock: Clock;
   log: Logger;
   count: CountRefresh;
+  /** Told when a refresh that failed is worth another try, epoch milliseconds. */
+  onFailure: (tryAgainAt: number) => void;
   timing: { readonly retry_first: number; readonly retry_longest: number };
 }
 
@@ -67,6 +69,7 @@ export function refresher(deps: RefresherDeps): Refresher {
     const retryAfterMs = Math.max(backoff, Math.min(askedToWaitMs ?? 0, timing.retry_longest));
     attempts.failures++;
     attempts.notBefore = clock.monotonicNow() + retryAfterMs;
+    deps.onFailure(clock.now() + retryAfterMs);
     return { kind: 'unavailable', retryAfterMs };
   };
 

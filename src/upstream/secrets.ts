@@ -37,8 +37,6 @@ export interface SecretState {
   readonly updatedAt: number | undefined;
 }
 
-export type Secrets = ReturnType<typeof secrets>;
-
 /** Secrets that people paste, for servers that take a personal access token. Nobody reads them back but a backend of theirs. */
 export function secrets({ db, clock, log, audit, store, vault, needs }: SecretsDeps) {
   const changed = listeners<{ readonly userId: UserId; readonly name: string }>((error) =>

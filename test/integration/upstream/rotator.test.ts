@@ -72,6 +72,20 @@ describe('a token in use', () => {
     expect(links.refreshes('unavailable')).toBe(0);
   });
 
+  test('is refreshed in time also after somebody else refreshed it, or tried to', async () => {
+    const { userId } = await open({ accessTokenSeconds: 6 });
+    await links.clock.advance(3_000);
+    await until('the rotator has refreshed', () => links.refreshes('success') === 1);
+    await settle();
+    links.site.upstream.setDependents(() => []);
+    await links.clock.advance(3_000);
+    await current(userId);
+    expect(links.refreshes('success')).toBe(2);
+    links.site.upstream.setDependents(() => [{ userId, provider: WORK }]);
+    await advanceTo(3_000, 3);
+    await advanceTo(3_000, 4);
+  });
+
   test('is left alone once nothing uses it any more', async () => {
     const { userId } = await open();
     inUse = [];

@@ -85,6 +85,7 @@ beforeEach(() => {
     clock,
     log,
     count: (_provider, outcome) => void counted.push(outcome),
+    onFailure: () => undefined,
     timing: { retry_first: 1_000, retry_longest: 60_000 },
   });
 });
