@@ -1,4 +1,4 @@
-import type { ProviderConfig } from '../../config/schema.ts';
+import type { ProviderConfig, UpstreamProviderConfig } from '../../config/schema.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { FetchError, fetchConfigured } from '../../lib/safe-fetch.ts';
 import { type Check, type Finding, findingsAbout } from './finding.ts';
@@ -8,13 +8,20 @@ const MAX_METADATA_BYTES = 1024 * 1024;
 const MAX_CLOCK_DIFFERENCE_MS = 30_000;
 
 /** Whether every provider can be discovered (OpenID Connect Discovery section 4). */
-export const checkProviders: Check = async ({ config: { provider, sign_in } }) => {
-  if (provider.length === 0) return [findingsAbout('provider').ok('none: people have local accounts')];
-  return (await Promise.all(provider.map((each) => discover(each, sign_in.discovery_timeout)))).flat();
+export const checkProviders: Check = async ({ config: { provider, upstream, sign_in } }) => {
+  const none =
+    provider.length === 0 ? [findingsAbout('provider').ok('none: people have local accounts')] : [];
+  const asked = [
+    ...provider.map((each) => discover('provider', each, sign_in.discovery_timeout)),
+    ...upstream.provider.map((each) => discover('upstream.provider', each, sign_in.discovery_timeout)),
+  ];
+  return [...none, ...(await Promise.all(asked)).flat()];
 };
 
-async function discover({ name, kind, issuer }: ProviderConfig, timeoutMs: number): Promise<Finding[]> {
-  const { ok, fail } = findingsAbout(`provider ${name}`);
+type Known = Pick<ProviderConfig | UpstreamProviderConfig, 'name' | 'kind' | 'issuer'>;
+
+async function discover(list: string, { name, kind, issuer }: Known, timeoutMs: number): Promise<Finding[]> {
+  const { ok, fail } = findingsAbout(`${list} ${name}`);
   if (kind !== 'oidc' || issuer === undefined) return [ok(`${kind}: it publishes nothing to look at`)];
   try {
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;

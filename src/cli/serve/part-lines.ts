@@ -14,6 +14,17 @@ const PARTS: readonly Part[] = [
     ({ provider }) => list(provider.map((one) => `${one.name} (${one.issuer ?? one.kind})`)),
   ],
   [
+    'linked accounts',
+    'upstream.provider',
+    ({ provider, upstream, mcp }) =>
+      list(
+        [
+          ...provider.filter(({ name }) => mcp.some((backend) => backend.provider === name)),
+          ...upstream.provider,
+        ].map((one) => `${one.name} (${one.issuer ?? one.kind})`),
+      ),
+  ],
+  [
     'forward-auth',
     'forward_auth.rule',
     ({ forward_auth }) => list([...new Set(forward_auth.rule.map(({ host }) => host))]),
