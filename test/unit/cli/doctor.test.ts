@@ -181,6 +181,22 @@ describe('providers', () => {
     ]);
   });
 
+  test('of tokens alone are looked at too', async () => {
+    using directory = dataDirectory();
+    await using server = provider((issuer) => Response.json({ issuer }));
+    const table = { client_id: 'c', client_secret: 's' };
+    const config = configured(directory.path, {
+      upstream: {
+        provider: [
+          { name: 'work', issuer: server.issuer, ...table },
+          { name: 'forge', kind: 'gitea', issuer: 'https://git.test', ...table },
+        ],
+      },
+    });
+    expect(await about('upstream.provider work', config)).toMatchObject([{ level: 'ok' }]);
+    expect(await about('upstream.provider forge', config)).toMatchObject([{ level: 'ok' }]);
+  });
+
   test('that is down fails; whose clock is elsewhere warns', async () => {
     using directory = dataDirectory();
     const down = provider((issuer) => Response.json({ issuer }));

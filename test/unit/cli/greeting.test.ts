@@ -95,6 +95,7 @@ describe('optional parts', () => {
   test('are off with the key that turns them on', () => {
     expect(partLines(configSchema.parse({}))).toEqual([
       { part: 'sign-in through providers', key: 'provider' },
+      { part: 'linked accounts', key: 'upstream.provider' },
       { part: 'forward-auth', key: 'forward_auth.rule' },
       { part: 'trusted proxies', key: 'trusted_proxies' },
       { part: 'TLS', key: 'tls' },
@@ -118,6 +119,18 @@ describe('optional parts', () => {
             allow: 'everyone',
           },
         ],
+        upstream: {
+          provider: [
+            {
+              name: 'forge',
+              kind: 'forgejo',
+              issuer: 'https://git.test',
+              client_id: 'c',
+              client_secret: 'hush',
+            },
+            { name: 'code', kind: 'github', client_id: 'c', client_secret: 'hush' },
+          ],
+        },
         forward_auth: {
           rule: [
             { host: 'a.test', allow: 'everyone' },
@@ -129,6 +142,7 @@ describe('optional parts', () => {
     );
     expect(lines.map((line) => ('on' in line ? line.on : line))).toEqual([
       'home (https://id.test)',
+      'forge (https://git.test), code (github)',
       'a.test',
       '127.0.0.1/32',
       '/c.pem',
