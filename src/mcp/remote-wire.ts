@@ -29,6 +29,8 @@ export interface RemoteWireOptions {
 const ACCEPT = 'application/json, text/event-stream';
 const FIRST_RECONNECT_MS = 1_000;
 const LONGEST_RECONNECT_MS = 30_000;
+/** How long a server may take to open the stream of its own; some send nothing before there is something to say. */
+const LISTENING_MS = 200;
 /** How long a server may take over the end of a protocol session. */
 const FAREWELL_MS = 2_000;
 /** A server that hands out a longer id of a protocol session means no good. */
@@ -60,7 +62,10 @@ class RemoteWire implements Wire {
   #read: WireReader = () => undefined;
   #version: string | undefined;
   #sessionId: string | undefined;
+  /** What comes before the first call of a legacy server. */
+  #begun: Promise<void> | undefined;
   #hasEnded = false;
+  #ended: Promise<void> | undefined;
 
   constructor(options: RemoteWireOptions, headers: Readonly<Record<string, string>>) {
     this.#options = options;
@@ -80,8 +85,9 @@ class RemoteWire implements Wire {
 
   send(message: JsonObject): void {
     const { id, method } = message;
-    const isRequest = typeof id === 'number' && method !== undefined;
-    void (isRequest ? this.#request(id, message) : this.#tell(message));
+    if (method === 'notifications/initialized') this.#begun = this.#initialized(message);
+    else if (typeof id === 'number' && method !== undefined) void this.#request(id, message);
+    else void this.#tell(message);
   }
 
   abandon(id: number): boolean {
@@ -89,9 +95,13 @@ class RemoteWire implements Wire {
     return this.#isModern;
   }
 
-  async end(): Promise<void> {
-    if (this.#hasEnded) return;
-    await this.#farewell();
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
+    if (!this.#hasEnded) await this.#farewell();
     this.#over({ kind: 'ended', detail: undefined });
   }
 
@@ -99,14 +109,27 @@ class RemoteWire implements Wire {
     return MODERN_VERSIONS.some((version) => version === this.#version);
   }
 
+  /** Servers may ask over the stream of their own what belongs to a call: it is open before the first one, where there is one. */
+  async #initialized(message: JsonObject): Promise<void> {
+    if (!(await this.#tell(message))) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.setTimer(LISTENING_MS, resolve);
+      void this.#listen(() => {
+        timer[Symbol.dispose]();
+        resolve();
+      });
+    });
+  }
+
   /** A message that nobody waits for an answer to. */
-  async #tell(message: JsonObject): Promise<void> {
+  async #tell(message: JsonObject): Promise<boolean> {
     try {
       const response = await this.#post(message, this.#ending.signal);
       await response.body?.cancel();
-      if (message['method'] === 'notifications/initialized' && response.ok) void this.#listen();
+      return response.ok;
     } catch (error) {
       this.#options.log.debug('a remote MCP server could not be told something', { error });
+      return false;
     }
   }
 
@@ -114,6 +137,7 @@ class RemoteWire implements Wire {
     const calledOff = new AbortController();
     this.#requests.set(id, calledOff);
     try {
+      await this.#begun;
       const signal = AbortSignal.any([calledOff.signal, this.#ending.signal]);
       const response = await this.#post(message, signal);
       if (message['method'] === 'initialize' && response.ok) this.#begin(response);
@@ -196,7 +220,7 @@ class RemoteWire implements Wire {
   }
 
   /** What a legacy server says of its own accord; one that has no such stream answers 405. */
-  async #listen(): Promise<void> {
+  async #listen(onFirst: () => void): Promise<void> {
     const { signal } = this.#ending;
     let lastEventId: string | undefined;
     for (
@@ -205,7 +229,7 @@ class RemoteWire implements Wire {
       waitMs = Math.min(2 * waitMs, LONGEST_RECONNECT_MS)
     ) {
       try {
-        const response = await this.#get(lastEventId, signal);
+        const response = await this.#get(lastEventId, signal).finally(onFirst);
         if (!response.ok || response.body === null) {
           await response.body?.cancel();
           if (this.#isGone(response.status) || response.status < 500) return;

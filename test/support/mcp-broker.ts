@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { systemClock } from '../../src/lib/clock.ts';
 import { createMetrics, type Metrics } from '../../src/lib/metrics.ts';
 import { aboutCache } from '../../src/mcp/about-cache.ts';
 import { type BrokerOptions, openBroker, type RunningBroker } from '../../src/mcp/broker.ts';
@@ -167,7 +168,12 @@ export function temporaryBroker(
   const { backends = [scriptBackend(SERVERS.odd)], things: _given, ...given } = options;
   const broker = openBroker({
     backends,
-    launch: backendLauncher({ children, secret: (_user, name) => upstream.secrets.get(name), clock, log }),
+    launch: backendLauncher({
+      children,
+      secret: (_user, name) => upstream.secrets.get(name),
+      clock: systemClock,
+      log,
+    }),
     upstream,
     ledger,
     abouts: aboutCache({ db, clock, log }),
