@@ -1,3 +1,7 @@
+import type { ConnectedApps } from './authorization-server/connected-apps.ts';
+import { wwwAuthenticate } from './authorization-server/metadata.ts';
+import { authorizeRoutes } from './authorization-server/routes.ts';
+import { oauthRoutes } from './authorization-server/routes-native.ts';
 import { childEnvironment, homeDirectory } from './config/child-environment.ts';
 import { sourceFiles } from './config/config.ts';
 import { parseListen } from './config/hosts.ts';
@@ -67,9 +71,11 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
 
   const router = newRouter();
   router.use(forwardAuth.routes);
-  addPeopleRoutes(router, config, services);
+  const connectedApps = services.authorizationServer.connectedApps((userId) => mcp.broker.running(userId));
+  addPeopleRoutes(router, config, services, connectedApps);
+  authorizeRoutes(router, services.authorizationServer.authorizing);
   mountApi(router, {
-    routes: apiRoutes({ ...services, streams, tokens: tokensOf(config, services) }),
+    routes: apiRoutes({ ...services, streams, connectedApps, tokens: tokensOf(config, services) }),
     maxBodyBytes: config.http.max_body_bytes,
     origin: origin.origin,
     cookie: cookieName(origin),
@@ -92,7 +98,7 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     origin,
     app: router,
     nativeRoutes: forwardAuth.nativeRoutes,
-    ownRoutes: mcp.front.nativeRoutes,
+    ownRoutes: { ...oauthRoutes(services.authorizationServer), ...mcp.front.nativeRoutes },
     probeRoutes: probeRoutes(ready),
     isServedHost: (host) => host === origin.host || forwardAuth.isProtectedHost(host),
     trustedProxies: config.trusted_proxies.flatMap((range) => parseRange(range) ?? []),
@@ -161,7 +167,7 @@ async function openMcp(
   { clock, log }: AppDeps,
   starting: AsyncDisposableStack,
 ): Promise<Mcp> {
-  const { upstream, origin, auditStore } = services;
+  const { upstream, auditStore } = services;
   const surroundings = {
     environment: childEnvironment(),
     home: homeDirectory(),
@@ -177,8 +183,7 @@ async function openMcp(
     clock,
     log,
     audits: auditStore,
-    wwwAuthenticate: ({ name, scope }) =>
-      `Bearer resource_metadata="${origin.origin}/.well-known/oauth-protected-resource/mcp/${name}", scope="${scope}"`,
+    wwwAuthenticate,
   });
   starting.use(front);
   services.whenReaping(() => broker.sweep(), front.reapTask);
@@ -194,7 +199,12 @@ function mcpLoops({ mcp_server }: Config, { broker, front }: Mcp) {
 }
 
 /** Pages for people, and the ways in and out. */
-function addPeopleRoutes(router: ReturnType<typeof newRouter>, config: Config, services: OpenServices): void {
+function addPeopleRoutes(
+  router: ReturnType<typeof newRouter>,
+  config: Config,
+  services: OpenServices,
+  connectedApps: ConnectedApps,
+): void {
   const { origin, guard, signIn, upstream, forwardAuth, limiter } = services;
   const cookies = attemptCookies(origin);
   const { landing, begun_per_address, attempts_window } = config.sign_in;
@@ -213,6 +223,7 @@ function addPeopleRoutes(router: ReturnType<typeof newRouter>, config: Config, s
     providers: signIn.providers.all,
     signIns: signIn.service,
     attemptCookies: cookies,
+    connectedApps,
     tokens: tokensOf(config, services),
     protectedHosts: forwardAuth.protectedHosts,
     appsOf: forwardAuth.appsOf,

@@ -1,5 +1,6 @@
 import { auditRecorder } from './audit/recorder.ts';
 import { auditStore } from './audit/store.ts';
+import { openAuthorizationServer } from './authorization-server/routes-open.ts';
 import { prepareDataDirectory } from './config/data-directory.ts';
 import type { Config } from './config/schema.ts';
 import { loadKeyRing, rotateKeptSecret } from './config/secrets.ts';
@@ -128,12 +129,29 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     metrics,
     subjectsOf,
   });
+  const authorizationServer = openAuthorizationServer({
+    config: config.authorization_server,
+    origin,
+    db,
+    ring,
+    clock,
+    ledger,
+    guard,
+    audit,
+    metrics,
+    limiter,
+    findUser: (id) => people.store.find(id),
+    resources: () => backends,
+    isLinked: (userId, provider) => upstream.tokens.isLinked(userId, provider),
+    linkUrl: (provider, returnTo) => upstream.tokens.linkUrl(provider, returnTo),
+  });
   const tasks: ReapTask[] = [
     ledger.reapTask,
     ledger.credentialsReapTask,
     local.reapTask,
     ...signIn.reapTasks,
     upstream.reapTask,
+    ...authorizationServer.reapTasks,
     forwardAuth.reapTask,
     audits.reapTask(config.audit.retention),
   ];
@@ -156,6 +174,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     backends,
     ring,
     guard,
+    authorizationServer,
     forwardAuth,
     limiter,
     keys: keys({

@@ -1,4 +1,3 @@
-import { singleParam } from '../http/form.ts';
 import { AppError } from '../lib/app-error.ts';
 import { checkCodeChallenge } from './check-pkce.ts';
 import { checkPrompt, type Prompt } from './check-prompt.ts';
@@ -69,11 +68,9 @@ export function checkRequest(
 }
 
 function only(params: URLSearchParams, name: string): string | undefined {
-  try {
-    return singleParam(params, name);
-  } catch {
-    throw malformed('The request says something twice.');
-  }
+  const values = params.getAll(name);
+  if (values.length > 1) throw malformed('The request says something twice.');
+  return values[0];
 }
 
 const malformed = (message: string) => new AppError('bad_request', 'invalid_authorization_request', message);

@@ -3,10 +3,9 @@ import type { Db } from '../db/open.ts';
 import type { Tx } from '../db/write.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newSecret } from '../lib/random.ts';
-import type { Caller } from '../sessions/guard.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import { hashToken } from '../sessions/token.ts';
-import type { AuthorizationRequest } from './model.ts';
+import type { AuthorizationRequest, Consenter } from './model.ts';
 import type { ClientStore } from './store-clients.ts';
 import type { CodeStore } from './store-codes.ts';
 import type { RequestStore } from './store-requests.ts';
@@ -32,7 +31,7 @@ export type Authorizations = ReturnType<typeof authorizations>;
 export function authorizations(deps: AuthorizationsDeps) {
   const { db, codes, requests, ledger, clock } = deps;
 
-  const note = (tx: Tx, { clientId, resource }: AuthorizationRequest, { user, session }: Caller) =>
+  const note = (tx: Tx, { clientId, resource }: AuthorizationRequest, { user, session }: Consenter) =>
     deps.audit.record(tx, {
       at: clock.now(),
       action: 'oauth.consented',
@@ -44,7 +43,7 @@ export function authorizations(deps: AuthorizationsDeps) {
 
   return {
     /** Writes a code for the session that consented. @throws AppError `unauthorized` (`session_ended`). */
-    async issueCode(request: AuthorizationRequest, caller: Caller): Promise<string> {
+    async issueCode(request: AuthorizationRequest, caller: Consenter): Promise<string> {
       const code = newSecret();
       const { state: _, ...rest } = request;
       await db.write((tx) => {
@@ -66,7 +65,7 @@ export function authorizations(deps: AuthorizationsDeps) {
     },
 
     /** Keeps a consented request until its account is linked; resolves with the secret that finds it again. */
-    async wait(request: AuthorizationRequest, caller: Caller): Promise<string> {
+    async wait(request: AuthorizationRequest, caller: Consenter): Promise<string> {
       const secret = newSecret();
       await db.write((tx) => {
         ledger.requireLive(tx, caller.session.id);
@@ -81,7 +80,7 @@ export function authorizations(deps: AuthorizationsDeps) {
     },
 
     /** Takes a waiting request, once, in the session that consented to it. */
-    async resume(secret: string, caller: Caller): Promise<AuthorizationRequest | undefined> {
+    async resume(secret: string, caller: Consenter): Promise<AuthorizationRequest | undefined> {
       const waiting = await db.write((tx) => requests.consume(tx, hashToken(secret), caller.session.id));
       return waiting !== undefined && clock.now() < waiting.expiresAt ? waiting.request : undefined;
     },

@@ -1,12 +1,11 @@
 import { LRUCache } from 'lru-cache';
-import { type RateLimiter } from '../http/rate-limit.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { FetchError } from '../lib/safe-fetch.ts';
 import type { UserId } from '../users/model.ts';
 import { readClientMetadata } from './client-metadata.ts';
 import type { CountDocument } from './metrics.ts';
-import type { OauthClient } from './model.ts';
+import type { Limit, OauthClient } from './model.ts';
 
 /** Fetches a document within the limits of `constants.ts`. @throws FetchError. */
 export type FetchDocument = (url: string) => Promise<Response>;
@@ -17,7 +16,7 @@ export interface ClientDocumentsDeps {
   lifetimeMs: number;
   privateUseSchemes: readonly string[];
   /** Fetches that one person may cause. */
-  limit: RateLimiter;
+  limit: Limit;
   count: CountDocument;
 }
 

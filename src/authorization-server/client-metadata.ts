@@ -1,13 +1,8 @@
 import { z } from 'zod';
 import { AppError } from '../lib/app-error.ts';
 import { MAX_CLIENT_NAME_LENGTH, MAX_REDIRECT_URIS } from './constants.ts';
+import type { ClientMetadata } from './model.ts';
 import { isAcceptableRedirectUri } from './redirect-uri.ts';
-
-/** What is kept of what a client says of itself. Logos and links are left out: nothing of a stranger's is ever fetched. */
-export interface ClientMetadata {
-  readonly name: string;
-  readonly redirectUris: readonly string[];
-}
 
 const texts = z.array(z.string()).max(MAX_REDIRECT_URIS);
 

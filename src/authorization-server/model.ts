@@ -13,6 +13,23 @@ export interface ProtectedResource {
   mayUse(user: User): boolean;
 }
 
+/** What is kept of what a client says of itself. Logos and links are left out: nothing of a stranger's is ever fetched. */
+export interface ClientMetadata {
+  readonly name: string;
+  readonly redirectUris: readonly string[];
+}
+
+/** Who consents, and in which browser session. */
+export interface Consenter {
+  readonly user: Pick<User, 'id'>;
+  readonly session: { readonly id: SessionId };
+}
+
+/** How often something may be caused by one key. */
+export interface Limit {
+  take(key: string): { readonly ok: true } | { readonly ok: false; readonly retryAfterSeconds: number };
+}
+
 /** A client; its name is what it says of itself. */
 export interface OauthClient {
   readonly id: string;

@@ -1,11 +1,11 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
-import { addressKey, type RateLimiter } from '../http/rate-limit.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/random.ts';
-import { type ClientMetadata, readClientMetadata } from './client-metadata.ts';
+import { readClientMetadata } from './client-metadata.ts';
 import type { CountRegistration } from './metrics.ts';
+import type { ClientMetadata, Limit } from './model.ts';
 import type { ClientStore, RegisteredClient } from './store-clients.ts';
 
 export interface RegistrationDeps {
@@ -14,7 +14,9 @@ export interface RegistrationDeps {
   audit: AuditRecorder;
   clock: Clock;
   /** New rows that one address may make. */
-  limit: RateLimiter;
+  limit: Limit;
+  /** What a limit counts an address as. */
+  addressKey: (address: string) => string;
   maxClients: number;
   unusedLifetimeMs: number;
   privateUseSchemes: readonly string[];
@@ -55,7 +57,7 @@ export function registration(deps: RegistrationDeps) {
      * (`too_many_registrations`), `unavailable` (`too_many_clients`).
      */
     async register(body: unknown, address: string): Promise<RegisteredClient> {
-      const allowance = deps.limit.take(addressKey(address));
+      const allowance = deps.limit.take(deps.addressKey(address));
       if (!allowance.ok) {
         deps.count('rate_limited');
         throw tooMany(allowance.retryAfterSeconds);

@@ -1,7 +1,7 @@
 import type { NativeRoutes } from '../http/native.ts';
-import type { AuthorizationServer } from './open-authorization-server.ts';
 import { introspectRoute } from './routes-introspect.ts';
 import { metadataRoutes } from './routes-metadata.ts';
+import type { AuthorizationServer } from './routes-open.ts';
 import { registerRoute } from './routes-register.ts';
 import { revokeRoute } from './routes-revoke.ts';
 import { tokenRoute } from './routes-token.ts';

@@ -4,7 +4,7 @@ import { readOrOutage } from '../db/errors.ts';
 import type { Db } from '../db/open.ts';
 import { oauthClients } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
-import type { ClientMetadata } from './client-metadata.ts';
+import type { ClientMetadata } from './model.ts';
 
 /** A client that registered itself. */
 export interface RegisteredClient extends ClientMetadata {

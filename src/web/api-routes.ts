@@ -1,5 +1,7 @@
 import { auditRoutes } from '../audit/routes.ts';
 import type { AuditStore } from '../audit/store.ts';
+import type { ConnectedApps } from '../authorization-server/connected-apps.ts';
+import { connectedAppRoutes } from '../authorization-server/routes-apps.ts';
 import type { ApiRoute } from '../http/api-route.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import type { SessionEventStreams } from '../sessions/events-streams.ts';
@@ -24,6 +26,7 @@ export interface ApiRoutesDeps {
   ledger: Ledger;
   streams: SessionEventStreams;
   tokens: PersonalTokens;
+  connectedApps: ConnectedApps;
   people: Pick<OpenPeople, 'acts' | 'store'>;
   invitations: Invitations;
   auditStore: AuditStore;
@@ -43,5 +46,6 @@ export function apiRoutes(deps: ApiRoutesDeps): ApiRoute[] {
     ...userSessionRoutes({ ledger, access, users: people.store }),
     ...invitationRoutes({ invitations, access }),
     ...linkRoutes({ upstream, access }),
+    ...connectedAppRoutes({ apps: deps.connectedApps, access }),
   ];
 }

@@ -1,4 +1,5 @@
 import type { AuditStore } from '../audit/store.ts';
+import type { ConnectedApps } from '../authorization-server/connected-apps.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SessionGuard } from '../sessions/guard.ts';
@@ -26,6 +27,7 @@ export interface WebDeps {
   signIns: Pick<SignInService, 'begin'>;
   attemptCookies: AttemptCookies;
   tokens: PersonalTokens;
+  connectedApps: ConnectedApps;
   upstream: Pick<OpenUpstream, 'accounts' | 'linking' | 'secrets'>;
   auditStore: AuditStore;
   /** Hosts that rules of forward-auth name, with their ports unless those are the scheme's own. */

@@ -6,6 +6,8 @@ const NOTICES = {
   'session-ended': 'The session has ended.',
   'others-ended': 'All other sessions have ended.',
   'token-revoked': 'The token is revoked.',
+  'app-ended': 'The program is disconnected.',
+  'apps-ended': 'All programs are disconnected.',
   unlinked: 'The account is unlinked, and its tokens are revoked at the service.',
   'unlinked-not-told':
     'The account is unlinked here. The service did not answer: take the access back in its settings, too.',

@@ -1,4 +1,5 @@
 import type { Router } from '../http/router.ts';
+import { appPages } from './account-apps.ts';
 import { linkPages } from './account-links.ts';
 import { passwordPages } from './account-password.ts';
 import { sessionPages } from './account-sessions.ts';
@@ -22,6 +23,7 @@ export function webRoutes(router: Router, deps: WebDeps): void {
   resetPasswordPages(router, deps);
   sessionPages(router, deps);
   tokenPages(router, deps);
+  appPages(router, deps);
   linkPages(router, deps);
   passwordPages(router, deps);
   usersPages(router, deps);

@@ -1,5 +1,6 @@
 import { type Html, html } from '../http/html.ts';
 import { hostsOf } from '../sessions/audience.ts';
+import { PERSONAL_CLIENT_ID } from '../sessions/issuing.ts';
 import { type Session, type SessionId, sessionEndsAt } from '../sessions/model.ts';
 import { ago, instant } from './time-text.ts';
 import { deviceName } from './user-agent.ts';
@@ -63,10 +64,15 @@ function childRow(session: Session, options: SessionListOptions): Html {
 }
 
 function programRow(session: Session, options: SessionListOptions): Html {
-  const kind = session.kind === 'device' ? 'Device' : 'Token';
+  const kind = programKind(session);
   const what = html`<strong class="any">${session.label ?? session.clientId ?? session.id}</strong>
 <br><small>${kind}, made ${instant(session.createdAt)}</small>`;
   return row(session, options, what, endButton(session, options, 'Revoke'));
+}
+
+function programKind({ kind, clientId }: Session): string {
+  if (kind === 'device') return 'Device';
+  return clientId === PERSONAL_CLIENT_ID ? 'Token' : 'Connected app';
 }
 
 function row(session: Session, { now }: SessionListOptions, what: Html, act: Html): Html {

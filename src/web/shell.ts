@@ -11,6 +11,7 @@ export function personPage(
   const links = [
     { href: '/account/sessions', label: 'Sessions' },
     { href: '/account/tokens', label: 'Tokens' },
+    { href: '/account/apps', label: 'Connected apps' },
     { href: '/account/links', label: 'Linked accounts' },
     { href: '/account/password', label: 'Password' },
     ...(caller.user.role === 'owner' ? OWNER_LINKS : []),

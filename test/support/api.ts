@@ -15,6 +15,7 @@ import type { OpenUpstream } from '../../src/upstream/open-upstream.ts';
 import type { UserId } from '../../src/users/model.ts';
 import { apiRoutes } from '../../src/web/api-routes.ts';
 import { apiContract, type OpenApiDocument } from './api-contract.ts';
+import { testAuthorizationServer } from './authorization-server.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
 import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
@@ -105,6 +106,7 @@ export function temporaryApi({
     invitations: local.invitations,
     auditStore: base.auditStore,
     upstream,
+    connectedApps: testAuthorizationServer(base).connectedApps(() => []),
   });
   const described = { routes, origin: TEST_ORIGIN, cookie: TEST_COOKIE, version: '1.2.3' };
   let router: Router | undefined;

@@ -13,6 +13,7 @@ import type { OpenUpstream } from '../../src/upstream/open-upstream.ts';
 import { linkCallbacks } from '../../src/upstream/routes.ts';
 import type { User, UserRole } from '../../src/users/model.ts';
 import { webRoutes } from '../../src/web/routes.ts';
+import { testAuthorizationServer } from './authorization-server.ts';
 import { Browser, type Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
 import { temporaryServer } from './http-server.ts';
@@ -100,6 +101,7 @@ export async function webSite({
           }),
           auditStore,
           upstream,
+          connectedApps: testAuthorizationServer(accounts.base).connectedApps(() => []),
           protectedHosts: [APP_HOST],
           appsOf: () => [`https://${APP_HOST}`],
           isReturnTarget,

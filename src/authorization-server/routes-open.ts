@@ -2,7 +2,7 @@ import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
 import type { PublicOrigin } from '../http/origin.ts';
-import type { RateLimiter } from '../http/rate-limit.ts';
+import { addressKey, type RateLimiter } from '../http/rate-limit.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -14,7 +14,7 @@ import type { User, UserId } from '../users/model.ts';
 import { authorizations } from './authorizations.ts';
 import { clientDocuments, type FetchDocument } from './client-id-document.ts';
 import { oauthClients } from './clients.ts';
-import { connectedApps, type RunningChild } from './connected-apps.ts';
+import { type ConnectedApps, connectedApps, type RunningChild } from './connected-apps.ts';
 import { consents } from './consent.ts';
 import { DOCUMENT_MAX_BYTES, DOCUMENT_TIMEOUT_MS } from './constants.ts';
 import { codeGrant } from './grant-authorization-code.ts';
@@ -43,7 +43,6 @@ export interface AuthorizationServerDeps {
   resources: () => readonly ProtectedResource[];
   isLinked: (userId: UserId, provider: string) => boolean;
   linkUrl: (provider: string, returnTo: string) => string;
-  runningOf: (userId: UserId) => readonly RunningChild[];
   /** Fetches client id metadata documents; tests bring their own internet. */
   fetchDocument?: FetchDocument | undefined;
 }
@@ -120,6 +119,7 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
         audit,
         clock,
         limit: limit(config.registrations_per_address),
+        addressKey,
         maxClients: config.clients,
         unusedLifetimeMs: config.unused_client_lifetime,
         privateUseSchemes,
@@ -128,7 +128,9 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
       servers: config.resource_server,
       introspect: introspection({ issuer: origin.origin, ledger, resources }),
     },
-    connectedApps: connectedApps({ ledger, codes, resources, runningOf: deps.runningOf }),
+    /** Connected apps, with the processes that run for them. */
+    connectedApps: (runningOf: (userId: UserId) => readonly RunningChild[]): ConnectedApps =>
+      connectedApps({ ledger, codes, resources, runningOf }),
     reapTasks: [
       { name: 'oauth_codes', deleteExpired: (tx, now, most) => codes.deleteExpired(tx, now, most) },
       { name: 'oauth_requests', deleteExpired: (tx, now, most) => requests.deleteExpired(tx, now, most) },
