@@ -3,8 +3,6 @@ import { join } from 'node:path';
 import type { UserId } from '../users/model.ts';
 
 const OWNER_ONLY = 0o700;
-/** Anybody may pass through to what is their own below. */
-const PASSABLE = 0o711;
 
 /**
  * The directory in which the children of one person may keep things at one backend: what one person's child writes there,
@@ -16,9 +14,7 @@ export function cacheOf(
   userId: UserId,
   uid: number | undefined,
 ): string {
-  const ofBackend = join(cache, name);
-  const path = join(ofBackend, userId);
-  mkdirSync(ofBackend, { recursive: true, mode: PASSABLE });
+  const path = join(cache, name, userId);
   mkdirSync(path, { recursive: true, mode: OWNER_ONLY });
   if (uid !== undefined && lstatSync(path).uid !== uid) giveTree(path, uid);
   return path;

@@ -3,6 +3,7 @@ import {
   type Isolation,
   type IsolationHost,
   type IsolationRequest,
+  PRIVATE_CACHE,
   PRIVATE_HOME,
   setprivArguments,
 } from './isolation.ts';
@@ -68,7 +69,7 @@ function hiding({ directories, files, kept }: HiddenPaths): string[] {
 }
 
 function cacheArguments(cache: IsolationRequest['cache']): string[] {
-  return cache === undefined ? [] : ['--bind', cache, cache];
+  return cache === undefined ? [] : ['--bind', cache, PRIVATE_CACHE];
 }
 
 function inner(uid: number | undefined, setpriv: string | undefined): string[] {

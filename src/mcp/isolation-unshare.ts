@@ -1,14 +1,24 @@
 import type { HiddenPaths } from './hidden-paths.ts';
-import { type Isolation, type IsolationHost, PRIVATE_HOME, setprivArguments } from './isolation.ts';
+import {
+  type Isolation,
+  type IsolationHost,
+  PRIVATE_CACHE,
+  PRIVATE_HOME,
+  setprivArguments,
+} from './isolation.ts';
 
 /**
- * Runs inside the new namespaces, before the child. Its arguments: mount, setpriv, the directory that stays writable (or
- * nothing), then pairs of what to do and with which path, `--`, and what setpriv is given.
+ * Runs inside the new namespaces, before the child. Its arguments: mount, setpriv, the cache (or nothing), then pairs of what to do and with which path, `--`, and what setpriv is given.
  * A mount that was inherited keeps its flags, which is why they are read and written again.
  */
 const SCRIPT = `set -eu
 mount=$1 setpriv=$2 cache=$3
 shift 3
+"$mount" -n -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${PRIVATE_HOME}
+if [ -n "$cache" ]; then
+  mkdir ${PRIVATE_CACHE}
+  "$mount" -n --bind "$cache" ${PRIVATE_CACHE}
+fi
 while [ "$1" != -- ]; do
   case $1 in
     save) saved=$(cat -- "$2") ;;
@@ -20,20 +30,20 @@ while [ "$1" != -- ]; do
   shift 2
 done
 shift
-if [ -n "$cache" ]; then "$mount" -n --bind "$cache" "$cache"; fi
 while read -r _ _ _ _ target options _; do
   target=$(printf '%b' "$target")
-  case $target in /proc | /proc/* | /tmp | "$cache") continue ;; esac
+  case $target in /proc | /proc/* | ${PRIVATE_HOME} | ${PRIVATE_CACHE}) continue ;; esac
   flags=ro
   for flag in nosuid nodev noexec; do
     case ,$options, in *,$flag,*) flags=$flags,$flag ;; esac
   done
   "$mount" -n -o "remount,bind,$flags" "$target"
 done < /proc/self/mountinfo
-cd /tmp
+cd ${PRIVATE_HOME}
 "$setpriv" "$@"
 `;
 
+/** `--kill-child` ends pid 1 in there, and with it everything else, when unshare ends; `--pdeathsig` has it end with us. */
 const NAMESPACES = [
   '--mount',
   '--propagation',
@@ -69,6 +79,10 @@ function byScript(
     needsUid: isRoot,
     wrap: ({ argv, uid, cache = '' }) => ({
       argv: [
+        setpriv,
+        '--pdeathsig',
+        'KILL',
+        '--',
         unshare,
         ...more,
         ...NAMESPACES,
@@ -97,7 +111,7 @@ function stepsOf({ directories, files, kept }: HiddenPaths): string[] {
   const [file] = kept.filter(({ target }) => target === undefined);
   return [
     ...(file === undefined ? [] : ['save', file.path]),
-    ...[PRIVATE_HOME, ...directories].flatMap((path) => ['directory', path]),
+    ...directories.flatMap((path) => ['directory', path]),
     ...files.flatMap((path) => ['file', path]),
     ...(file === undefined ? [] : ['write', file.path]),
     ...kept.flatMap(({ path, target }) => (target === undefined ? [] : ['link', target, path])),

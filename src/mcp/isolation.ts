@@ -5,7 +5,7 @@ export interface IsolationRequest {
   readonly argv: readonly [string, ...string[]];
   /** The uid that it runs as; only where we may choose, otherwise it has ours. */
   readonly uid: number | undefined;
-  /** The one directory that stays writable. */
+  /** A directory that is found at `PRIVATE_CACHE` and stays. */
   readonly cache: string | undefined;
 }
 
@@ -49,6 +49,9 @@ export interface IsolationHost {
 
 /** Where children begin, and their `HOME`: the private `/tmp`. */
 export const PRIVATE_HOME = '/tmp';
+
+/** Where isolated children find their cache: what follows the XDG directories looks there by itself. */
+export const PRIVATE_CACHE = `${PRIVATE_HOME}/.cache`;
 
 /** `setpriv` gives up all that a program could use to get more; as root it also takes another uid. */
 export function setprivArguments(uid: number | undefined): string[] {

@@ -6,7 +6,7 @@ import { cacheOf } from './child-cache.ts';
 import { type ChildProcess, type CloseLadder, spawnChild } from './child-process.ts';
 import type { ChildUids } from './child-uids.ts';
 import { errorOutput } from './error-output.ts';
-import { type Isolation, noIsolation, PRIVATE_HOME } from './isolation.ts';
+import { type Isolation, noIsolation, PRIVATE_CACHE, PRIVATE_HOME } from './isolation.ts';
 import { endMarked } from './leftovers.ts';
 import type { LongLine } from './line-splitter.ts';
 import type { StdioBackend } from './model.ts';
@@ -97,7 +97,7 @@ function start(
     env: {
       ...environment,
       ...homeVariables(isolation.name === 'none' ? home : PRIVATE_HOME),
-      ...cacheVariables(cache),
+      ...cacheVariables(cache === undefined || isolation.name === 'none' ? cache : PRIVATE_CACHE),
       ...filled.values,
       [MARKER_VARIABLE]: marker,
     },
