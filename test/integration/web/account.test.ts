@@ -10,16 +10,20 @@ async function isSignedIn(site: WebSite, browser: Browser): Promise<boolean> {
   return (await site.get(browser, '/account/sessions')).url.pathname === '/account/sessions';
 }
 
-test.each(['/account/sessions', '/account/tokens', '/account/password', '/admin/users', '/admin/audit'])(
-  '%s is for who is signed in, and comes back after sign-in',
-  async (path) => {
-    await using site = await webSite();
-    await site.accounts.addLocal('alice');
-    const visit = await site.get(new Browser(), path);
-    expect(visit.url.pathname).toBe('/sign-in');
-    expect(visit.text).toContain(`value="${path}"`);
-  },
-);
+test.each([
+  '/account/sessions',
+  '/account/tokens',
+  '/account/links',
+  '/account/password',
+  '/admin/users',
+  '/admin/audit',
+])('%s is for who is signed in, and comes back after sign-in', async (path) => {
+  await using site = await webSite();
+  await site.accounts.addLocal('alice');
+  const visit = await site.get(new Browser(), path);
+  expect(visit.url.pathname).toBe('/sign-in');
+  expect(visit.text).toContain(`value="${path}"`);
+});
 
 describe('my sessions', () => {
   test('show device, address, and what hangs on them', async () => {
