@@ -37,10 +37,18 @@ export interface LoadResult {
  * @throws when a request failed or was refused (400 and above): a benchmark of refusals measures nothing.
  */
 export async function runLoad(load: Load): Promise<LoadResult> {
+  return runScript(load, load.tokens === undefined ? sameRequests(load) : drawnRequests(load, load.tokens));
+}
+
+/** The same with requests that a script makes; `REPORT` has to stand at its end. */
+export async function runScript(
+  load: Pick<Load, 'origin' | 'seconds' | 'connections' | 'directory'>,
+  text: string,
+): Promise<LoadResult> {
   const wrk = locatePeer('wrk');
   if (wrk === undefined) throw new Error('wrk is missing: apt-get install wrk');
   const script = join(load.directory, 'load.lua');
-  writeFileSync(script, load.tokens === undefined ? sameRequests(load) : drawnRequests(load, load.tokens));
+  writeFileSync(script, text);
   const bounds = [
     '--threads=1',
     `--connections=${load.connections}`,
@@ -50,22 +58,22 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   const child = Bun.spawn([wrk, ...bounds, '--script', script, load.origin], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const [text, errors, exitCode] = await Promise.all([
+  const [printed, errors, exitCode] = await Promise.all([
     child.stdout.text(),
     child.stderr.text(),
     child.exited,
   ]);
-  const [, requests = '', microseconds = '', failures = ''] = /RESULT (\d+) (\d+) (\d+)/.exec(text) ?? [];
-  if (exitCode !== 0 || requests === '') throw new Error(`wrk failed: ${text}${errors}`);
+  const [, requests = '', microseconds = '', failures = ''] = /RESULT (\d+) (\d+) (\d+)/.exec(printed) ?? [];
+  if (exitCode !== 0 || requests === '') throw new Error(`wrk failed: ${printed}${errors}`);
   if (failures !== '0')
-    throw new Error(`${failures} of ${requests} requests failed or were refused: ${text}`);
+    throw new Error(`${failures} of ${requests} requests failed or were refused: ${printed}`);
   return {
     requests: Number(requests),
     requestsPerSecond: Number(requests) / (Number(microseconds) / 1_000_000),
   };
 }
 
-const REPORT = `
+export const REPORT = `
 function done(summary)
   local errors = summary.errors
   local failures = errors.connect + errors.read + errors.write + errors.timeout + errors.status
@@ -110,6 +118,6 @@ function requestHead({ origin, path, headers }: Load, host: string): string {
 }
 
 /** A string literal of Lua. */
-function lua(text: string): string {
+export function lua(text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\r', '\\r').replaceAll('\n', '\\n')}"`;
 }

@@ -19,19 +19,19 @@ export async function buildPostern(): Promise<void> {
 }
 
 /** Starts the compiled file on a data directory, as somebody runs it behind a proxy on the same machine. */
-export async function startPostern(dataDir: string): Promise<BenchPostern> {
-  const { command, cwd, origin, metricsOrigin } = posternCommand(dataDir);
+export async function startPostern(dataDir: string, more = ''): Promise<BenchPostern> {
+  const { command, cwd, origin, metricsOrigin } = posternCommand(dataDir, more);
   const server = await startServer({ command, cwd, origin, readyPath: '/healthz' });
   return { ...server, metricsOrigin };
 }
 
-/** What starts it, with a configuration beside the data directory. */
-export function posternCommand(dataDir: string) {
+/** What starts it, with a configuration beside the data directory; `more` stands at its end. */
+export function posternCommand(dataDir: string, more = '') {
   const [port, metricsPort] = [freePort(), freePort()];
   const cwd = join(dataDir, '..');
   mkdirSync(cwd, { recursive: true });
   const file = `${dataDir}.toml`;
-  writeFileSync(file, configuration(dataDir, port, metricsPort));
+  writeFileSync(file, `${configuration(dataDir, port, metricsPort)}\n${more}`);
   return {
     command: [POSTERN_BINARY, 'serve', '--config', file],
     cwd,

@@ -6,7 +6,7 @@ import { databasePath } from '../../src/db/files.ts';
 import { migrateDatabase } from '../../src/db/migrate.ts';
 import { connect } from '../../src/db/open.ts';
 import { newId } from '../../src/lib/random.ts';
-import { hostAudience, originAudience } from '../../src/sessions/audience.ts';
+import { hostAudience, originAudience, resourceAudience } from '../../src/sessions/audience.ts';
 import type { Audience, SessionToken } from '../../src/sessions/model.ts';
 import { hashToken, TOKEN_LENGTH, type TokenMint, tokenMint } from '../../src/sessions/token.ts';
 
@@ -78,6 +78,22 @@ function insertPersonWithApps(insert: Inserts): SessionToken[] {
   );
 }
 
+/** Somebody who is signed in with a browser, and has let an MCP client use one resource. */
+export interface SeededClient {
+  cookie: SessionToken;
+  accessToken: SessionToken;
+}
+
+/** Fills a new data directory with one such person. */
+export function seedMcpClient(dataDir: string, resource: string): SeededClient {
+  return intoNewDatabase(dataDir, (insert) => {
+    const userId = insert.user();
+    const browser = insert.session({ userId, audience: originAudience(APPLIANCE_ORIGIN) });
+    const grant = insert.session({ userId, audience: resourceAudience(resource), kind: 'grant' });
+    return { cookie: browser.token, accessToken: grant.token };
+  });
+}
+
 function intoNewDatabase<T>(
   dataDir: string,
   fill: (insert: Inserts, inTransaction: (run: () => void) => void) => T,
@@ -106,6 +122,8 @@ interface NewSession {
   userId: string;
   audience: Audience;
   parentId?: string;
+  /** By default `user`. */
+  kind?: 'user' | 'grant';
 }
 
 type Inserts = ReturnType<typeof inserts>;
@@ -119,11 +137,11 @@ function inserts(client: Database, mint: TokenMint) {
   const session = client.prepare<unknown, Row>(`
     INSERT INTO sessions (id, kind, user_id, parent_id, audience, status, created_at_ms, last_seen_at_ms,
       idle_timeout_ms, expires_at_ms, reap_at_ms, provider, address, user_agent, user_key)
-    VALUES ($id, 'user', $userId, $parentId, $audience, 'active', $now, $now, $idle, $end, $now + $idle, 'home', '192.0.2.7',
+    VALUES ($id, $kind, $userId, $parentId, $audience, 'active', $now, $now, $idle, $end, $now + $idle, 'home', '192.0.2.7',
       'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
       (SELECT row_key FROM users WHERE id = $userId))`);
   const credential = client.prepare<unknown, Row>(
-    `INSERT INTO credentials (hash, session_key, "use") VALUES ($hash, (SELECT row_key FROM sessions WHERE id = $id), 'cookie')`,
+    `INSERT INTO credentials (hash, session_key, "use") VALUES ($hash, (SELECT row_key FROM sessions WHERE id = $id), $use)`,
   );
   return {
     /** A new person; returns the id. */
@@ -133,12 +151,22 @@ function inserts(client: Database, mint: TokenMint) {
       user.run({ id, name, email: `${name}@example.com`, now });
       return id;
     },
-    session({ userId, audience, parentId }: NewSession): { id: string; token: SessionToken } {
+    session({ userId, audience, parentId, kind = 'user' }: NewSession): { id: string; token: SessionToken } {
       const id = newId('ses');
-      const token = mint.mint('cookie');
+      const use = kind === 'grant' ? 'access' : 'cookie';
+      const token = mint.mint(use);
       const audiences = JSON.stringify([audience]);
-      session.run({ id, userId, parentId: parentId ?? null, audience: audiences, now, idle: DAY_MS, end });
-      credential.run({ hash: hashToken(token), id });
+      session.run({
+        id,
+        kind,
+        userId,
+        parentId: parentId ?? null,
+        audience: audiences,
+        now,
+        idle: DAY_MS,
+        end,
+      });
+      credential.run({ hash: hashToken(token), id, use });
       return { id, token };
     },
   };
