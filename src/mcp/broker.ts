@@ -138,7 +138,7 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
 
   const endTenant = (tenant: Tenant, reason: 'session_ended' | 'forgotten' | 'shutdown') => {
     if (tenants.get(tenant.key) === tenant) tenants.delete(tenant.key);
-    tenant.over.abort(sessionEnded());
+    tenant.over.abort(OVER[reason]());
     tenant.attachedToSession?.[Symbol.dispose]();
     tenant.retry?.[Symbol.dispose]();
     children.endAll(tenant, reason);
@@ -172,6 +172,16 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
     places.take(tenant);
   };
 
+  /** What cannot be read does not serve. */
+  const mayServe = (tenant: Tenant): boolean => {
+    try {
+      return !tenant.ended && grantLives(tenant);
+    } catch (error) {
+      log.error('whether a grant lives could not be read', { session: tenant.sessionId, error });
+      return false;
+    }
+  };
+
   /** Starts the tenant's first child, or the next one after it was reaped or crashed. */
   const startFirst = async (tenant: Tenant): Promise<void> => {
     requireRestartable(tenant.restarts, clock.monotonicNow());
@@ -184,10 +194,10 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
       places.give(tenant);
       throw startFailure(tenant, error);
     }
-    if (tenant.ended || !grantLives(tenant)) {
+    if (!mayServe(tenant)) {
       places.give(tenant);
       children.discard(tenant, child, 'session_ended');
-      throw sessionEnded();
+      throw tenant.ended ? tenant.over.signal.reason : sessionEnded();
     }
     children.install(tenant, child);
     // A token that came while it started.
@@ -196,7 +206,7 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
 
   /** What the caller hears, and whether it counts: an outage of a provider is not the server's failure. */
   const startFailure = (tenant: Tenant, error: unknown): unknown => {
-    if (tenant.ended) return sessionEnded();
+    if (tenant.ended) return tenant.over.signal.reason;
     if (error instanceof AppError && error.code !== 'mcp_start_failed') return error;
     tenant.restarts = afterFailure(tenant.restarts, clock.monotonicNow(), options.restarts);
     log.warn('an MCP server did not start', {
@@ -234,7 +244,8 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
     tenant.waiting++;
     try {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        if (closed || tenant.ended) throw sessionEnded();
+        if (closed) throw shuttingDown();
+        tenant.over.signal.throwIfAborted();
         const { current } = tenant;
         if (current !== undefined && isUsable(current)) return hold(tenant, current);
         await bringUp(tenant);
@@ -313,7 +324,10 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
       closed = true;
       refreshed[Symbol.dispose]();
       secretChanged[Symbol.dispose]();
+      const under = [...tenants.values()].flatMap(({ starting, swapping }) => [starting, swapping]);
       for (const tenant of tenants.values()) endTenant(tenant, 'shutdown');
+      // What is being launched has to be there before it can be ended.
+      await Promise.allSettled(under);
       await Promise.allSettled([...wires].map((wire) => wire.end()));
     },
   };
@@ -351,6 +365,19 @@ function runningOf(tenants: Iterable<Tenant>, userId: UserId) {
         startedAt,
       })),
     );
+}
+
+/** What those hear who wait for a child when there will be none. */
+const OVER = {
+  session_ended: sessionEnded,
+  forgotten: () => new JsonRpcError(INTERNAL_ERROR, 'The protocol session has ended.'),
+  shutdown: shuttingDown,
+};
+
+function shuttingDown(): AppError {
+  return new AppError('unavailable', 'shutting_down', 'The appliance is shutting down.', {
+    retryAfterSeconds: 5,
+  });
 }
 
 function sessionEnded(): AppError {

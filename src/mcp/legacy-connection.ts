@@ -109,7 +109,9 @@ export class LegacyConnection implements ManagedConnection {
     await this.#peer.request('resources/unsubscribe', { uri }).catch(() => undefined);
   }
 
+  /** Calls end at once, and do not wait for the server to go. */
   end(): Promise<void> {
+    this.#peer.close();
     return this.#wire.end();
   }
 

@@ -103,7 +103,9 @@ export class ModernConnection implements ManagedConnection {
     return this.#listener.unsubscribe(uri);
   }
 
+  /** Calls end at once, and do not wait for the server to go. */
   end(): Promise<void> {
+    this.#peer.close();
     return this.#wire.end();
   }
 

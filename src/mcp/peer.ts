@@ -60,7 +60,7 @@ export class JsonRpcPeer {
   constructor(wire: Wire, log: Logger) {
     this.#wire = wire;
     this.#log = log;
-    void wire.exited.then(() => this.#fail());
+    void wire.exited.then(() => this.close());
     wire.open((message, about) => this.#receive(message, about));
   }
 
@@ -128,7 +128,15 @@ export class JsonRpcPeer {
     if (++this.#complaints <= MAX_COMPLAINTS) this.#log.warn('an MCP server wrote nonsense', { what });
   }
 
+  /** The conversation is over, whether the wire still is there or not: what is open fails now, what comes is not read. */
+  close(): void {
+    this.#gone = true;
+    this.#asks.clear();
+    for (const id of this.#open.keys()) this.#take(id)?.reject(gone());
+  }
+
   #receive(message: unknown, about: number | undefined): void {
+    if (this.#gone) return;
     // Revision 2025-03-26 has batches; servers of it may send them.
     if (Array.isArray(message)) {
       for (const each of message as unknown[]) if (!Array.isArray(each)) this.#receive(each, about);
@@ -207,12 +215,6 @@ export class JsonRpcPeer {
     this.#open.delete(id);
     request.onAbort?.();
     return request;
-  }
-
-  #fail(): void {
-    this.#gone = true;
-    this.#asks.clear();
-    for (const id of this.#open.keys()) this.#take(id)?.reject(gone());
   }
 }
 

@@ -54,7 +54,13 @@ export function swapper(deps: SwapDeps) {
         if (!tenant.ended) failed(tenant, error);
         return;
       }
-      replace(tenant, old, fresh);
+      try {
+        replace(tenant, old, fresh);
+      } catch (error) {
+        // Whether the grant lives could not be read: then the new one does not serve.
+        children.discard(tenant, fresh, 'swapped');
+        return failed(tenant, error);
+      }
     }
   };
 
@@ -62,7 +68,7 @@ export function swapper(deps: SwapDeps) {
   const replace = (tenant: Tenant, old: Child | undefined, fresh: Child) => {
     const { name } = tenant.backend;
     const isNeeded = tenant.current === old || (tenant.current === undefined && tenant.waiting > 0);
-    if (tenant.ended || !isLive(tenant) || !isNeeded) {
+    if (tenant.ended || !isNeeded || !isLive(tenant)) {
       metrics.swapped(name, 'called_off');
       return children.discard(tenant, fresh, tenant.ended ? 'session_ended' : 'swapped');
     }
