@@ -8,32 +8,60 @@ export type TokenOutcome = 'success' | 'repeated' | 'reused' | 'refused';
 
 export type OauthCounts = ReturnType<typeof oauthCounts>;
 
-/** What the authorization server counts. Series of the hot path are made once. */
+const TOKEN_OUTCOMES = ['success', 'repeated', 'reused', 'refused'] as const;
+const DOCUMENT_OUTCOMES = [
+  'success',
+  'invalid',
+  'timeout',
+  'unreachable',
+  'ended',
+  'too_large',
+  'not_public',
+] as const;
+
+/** What the authorization server counts. Every series is there from the start, so that a first event is seen as a rise. */
 export function oauthCounts(metrics: Metrics) {
-  const total = (name: string, help: string, labels: Readonly<Record<string, string>>) =>
-    metrics.counter(name, help, labels);
-  const tokenCounter = (grant_type: string, outcome: TokenOutcome) =>
-    total('postern_oauth_tokens_total', 'Answers of the token endpoint, by grant type and outcome.', {
-      grant_type,
-      outcome,
-    });
-  const refreshed = tokenCounter('refresh_token', 'success');
-  const document: CountDocument = (outcome) =>
-    total('postern_oauth_client_documents_total', 'Client id metadata documents fetched, by outcome.', {
-      outcome,
-    }).inc();
-  const authorization: CountAuthorization = (outcome) =>
-    total('postern_oauth_authorizations_total', 'Authorization requests answered, by outcome.', {
-      outcome,
-    }).inc();
-  const registration: CountRegistration = (outcome) =>
-    total('postern_oauth_registrations_total', 'Clients that registered themselves, by outcome.', {
-      outcome,
-    }).inc();
+  const family = (
+    name: string,
+    help: string,
+    outcomes: readonly string[],
+    labels: Readonly<Record<string, string>> = {},
+  ) => {
+    const series = new Map(
+      outcomes.map((outcome) => [outcome, metrics.counter(name, help, { ...labels, outcome })]),
+    );
+    return (outcome: string) => series.get(outcome)?.inc();
+  };
+  const tokens = (grant_type: string) =>
+    family(
+      'postern_oauth_tokens_total',
+      'Answers of the token endpoint, by grant type and outcome.',
+      TOKEN_OUTCOMES,
+      {
+        grant_type,
+      },
+    );
+  const byGrantType = {
+    authorization_code: tokens('authorization_code'),
+    refresh_token: tokens('refresh_token'),
+  };
+  const document: CountDocument = family(
+    'postern_oauth_client_documents_total',
+    'Client id metadata documents fetched, by outcome.',
+    DOCUMENT_OUTCOMES,
+  );
+  const authorization: CountAuthorization = family(
+    'postern_oauth_authorizations_total',
+    'Authorization requests answered, by outcome.',
+    ['granted', 'denied', 'refused'],
+  );
+  const registration: CountRegistration = family(
+    'postern_oauth_registrations_total',
+    'Clients that registered themselves, by outcome.',
+    ['new', 'known', 'refused', 'rate_limited'],
+  );
   return {
-    refreshed: () => refreshed.inc(),
-    token: (grantType: 'authorization_code' | 'refresh_token', outcome: TokenOutcome) =>
-      tokenCounter(grantType, outcome).inc(),
+    token: (grantType: keyof typeof byGrantType, outcome: TokenOutcome) => byGrantType[grantType](outcome),
     document,
     authorization,
     registration,

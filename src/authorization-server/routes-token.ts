@@ -64,8 +64,7 @@ export function tokenRoute(deps: TokenRouteDeps): NativeRoutes {
       resource: get(form, 'resource'),
     });
     if (refreshed === 'reused') return reused('refresh_token');
-    if (refreshed.kind === 'repeated') counts.token('refresh_token', 'repeated');
-    else counts.refreshed();
+    counts.token('refresh_token', refreshed.kind === 'repeated' ? 'repeated' : 'success');
     return answer(refreshed.tokens, refreshed.scope);
   };
 
