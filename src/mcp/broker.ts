@@ -73,6 +73,7 @@ const usesSecret = ({ transport }: Backend, name: string) =>
 export function openBroker(deps: BrokerDeps): RunningBroker {
   const { backends, launch, upstream, ledger, abouts, clock, log, options } = deps;
   const tenants = new Map<string, Tenant>();
+  const launching = new Set<Promise<Wire>>();
   const wires = new Set<Wire>();
   const eras = new Map<string, Era>();
   let generation = 0;
@@ -97,6 +98,17 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
     const session = ledger.find(sessionId);
     return session !== undefined && isLive(session, clock.now());
   };
+  /** Knows of every wire from the moment on at which there is something to end. */
+  const launchTracked: Launch = (request) => {
+    const launched = launch(request).then((wire) => {
+      wires.add(wire);
+      void wire.exited.then(() => wires.delete(wire));
+      return wire;
+    });
+    launching.add(launched);
+    void launched.catch(() => undefined).finally(() => launching.delete(launched));
+    return launched;
+  };
   const start = async (
     tenant: Tenant,
     token: UpstreamToken | undefined,
@@ -104,17 +116,13 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
   ): Promise<Child> => {
     const child = await startChild(tenant, token, {
       timeoutMs,
-      launch,
+      launch: launchTracked,
       clock,
       log,
       metrics,
       eraOf: ({ backend, userId }) => eras.get(backend.name) ?? eraOf(abouts.find(userId, backend)),
       probeTimeoutMs: options.probeTimeoutMs,
       nextGeneration: () => ++generation,
-      onLaunched: (wire) => {
-        wires.add(wire);
-        void wire.exited.then(() => wires.delete(wire));
-      },
     });
     eras.set(tenant.backend.name, child.connection.era);
     abouts.keep(tenant.userId, tenant.backend, child.connection.about);
@@ -324,10 +332,9 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
       closed = true;
       refreshed[Symbol.dispose]();
       secretChanged[Symbol.dispose]();
-      const under = [...tenants.values()].flatMap(({ starting, swapping }) => [starting, swapping]);
       for (const tenant of tenants.values()) endTenant(tenant, 'shutdown');
       // What is being launched has to be there before it can be ended.
-      await Promise.allSettled(under);
+      await Promise.allSettled(launching);
       await Promise.allSettled([...wires].map((wire) => wire.end()));
     },
   };

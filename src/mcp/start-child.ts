@@ -7,7 +7,6 @@ import type { Era } from './exchange.ts';
 import type { Launch } from './launch.ts';
 import { openConnection } from './open-connection.ts';
 import type { Child, Tenant } from './tenant.ts';
-import type { Wire } from './wire.ts';
 
 export interface StartChildDeps {
   timeoutMs: number;
@@ -20,8 +19,6 @@ export interface StartChildDeps {
   /** How long `server/discover` is waited for before a server is asked to initialize. */
   probeTimeoutMs: number;
   nextGeneration: () => number;
-  /** Told of every connection that is there to be ended, before anything is asked of it. */
-  onLaunched: (wire: Wire, tenant: Tenant) => void;
 }
 
 /** A server that did not start in time. */
@@ -96,7 +93,7 @@ async function launchAndOpen(
   deps: StartChildDeps,
   signal: AbortSignal,
 ): Promise<Opened> {
-  const { launch, clock, log, probeTimeoutMs, nextGeneration, onLaunched } = deps;
+  const { launch, clock, log, probeTimeoutMs, nextGeneration } = deps;
   const { backend, user } = tenant;
   signal.throwIfAborted();
   const wire = await launch({ backend, user, accessToken: token?.accessToken });
@@ -106,7 +103,6 @@ async function launchAndOpen(
     hadExited = true;
   };
   void watch();
-  onLaunched(wire, tenant);
   try {
     signal.throwIfAborted();
     const connection = await openConnection({
