@@ -23,7 +23,8 @@ export const JSON_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
 };
-const JSON_INIT: ResponseInit = { headers: JSON_HEADERS };
+/** Made once: from an object they would be made again for every answer. */
+const JSON_INIT: ResponseInit = { headers: new Headers(JSON_HEADERS) };
 
 export function jsonAnswer(message: unknown, status = 200, headers?: Record<string, string>): Response {
   const body = JSON.stringify(message);
