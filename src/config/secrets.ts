@@ -1,36 +1,25 @@
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError } from '../lib/command-error.ts';
 import { type ChangingKeyRing, keyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
 import { newSecret } from '../lib/random.ts';
-import { syncDirectory } from './data-directory.ts';
-import { secretFault } from './faults.ts';
-import { readText } from './read-text.ts';
 import type { Config } from './schema.ts';
+import {
+  makeSecret,
+  PREVIOUS_SECRETS_FILE,
+  readPreviousSecrets,
+  readSecret,
+  replaceSecrets,
+  restrictSecrets,
+  SECRET_FILE,
+  sweepSecrets,
+} from './secret-files.ts';
 
 export interface SecretsDeps {
   config: Pick<Config, 'data_dir' | 'secret' | 'previous_secrets'>;
   log: Pick<Logger, 'info' | 'warn'>;
 }
-
-/** The file of the data directory that holds the appliance's secret when the configuration does not. */
-export const SECRET_FILE = 'secret';
-/** The file of those before it, newest first, one on each line. */
-export const PREVIOUS_SECRETS_FILE = 'previous-secrets';
-const TEMPORARY = /^(?:previous-secrets|secret)\.[\w-]+\.tmp$/;
-const OWNER_ONLY = 0o600;
 
 /**
  * The appliance's keys: of the configured secret, otherwise of `<data-dir>/secret`, which is made once (mode 0600, on disk
@@ -40,7 +29,7 @@ const OWNER_ONLY = 0o600;
 export function loadKeyRing({ config, log }: SecretsDeps): ChangingKeyRing {
   const { data_dir, secret, previous_secrets } = config;
   if (secret !== undefined) return ringOf([secret, ...previous_secrets]);
-  const previous = [...keptPrevious(data_dir), ...previous_secrets];
+  const previous = [...readPreviousSecrets(data_dir), ...previous_secrets];
   return ringOf([keptSecret(data_dir, previous.map(bytesOf), log), ...previous]);
 }
 
@@ -57,13 +46,13 @@ export function rotateKeptSecret(
   { data_dir, secret, previous_secrets }: SecretsDeps['config'],
 ): void {
   if (secret !== undefined) throw secretIsConfigured();
-  const old = [read(join(data_dir, SECRET_FILE)), ...keptPrevious(data_dir)];
+  const old = [readSecret(data_dir), ...readPreviousSecrets(data_dir)];
   if (old.length > MAX_PREVIOUS) throw tooManyPrevious(data_dir);
   const all = [...old, ...previous_secrets];
   const fresh = freshSecret([...new Set(all)].map(bytesOf));
   try {
-    replace(data_dir, PREVIOUS_SECRETS_FILE, [...new Set(old)]);
-    replace(data_dir, SECRET_FILE, [fresh]);
+    replaceSecrets(data_dir, PREVIOUS_SECRETS_FILE, [...new Set(old)]);
+    replaceSecrets(data_dir, SECRET_FILE, [fresh]);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new CommandError(`a new secret cannot be written to ${data_dir} (${code})`, 1, { cause: error });
@@ -81,102 +70,20 @@ const tooManyPrevious = (dataDir: string) =>
     `${join(dataDir, PREVIOUS_SECRETS_FILE)} holds ${MAX_PREVIOUS} secrets already; remove the last lines, whose sessions and links end with them`,
   );
 
-function keptPrevious(dataDir: string): string[] {
-  const path = join(dataDir, PREVIOUS_SECRETS_FILE);
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return [];
-  const secrets = readLines(path);
-  for (const secret of secrets) requireSound(secret, path);
-  return secrets;
-}
-
-/** Complete and on disk before it has its name. */
-function replace(dataDir: string, name: string, lines: readonly string[]): void {
-  const temporary = join(dataDir, `${name}.${crypto.randomUUID()}.tmp`);
-  try {
-    write(temporary, lines.map((line) => `${line}\n`).join(''));
-    renameSync(temporary, join(dataDir, name));
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-  syncDirectory(dataDir);
-}
-
 function keptSecret(dataDir: string, previous: readonly Uint8Array[], log: SecretsDeps['log']): string {
   const path = join(dataDir, SECRET_FILE);
   try {
-    if (statSync(path, { throwIfNoEntry: false }) === undefined) {
-      make(dataDir, path, previous);
+    if (!existsSync(path)) {
+      makeSecret(dataDir, freshSecret(previous));
       log.info('made the secret that all keys come from; it belongs into every backup', { file: path });
     }
-    sweep(dataDir);
-    restrict(path, log);
+    sweepSecrets(dataDir);
+    for (const name of [SECRET_FILE, PREVIOUS_SECRETS_FILE]) restrictSecrets(join(dataDir, name), log);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new CommandError(`${path} cannot be made or used (${code})`, 1, { cause: error });
   }
-  return read(path);
-}
-
-function read(path: string): string {
-  const text = readWhole(path).replace(/\r?\n$/, '');
-  requireSound(text, path);
-  return text;
-}
-
-function readLines(path: string): string[] {
-  return readWhole(path)
-    .split(/\r?\n/)
-    .filter((line) => line !== '');
-}
-
-function readWhole(path: string): string {
-  try {
-    return readText(path);
-  } catch (error) {
-    throw new CommandError(
-      `${path} cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`,
-    );
-  }
-}
-
-function requireSound(secret: string, path: string): void {
-  const fault = secretFault(secret);
-  if (fault === undefined) return;
-  throw new CommandError(
-    `${path} does not hold ${fault}; put it back from a backup, or remove it to begin anew`,
-  );
-}
-
-/** Under its name only when it is complete and on disk; whoever comes second finds it there. */
-function make(dataDir: string, path: string, previous: readonly Uint8Array[]): void {
-  const temporary = join(dataDir, `${SECRET_FILE}.${crypto.randomUUID()}.tmp`);
-  try {
-    write(temporary, `${freshSecret(previous)}\n`);
-    publish(temporary, path);
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-  syncDirectory(dataDir);
-}
-
-function write(path: string, text: string): void {
-  const file = openSync(path, 'wx', OWNER_ONLY);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** A link does not replace what is there. File systems without links get a rename: the data directory is held alone. */
-function publish(temporary: string, path: string): void {
-  try {
-    linkSync(temporary, path);
-  } catch {
-    const another = statSync(path, { throwIfNoEntry: false });
-    if (another === undefined) renameSync(temporary, path);
-  }
+  return readSecret(dataDir);
 }
 
 /** Draws before giving up; fewer than one in a hundred thousand needs a third. */
@@ -194,23 +101,6 @@ function areApart(secrets: readonly [Uint8Array, ...Uint8Array[]]): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Removes what a process that died in the middle left behind. */
-function sweep(dataDir: string): void {
-  for (const name of readdirSync(dataDir))
-    if (TEMPORARY.test(name)) rmSync(join(dataDir, name), { force: true });
-}
-
-/** A copy from elsewhere may have come with a wider mode. */
-function restrict(path: string, log: Pick<Logger, 'warn'>): void {
-  if ((statSync(path).mode & 0o077) === 0) return;
-  try {
-    chmodSync(path, OWNER_ONLY);
-    log.warn('others could read the secret; its mode is 0600 now', { file: path });
-  } catch {
-    log.warn('others can read the secret, and its mode cannot be changed', { file: path });
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Stats, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { SECRET_FILE } from '../../config/secrets.ts';
+import { SECRET_FILE } from '../../config/secret-files.ts';
 import { type Check, findingsAbout } from './finding.ts';
 
 const OTHERS = 0o077;

@@ -1,12 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  loadKeyRing,
-  PREVIOUS_SECRETS_FILE,
-  rotateKeptSecret,
-  SECRET_FILE,
-} from '../../../src/config/secrets.ts';
+import { PREVIOUS_SECRETS_FILE, SECRET_FILE } from '../../../src/config/secret-files.ts';
+import { loadKeyRing, rotateKeptSecret } from '../../../src/config/secrets.ts';
 import { CommandError } from '../../../src/lib/command-error.ts';
 import { keyPurpose } from '../../../src/lib/key-ring.ts';
 import { sealer } from '../../../src/lib/seal.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadKeyRing, SECRET_FILE } from '../../../src/config/secrets.ts';
+import { SECRET_FILE } from '../../../src/config/secret-files.ts';
+import { loadKeyRing } from '../../../src/config/secrets.ts';
 import { CommandError } from '../../../src/lib/command-error.ts';
 import { keyPurpose, keyRing } from '../../../src/lib/key-ring.ts';
 import { temporaryDirectory } from '../../support/database.ts';
