@@ -39,6 +39,8 @@ export async function* readEvents(
     }
     if (event.length + rest.length > maxLength) throw new EventTooLong('an event is too long');
   }
+  const last = rest === '\r' ? event.finish() : undefined;
+  if (last !== undefined) yield last;
 }
 
 class EventBuffer {

@@ -228,3 +228,47 @@ test('who depends on tokens is who has something running with them', async () =>
   broker.sweep();
   expect([...broker.dependents()]).toEqual([]);
 });
+
+describe('closing', () => {
+  test('while a child is being launched ends it too, and whoever waits hears 503', async () => {
+    const things = start();
+    const somebody = await things.holder();
+    let goOn: (() => void) | undefined;
+    things.beforeLaunch = () =>
+      new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+    const call = errorOf(stateOf(things.broker, somebody));
+    await until('it is being launched', () => goOn !== undefined);
+    const closing = things.broker[Symbol.asyncDispose]();
+    goOn?.();
+    await closing;
+    expect(await call).toMatchObject({ kind: 'unavailable', code: 'shutting_down' });
+    expect(things.alive()).toBe(0);
+    expect(await errorOf(stateOf(things.broker, somebody))).toMatchObject({ code: 'shutting_down' });
+  });
+
+  test('ends calls at once', async () => {
+    const things = start();
+    const somebody = await things.holder();
+    const call = errorOf(callTool(things.broker, somebody, 'gate', { name: 'never' }));
+    await stateOf(things.broker, somebody);
+    await things.broker[Symbol.asyncDispose]();
+    expect(await call).toMatchObject({ code: -32_603 });
+  });
+});
+
+test('the end of a grant ends its calls at once, however stubborn the server', async () => {
+  const { broker, holder, things, clock, alive } = start({
+    backends: [scriptBackend(SERVERS.odd, ['stubborn'])],
+  });
+  const somebody = await holder();
+  const call = errorOf(callTool(broker, somebody, 'gate', { name: 'never' }));
+  await stateOf(broker, somebody);
+  await things.ledger.end(somebody.session.id, { reason: 'ended_by_user' });
+  expect(await call).toMatchObject({ code: -32_603 });
+  expect(alive()).toBe(1);
+  await clock.advance(2_000);
+  await clock.advance(3_000);
+  await until('it is gone', () => alive() === 0);
+});
