@@ -50,7 +50,9 @@ export function legacyPost(deps: LegacyDeps) {
         return accepted();
       case 'request': {
         const own = methods(message, session);
-        return own === undefined ? call(deps, message, session, scope) : own.then(toAnswer(message));
+        if (own === undefined) return call(deps, message, session, scope);
+        scope.bePatient();
+        return own.then(toAnswer(message));
       }
     }
   };
@@ -64,6 +66,7 @@ const toAnswer =
 /** Answers from memory when the backend has ever started: a slow child is warm by the time it is needed. */
 async function initialize(deps: LegacyDeps, { id, params }: RequestMessage, scope: RequestScope) {
   const request = readInitialize(params);
+  scope.bePatient();
   const session = await deps.sessions.open(scope.holder, request);
   try {
     const about = await aboutOf(deps.broker, session.holder);
@@ -123,8 +126,9 @@ function call(
     onSlow() {
       keepOpen();
       deps.slow.delete(answer);
-      // Without a stream nobody can come back to the answer.
-      if (!answer.canStream)
+      // Nobody can come back to an answer of which they have seen nothing, nor to one that is no stream.
+      if (request.signal.aborted) exchange.cancel();
+      else if (!answer.canStream)
         request.signal.addEventListener('abort', () => exchange.cancel(), { once: true });
     },
     openStream: takesStream(request) ? () => openStream(session, id) : undefined,

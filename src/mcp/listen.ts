@@ -50,6 +50,7 @@ export function listeners({ broker, ledger }: ListenersDeps): Listeners {
         hasEnded = true;
         listener?.end();
       });
+      scope.bePatient();
       const lease = await broker.lease(scope.holder);
       try {
         if (hasEnded) throw sessionEnded();

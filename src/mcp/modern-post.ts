@@ -9,7 +9,7 @@ import type { DescribeFailure } from './failure.ts';
 import { INVALID_PARAMS, INVALID_REQUEST, JsonRpcError, METHOD_NOT_FOUND } from './json-rpc.ts';
 import type { Listeners } from './listen.ts';
 import type { Message, RequestMessage } from './message.ts';
-import { encodeMessage, messageStream, STREAM_HEADERS } from './message-stream.ts';
+import { encodeMessage, type MessageStream, messageStream, STREAM_HEADERS } from './message-stream.ts';
 import { ModernExchange, readInputResponses } from './modern-exchange.ts';
 import { readModernClient } from './modern-request.ts';
 import { discoverResult } from './modern-result.ts';
@@ -26,6 +26,8 @@ export interface ModernDeps {
   listeners: Listeners;
   describe: DescribeFailure;
   slow: DueQueue<PostAnswer>;
+  /** Answers that are open now. */
+  streams: Set<MessageStream>;
   clock: Clock;
   gatherMs: number;
 }
@@ -51,7 +53,8 @@ export function modernPost(deps: ModernDeps) {
   };
 }
 
-async function discover({ broker }: ModernDeps, { id }: RequestMessage, { holder }: RequestScope) {
+async function discover({ broker }: ModernDeps, { id }: RequestMessage, { holder, bePatient }: RequestScope) {
+  bePatient();
   const about = await aboutOf(broker, holder);
   return jsonAnswer({ jsonrpc: '2.0', id, result: discoverResult(about) });
 }
@@ -100,7 +103,11 @@ function call(
 }
 
 /** One POST, and whichever call it carries. */
-function connect({ slow, ledger }: ModernDeps, { request, keepOpen }: RequestScope, { id }: RequestMessage) {
+function connect(
+  { slow, ledger, streams }: ModernDeps,
+  { request, keepOpen }: RequestScope,
+  { id }: RequestMessage,
+) {
   let exchange: ModernExchange | undefined;
   const answer: PostAnswer = new PostAnswer({
     onSlow() {
@@ -109,10 +116,11 @@ function connect({ slow, ledger }: ModernDeps, { request, keepOpen }: RequestSco
       if (exchange === undefined) return;
       const carried = exchange;
       holdOnce(ledger, carried);
-      if (!answer.canStream) watchForEnd(request, carried, id);
+      if (request.signal.aborted) carried.cancel();
+      else if (!answer.canStream) watchForEnd(request, carried, id);
     },
     openStream: takesStream(request)
-      ? () => openStream(() => exchange !== undefined && callOff(exchange, id))
+      ? () => openStream(streams, () => exchange !== undefined && callOff(exchange, id))
       : undefined,
     onDone: () => slow.delete(answer),
   });
@@ -142,12 +150,19 @@ function holdOnce(ledger: Pick<Ledger, 'attach'>, exchange: ModernExchange): voi
   exchange.whenOver(() => attachment[Symbol.dispose]());
 }
 
-function openStream(onGone: () => void): AnswerStream {
-  const stream = messageStream(': open\n\n', onGone);
+function openStream(streams: Set<MessageStream>, onGone: () => void): AnswerStream {
+  const stream = messageStream(': open\n\n', () => {
+    streams.delete(stream);
+    onGone();
+  });
+  streams.add(stream);
   return {
     response: new Response(stream.body, { headers: STREAM_HEADERS }),
     send: (message) => stream.write(encodeMessage(message)),
-    end: () => stream.close(),
+    end() {
+      streams.delete(stream);
+      stream.close();
+    },
   };
 }
 

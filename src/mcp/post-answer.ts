@@ -67,9 +67,16 @@ export class PostAnswer {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#options.onDone();
-    if (this.#stream === undefined) return this.#resolve(jsonAnswer(message, status, headers));
+    if (this.#stream === undefined) return this.#resolve(this.#asJson(message, status, headers));
     this.#stream.send(message);
     this.#stream.end();
+  }
+
+  #asJson(message: JsonObject, status?: number, headers?: Record<string, string>): Response {
+    const response = jsonAnswer(message, status, headers);
+    // The connection has no timeout any more.
+    if (this.#isSlow) response.headers.set('connection', 'close');
+    return response;
   }
 
   /** Opens the stream, where the client takes one. */

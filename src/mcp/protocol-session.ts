@@ -96,6 +96,11 @@ export class ProtocolSession implements UnsolicitedView {
     for (const stream of this.#streams.values()) stream.keepAlive();
   }
 
+  stopListening(): void {
+    this.#streams.get(STANDALONE)?.end();
+    this.#streams.delete(STANDALONE);
+  }
+
   /** Gives up streams that nobody has come back to since `until`, and the calls that they answer. */
   forgetStreams(until: number): void {
     for (const [key, stream] of this.#streams) {

@@ -44,6 +44,8 @@ export interface ProtocolSessions extends Disposable {
   end(session: ProtocolSession): Promise<void>;
   /** One round: writes last uses, forgets streams nobody came back to, and takes out of memory what is quiet. */
   sweep(): Promise<void>;
+  /** Ends the streams of GET, which would stay open for ever. */
+  stopListening(): void;
   /** A comment in each open stream. */
   keepAlive(): void;
   readonly reapTask: ReapTask;
@@ -154,6 +156,10 @@ export function protocolSessions(deps: ProtocolSessionsDeps): ProtocolSessions {
         const quietMs = now - session.stored.lastUsedAt;
         if (session.isBusy ? quietMs >= idleTimeoutMs : quietMs >= QUIET_MS) forget(id);
       }
+    },
+
+    stopListening() {
+      for (const { session } of live.values()) session.stopListening();
     },
 
     keepAlive() {

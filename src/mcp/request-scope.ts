@@ -8,8 +8,10 @@ export interface RequestScope {
   readonly address: string;
   /** `WWW-Authenticate` of this backend, for a call that finds out late that the client has to sign in again. */
   readonly challenge: string;
-  /** Lifts the connection's idle timeout, for an answer that may take its time. */
+  /** Lifts the connection's idle timeout, for an answer that stays open. */
   readonly keepOpen: () => void;
+  /** Gives the answer the time that a server may take to start. */
+  readonly bePatient: () => void;
 }
 
 /** Whether a client takes an answer as a stream of events (RFC 9110 section 12.5.1). */

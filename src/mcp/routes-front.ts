@@ -21,6 +21,7 @@ import { askDeadlines } from './legacy-asks.ts';
 import { legacyDelete, legacyGet } from './legacy-get.ts';
 import { legacyPost } from './legacy-post.ts';
 import { listeners } from './listen.ts';
+import type { MessageStream } from './message-stream.ts';
 import type { Backend } from './model.ts';
 import { modernPost } from './modern-post.ts';
 import { parkedCalls } from './parked-calls.ts';
@@ -56,7 +57,7 @@ export interface McpFront extends AsyncDisposable {
   sweep(): Promise<void>;
   /** A comment in each open stream. */
   keepAlive(): void;
-  /** Begins nothing more and ends what would stay open for ever. */
+  /** Begins nothing more and ends what would stay open for ever; calls that run may finish. */
   close(): void;
 }
 
@@ -87,6 +88,7 @@ export function openMcpFront(deps: McpFrontDeps): McpFront {
   });
   const listening = listeners({ broker, ledger });
   observe(metrics, { sessions, parked, listening });
+  const streams = new Set<MessageStream>();
   let closing = false;
 
   const legacy = { sessions, broker, run, describe, slow, audit: deps.audit, clock };
@@ -98,6 +100,7 @@ export function openMcpFront(deps: McpFrontDeps): McpFront {
     listeners: listening,
     describe,
     slow,
+    streams,
     clock,
     gatherMs: config.input_gather,
   };
@@ -118,14 +121,16 @@ export function openMcpFront(deps: McpFrontDeps): McpFront {
     keepAlive() {
       sessions.keepAlive();
       listening.keepAlive();
+      for (const stream of streams) stream.keepAlive();
     },
     close() {
       closing = true;
       listening[Symbol.dispose]();
-      sessions[Symbol.dispose]();
+      sessions.stopListening();
     },
     async [Symbol.asyncDispose]() {
       this.close();
+      sessions[Symbol.dispose]();
       await calls[Symbol.asyncDispose]();
     },
   };

@@ -31,6 +31,8 @@ export interface McpRoutesDeps extends McpGuardDeps {
 }
 
 const JSON_TYPE = 'application/json';
+/** Longer than any server may take to start by default; the runtime takes at most 255. */
+const PATIENCE_SECONDS = 240;
 
 /** `/mcp/<name>`, one native route for each backend: both eras of clients on one address. */
 export function mcpRoutes(deps: McpRoutesDeps): NativeRoutes {
@@ -174,6 +176,7 @@ function toScope(
     challenge,
     address: requestContext(request).address,
     keepOpen: () => connection.timeout(request, 0),
+    bePatient: () => connection.timeout(request, PATIENCE_SECONDS),
   };
 }
 

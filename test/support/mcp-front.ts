@@ -70,7 +70,7 @@ export async function temporaryFront(options: TemporaryFrontOptions = {}): Promi
         maxBodyBytes: 10_000,
         maxOwnBodyBytes: front.maxBodyBytes,
         headTimeoutMs: 10_000,
-        drainTimeoutMs: 2_000,
+        drainTimeoutMs: 200,
       },
     });
     return { front, server };

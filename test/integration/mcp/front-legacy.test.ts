@@ -421,9 +421,10 @@ describe('a stream that breaks', () => {
     await until('the call is under way', () => site.broker.leases === 1);
     await clock.advance(250);
     const broken = new EventReader(await response);
-    void broken.next();
+    const cut = broken.next().catch((error: unknown) => error);
     await until('the reader knows where it is', () => broken.lastId !== undefined);
     await site.restart();
+    expect(await cut).toBeInstanceOf(Error);
     const again = new LegacyClient(one(), client.token, client.session);
     const resumed = await again.listen({ 'last-event-id': broken.lastId ?? '' });
     expect(await new EventReader(resumed).rest()).toMatchObject([{ id: 'lost', error: { code: -32_603 } }]);
@@ -438,4 +439,47 @@ describe('a stream that breaks', () => {
       expect(await events.next()).toBeDefined();
     },
   );
+});
+
+describe('the end of the appliance', () => {
+  test('lets calls finish, ends listeners and begins nothing', async () => {
+    const client = await connect();
+    await using events = new EventReader(await client.listen());
+    const response = client.call('gate');
+    await until('the call is under way', () => site.broker.leases === 1);
+    site.front.close();
+    expect(await events.next()).toBeUndefined();
+    expect((await client.call('echo', {}, 2)).status).toBe(503);
+    site.broker.openGate();
+    expect(textOf(await answerOf(await response))).toBe('through the gate');
+  });
+});
+
+test('a client that goes away before it has seen anything calls its request off', async () => {
+  const client = await connect();
+  const aborting = new AbortController();
+  const request = { id: 1, method: 'tools/call', params: { name: 'gate' } };
+  const failure = client.send(request, { signal: aborting.signal }).catch((error: unknown) => error);
+  await until('the call is under way', () => site.broker.leases === 1);
+  aborting.abort();
+  expect(await failure).toBeInstanceOf(Error);
+  // Whether its end is noticed before the stream opens or after is up to the machine.
+  await until('the call is over', async () => {
+    await clock.advance(61_000);
+    await site.front.sweep();
+    return site.broker.leases === 0;
+  });
+});
+
+test('a silent stream is kept open', async () => {
+  const client = await connect();
+  const response = client.call('gate');
+  await until('the call is under way', () => site.broker.leases === 1);
+  await clock.advance(250);
+  const reader = (await response).body?.getReader();
+  const seen = async () => new TextDecoder().decode((await reader?.read())?.value);
+  expect(await seen()).toContain('id: s1.0.');
+  site.front.keepAlive();
+  expect(await seen()).toBe(': keep-alive\n\n');
+  await reader?.cancel();
 });

@@ -139,6 +139,26 @@ describe('a request', () => {
     expect(site.broker.calls[0]?.signal.aborted).toBe(true);
   });
 
+  test('that is silent for long is kept open, and closes its connection when it was to be JSON', async () => {
+    const response = call('gate');
+    await until('the call is under way', () => site.broker.leases === 1);
+    await clock.advance(250);
+    const reader = (await response).body?.getReader();
+    const seen = async () => new TextDecoder().decode((await reader?.read())?.value);
+    expect(await seen()).toBe(': open\n\n');
+    site.front.keepAlive();
+    expect(await seen()).toBe(': keep-alive\n\n');
+    await reader?.cancel();
+    await until('the call is called off', () => site.broker.leases === 0);
+    const params = { name: 'gate' };
+    const headers = { accept: 'application/json' };
+    const plain = sendModern(one(), token, { method: 'tools/call', params }, { headers });
+    await until('the call is under way', () => site.broker.leases === 1);
+    await clock.advance(250);
+    site.broker.openGate();
+    expect((await plain).headers.get('connection')).toBe('close');
+  });
+
   test('that takes its time ends with its grant', async () => {
     const { id, token: mine } = await site.grant(userId);
     const response = call('gate', {}, {}, mine);
