@@ -118,10 +118,15 @@ export function openUpstream(deps: OpenUpstreamDeps) {
     linkUrl: (provider, returnTo) => `/account/links/${provider}?return_to=${encodeURIComponent(returnTo)}`,
   };
 
-  /** Only what lasts: an hour's token without a refresh token would end in an hour what a link keeps for months. */
+  /**
+   * Only what lasts: an hour's token without a refresh token would end in an hour what a link keeps for months. And
+   * never in the place of another account, which somebody has linked on purpose.
+   */
   const keepTokens: KeepTokens = (tx, { userId, claims: { provider, issuer, ...claims }, tokens }) => {
     if (!needs.providers.has(provider)) return;
     if (tokens.refreshToken === undefined && tokens.expiresAt !== undefined) return;
+    const linked = store.find(userId, provider);
+    if (linked?.status === 'active' && linked.subject !== claims.subject) return;
     const account = {
       issuer,
       subject: claims.subject,

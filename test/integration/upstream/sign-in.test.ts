@@ -48,3 +48,17 @@ test('a sign-in with tokens that do not last leaves those of the link alone', as
   await signIn(new Browser());
   expect(await links.site.upstream.tokens.current(user.id, WORK)).toMatchObject({ version: 1 });
 });
+
+test('a sign-in does not take the place of another account that was linked on purpose', async () => {
+  links = await linkSite({ signsIn: true, keepsOffline: true });
+  const browser = new Browser();
+  const { user } = await signIn(browser);
+  await links.link(browser, 'ada-the-bot');
+  const { tokens } = links.site.upstream;
+  const bot = await tokens.current(user.id, WORK);
+  await signIn(new Browser());
+  expect(await tokens.current(user.id, WORK)).toEqual(bot);
+  await links.site.upstream.linking.unlink(WORK, { userId: user.id });
+  await signIn(new Browser());
+  expect(tokens.isLinked(user.id, WORK)).toBe(true);
+});
