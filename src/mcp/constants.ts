@@ -2,7 +2,6 @@
 export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
 /** Revisions in which every request stands for itself. */
 export const MODERN_VERSIONS = ['2026-07-28'] as const;
-export const SUPPORTED_VERSIONS: readonly string[] = [...MODERN_VERSIONS, ...LEGACY_VERSIONS];
 export const LATEST_LEGACY_VERSION = LEGACY_VERSIONS[0];
 
 /** Empty data in an event is understood from this revision on (2025-11-25, transports, "Resumability"). */

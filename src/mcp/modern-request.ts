@@ -105,7 +105,7 @@ const invalidMeta = (member: string) =>
   new JsonRpcError(INVALID_PARAMS, `"_meta" lacks ${member}, or it is malformed.`, { member });
 
 /** The error tells a client what it may ask for instead, and repeats the version because the schema demands it. */
-export function unsupportedVersion(requested: string): JsonRpcError {
+function unsupportedVersion(requested: string): JsonRpcError {
   return new JsonRpcError(UNSUPPORTED_PROTOCOL_VERSION, 'This protocol version is not spoken here.', {
     supported: MODERN_VERSIONS,
     requested: requested.slice(0, 64),

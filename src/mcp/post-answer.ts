@@ -18,7 +18,7 @@ export interface PostAnswerOptions {
 }
 
 /** What every answer says, JSON or not. */
-export const JSON_HEADERS: Readonly<Record<string, string>> = {
+const JSON_HEADERS: Readonly<Record<string, string>> = {
   'content-type': 'application/json',
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',

@@ -2,7 +2,7 @@ import { INVALID_PARAMS, isJsonObject, type JsonObject, JsonRpcError } from './j
 import type { ToolFilter } from './model.ts';
 
 /** Whether the configuration lets anybody use this tool; what is denied stays denied. */
-export function isToolAllowed({ allow, deny }: ToolFilter, name: string): boolean {
+function isToolAllowed({ allow, deny }: ToolFilter, name: string): boolean {
   return !deny.includes(name) && (allow === undefined || allow.includes(name));
 }
 
