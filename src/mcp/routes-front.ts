@@ -67,7 +67,9 @@ export function openMcpFront(deps: McpFrontDeps): McpFront {
   const describe = failureDescriber(log);
   const dropped = metrics.counter('postern_audit_dropped_total', 'Audit rows that were lost.');
   const calls = callAudit({ db, store: deps.audits, clock, log, dropped });
-  const run = callRunner({ broker, meterOf: callMeters(metrics), audit: calls, clock });
+  const meterOf = callMeters(metrics);
+  for (const { name } of backends) meterOf(name);
+  const run = callRunner({ broker, meterOf, audit: calls, clock });
   const slow = dueQueue<PostAnswer>(clock, config.stream_after, (answer) => answer.becomeSlow());
   const sessions = protocolSessions({
     db,
