@@ -14,6 +14,12 @@ async function signIn(browser: Browser) {
   return { page, user };
 }
 
+function signOutAtProvider({ cookies }: Browser) {
+  const { issuer } = links.provider;
+  const gone = cookies.names(issuer).map((name) => `${name}=; Path=/; Max-Age=0`);
+  cookies.store(new URL(issuer), gone);
+}
+
 test('tokens that last are kept at sign-in, where a backend is given them', async () => {
   links = await linkSite({ signsIn: true, keepsOffline: true });
   const browser = new Browser();
@@ -53,6 +59,7 @@ test('a sign-in does not take the place of another account that was linked on pu
   links = await linkSite({ signsIn: true, keepsOffline: true });
   const browser = new Browser();
   const { user } = await signIn(browser);
+  signOutAtProvider(browser);
   await links.link(browser, 'ada-the-bot');
   const { tokens } = links.site.upstream;
   const bot = await tokens.current(user.id, WORK);
