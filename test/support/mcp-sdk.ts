@@ -1,6 +1,7 @@
 import {
   Client,
   type OAuthClientProvider,
+  type OAuthDiscoveryState,
   type StoredOAuthClientInformation,
   type StoredOAuthTokens,
   StreamableHTTPClientTransport,
@@ -84,6 +85,7 @@ class ScriptedOAuth implements OAuthClientProvider {
   #information: StoredOAuthClientInformation | undefined;
   #tokens: StoredOAuthTokens | undefined;
   #verifier = '';
+  #discovery: OAuthDiscoveryState | undefined;
 
   constructor(person: McpPerson) {
     this.#person = person;
@@ -106,6 +108,12 @@ class ScriptedOAuth implements OAuthClientProvider {
   }
   codeVerifier(): string {
     return this.#verifier;
+  }
+  saveDiscoveryState(state: OAuthDiscoveryState): void {
+    this.#discovery = state;
+  }
+  discoveryState(): OAuthDiscoveryState | undefined {
+    return this.#discovery;
   }
   async redirectToAuthorization(url: URL): Promise<void> {
     this.authorizations++;

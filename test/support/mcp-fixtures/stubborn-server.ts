@@ -8,5 +8,6 @@ import { join } from 'node:path';
 for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.on(signal, () => undefined);
 setInterval(() => undefined, 60_000);
 
-const server = [process.execPath, '--no-env-file', join(import.meta.dir, 'legacy-server.ts')];
+// By this name whoever runs as another user finds it too.
+const server = ['/proc/self/exe', '--no-env-file', join(import.meta.dir, 'legacy-server.ts')];
 Bun.spawn([...server, '--stay', ...process.argv.slice(2)], { stdio: ['inherit', 'inherit', 'inherit'] });
