@@ -1,4 +1,3 @@
-import { AppError } from '../lib/app-error.ts';
 import type { UserId } from '../users/model.ts';
 import type { Backend } from './model.ts';
 
@@ -49,21 +48,4 @@ export function childPlaces({ perUser, total }: ChildLimits) {
       return taken;
     },
   };
-}
-
-export function tooManyChildren(retryAfterSeconds: number): AppError {
-  return new AppError('too_many_requests', 'mcp_too_many_children', 'Too many MCP servers are running.', {
-    retryAfterSeconds,
-  });
-}
-
-export function tooManyCalls(): AppError {
-  return new AppError(
-    'too_many_requests',
-    'mcp_too_many_calls',
-    'Too many calls of this MCP server are open.',
-    {
-      retryAfterSeconds: 1,
-    },
-  );
 }

@@ -1,7 +1,7 @@
-import { AppError } from '../lib/app-error.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { fetchConfiguredStream } from '../lib/safe-fetch.ts';
+import { notLinked, secretMissing } from './broker-errors.ts';
 import {
   LAST_EVENT_HEADER,
   METHOD_HEADER,
@@ -334,20 +334,4 @@ function parse(text: string): unknown {
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-}
-
-function notLinked(): AppError {
-  return new AppError(
-    'forbidden',
-    'mcp_not_linked',
-    'The account that this MCP server works with is not linked.',
-  );
-}
-
-function secretMissing(): AppError {
-  return new AppError(
-    'forbidden',
-    'mcp_secret_missing',
-    'A secret that this MCP server needs has not been entered yet.',
-  );
 }

@@ -1,29 +1,64 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { UpstreamToken } from '../upstream/tokens.ts';
+import type { AboutCache } from './about-cache.ts';
 import type { BrokerMetrics } from './broker-metrics.ts';
 import type { ConnectionHooks, ManagedConnection } from './connection.ts';
-import type { Era } from './exchange.ts';
+import { MODERN_VERSIONS } from './constants.ts';
+import type { Era, ServerAbout } from './exchange.ts';
 import type { Launch } from './launch.ts';
 import { openConnection } from './open-connection.ts';
 import type { Child, Tenant } from './tenant.ts';
 
-export interface StartChildDeps {
-  timeoutMs: number;
+export interface ChildStarterDeps {
   launch: Launch;
+  abouts: AboutCache;
   clock: Clock;
   log: Logger;
   metrics: BrokerMetrics;
-  /** What this backend spoke at its last start. */
-  eraOf: (tenant: Tenant) => Era | undefined;
   /** How long `server/discover` is waited for before a server is asked to initialize. */
   probeTimeoutMs: number;
+}
+
+interface StartChildDeps extends ChildStarterDeps {
+  timeoutMs: number;
+  /** What this backend spoke at its last start. */
+  knownEra: Era | undefined;
   nextGeneration: () => number;
 }
+
+export type StartChild = (
+  tenant: Tenant,
+  token: UpstreamToken | undefined,
+  timeoutMs: number,
+) => Promise<Child>;
 
 /** A server that did not start in time. */
 export class StartTimeout extends Error {
   override readonly name = 'StartTimeout';
+}
+
+/** Starts children, and remembers what their backends spoke and said of themselves. */
+export function childStarter(deps: ChildStarterDeps): StartChild {
+  const eras = new Map<string, Era>();
+  let generation = 0;
+  return async (tenant, token, timeoutMs) => {
+    const { backend, userId } = tenant;
+    const child = await startChild(tenant, token, {
+      ...deps,
+      timeoutMs,
+      knownEra: eras.get(backend.name) ?? eraOf(deps.abouts.find(userId, backend)),
+      nextGeneration: () => ++generation,
+    });
+    eras.set(backend.name, child.connection.era);
+    deps.abouts.keep(userId, backend, child.connection.about);
+    return child;
+  };
+}
+
+function eraOf(about: ServerAbout | undefined): Era | undefined {
+  if (about === undefined) return undefined;
+  return MODERN_VERSIONS.some((version) => version === about.protocolVersion) ? 'modern' : 'legacy';
 }
 
 /**
@@ -31,7 +66,7 @@ export class StartTimeout extends Error {
  * to it. When anything of that fails, nothing of it is left behind.
  * @throws AppError of the launch; NotAServer, StartTimeout; the abort reason once the tenant is over.
  */
-export async function startChild(
+async function startChild(
   tenant: Tenant,
   token: UpstreamToken | undefined,
   deps: StartChildDeps,
@@ -75,7 +110,7 @@ async function connect(
   deps: StartChildDeps,
   signal: AbortSignal,
 ): Promise<ManagedConnection> {
-  const knownEra = deps.eraOf(tenant);
+  const { knownEra } = deps;
   const first = await launchAndOpen(tenant, token, knownEra, deps, signal);
   if ('connection' in first) return first.connection;
   if (knownEra === 'legacy' || !first.hadExited) throw first.error;
