@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { sessionStore } from '../../src/sessions/store.ts';
+import { grantStore } from '../../src/sessions/store-grants.ts';
 import { reapingStore } from '../../src/sessions/store-reaping.ts';
 import { temporaryLedger } from '../support/ledger.ts';
 import { describeSessionStore } from './session-store.ts';
@@ -9,6 +10,7 @@ const LIMIT = 1_000;
 describeSessionStore('SQLite', async () => {
   const t = temporaryLedger();
   const store = sessionStore(t.db);
+  const grants = grantStore(t.db);
   const reaping = reapingStore();
   return {
     credentials: store,
@@ -19,6 +21,15 @@ describeSessionStore('SQLite', async () => {
     findByProviderSid: async (provider, sid) => store.findByProviderSid(provider, sid),
     activeTree: async (id) => store.activeTree(t.db.reader, id),
     revoke: (ids, revocation) => t.db.write((tx) => store.revoke(tx, ids, revocation)),
+    addCredential: (credential) => t.db.write((tx) => store.addCredential(tx, credential)),
+    rotate: (from, at, pair) =>
+      t.db.write((tx) => {
+        if (!grants.supersede(tx, from, at)) return false;
+        grants.addPair(tx, from, pair);
+        return true;
+      }),
+    findCredential: async (hash) => grants.find(hash),
+    reapCredentials: (now) => t.db.write((tx) => grants.deleteExpired(tx, now, LIMIT)),
     touch: (lastSeen) => t.db.write((tx) => store.touch(tx, lastSeen)),
     reap: (now) =>
       t.db.write((tx) => {

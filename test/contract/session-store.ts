@@ -7,6 +7,7 @@ import type {
   SessionId,
   TokenHash,
 } from '../../src/sessions/model.ts';
+import type { NewPair } from '../../src/sessions/store-grants.ts';
 import type { UserId } from '../../src/users/model.ts';
 
 /** A store that holds sessions, as every implementation shows itself to this suite. Each act is one transaction. */
@@ -21,6 +22,12 @@ export interface SessionStoreUnderTest extends AsyncDisposable {
   activeTree(id: SessionId): Promise<SessionId[]>;
   /** Resolves with what this call has revoked. */
   revoke(ids: readonly SessionId[], revocation: { at: number; reason: 'signed_out' }): Promise<Session[]>;
+  addCredential(credential: Credential): Promise<void>;
+  /** Takes a credential of a grant out of use and adds the pair that follows it, in one transaction. `false`: it was out of use. */
+  rotate(from: TokenHash, at: number, pair: NewPair): Promise<boolean>;
+  findCredential(hash: TokenHash): Promise<Pick<Credential, 'expiresAt' | 'supersededAt'> | undefined>;
+  /** Deletes credentials that ran out while their session goes on. */
+  reapCredentials(now: number): Promise<number>;
   touch(lastSeen: ReadonlyMap<SessionId, number>): Promise<void>;
   reap(now: number): Promise<number>;
   /** Makes every use of the store fail, as when the disk or the network is away. */
@@ -224,6 +231,80 @@ export function describeSessionStore(name: string, open: () => Promise<SessionSt
       expect(await t.store.find(revoked.session.id)).toBeDefined();
       expect(await t.store.reap(START + 30 * DAY)).toBe(2);
       expect(await t.store.find(endless.session.id)).toBeDefined();
+    });
+
+    describe('with the credentials of a grant', () => {
+      const GRANT = { kind: 'grant', clientId: 'client', scope: 'mcp:files', label: 'Client' } as const;
+      const hash = (text: string) => `${text}-${made}` as TokenHash;
+      const pairOf = (round: number, expiresAt = START + HOUR): NewPair => ({
+        access: { hash: hash(`access-${round}`), expiresAt },
+        refresh: { hash: hash(`refresh-${round}`) },
+      });
+
+      test('a second one leads to the same session', async () => {
+        await using t = await begin();
+        const { session } = await t.add(GRANT);
+        const access: Credential = {
+          hash: hash('access'),
+          sessionId: session.id,
+          use: 'access',
+          expiresAt: START + HOUR,
+          supersededAt: undefined,
+        };
+        await t.store.addCredential(access);
+        const found = await t.store.credentials.findByHash(access.hash);
+        expect(found).toMatchObject({ credential: access, session: { id: session.id, clientId: 'client' } });
+        expect((await t.store.find(session.id))?.scope).toBe('mcp:files');
+      });
+
+      test('one is followed by a pair, once, and the session stays as it is', async () => {
+        await using t = await begin();
+        const { session, credential } = await t.add(GRANT);
+        const pair = pairOf(1);
+        expect(await t.store.rotate(credential.hash, START + 1, pair)).toBe(true);
+        expect(await t.store.rotate(credential.hash, START + 2, pairOf(2))).toBe(false);
+        expect(await t.store.findCredential(credential.hash)).toEqual({
+          expiresAt: undefined,
+          supersededAt: START + 1,
+        });
+        expect(await t.store.findCredential(pair.access.hash)).toEqual({
+          expiresAt: START + HOUR,
+          supersededAt: undefined,
+        });
+        expect(await t.store.findCredential(pairOf(2).refresh.hash)).toBeUndefined();
+        for (const [each, use] of [
+          [pair.access, 'access'],
+          [pair.refresh, 'refresh'],
+        ] as const) {
+          expect(await t.store.credentials.findByHash(each.hash)).toMatchObject({
+            credential: { use, sessionId: session.id },
+          });
+        }
+        expect(await t.store.find(session.id)).toEqual(session);
+      });
+
+      test('what follows one of a session that is revoked is no good either', async () => {
+        await using t = await begin();
+        const { session, credential } = await t.add(GRANT);
+        await t.store.rotate(credential.hash, START, pairOf(1));
+        await t.store.revoke([session.id], REVOCATION);
+        expect(await t.store.credentials.findByHash(pairOf(1).access.hash)).toMatchObject({
+          session: { status: 'revoked' },
+        });
+      });
+
+      test('those that ran out go, and the others stay with their session', async () => {
+        await using t = await begin();
+        const { credential } = await t.add(GRANT);
+        await t.store.rotate(credential.hash, START, pairOf(1));
+        await t.store.rotate(pairOf(1).refresh.hash, START, pairOf(2, START + 2 * HOUR));
+        expect(await t.store.reapCredentials(START + HOUR - 1)).toBe(0);
+        expect(await t.store.reapCredentials(START + HOUR)).toBe(1);
+        expect(await t.store.findCredential(pairOf(1).access.hash)).toBeUndefined();
+        for (const kept of [credential.hash, pairOf(1).refresh.hash, pairOf(2).access.hash]) {
+          expect(await t.store.findCredential(kept)).toBeDefined();
+        }
+      });
     });
 
     test('refuses a second credential of the same hash, and a session that is there', async () => {
