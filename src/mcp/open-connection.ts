@@ -23,7 +23,7 @@ export interface OpenConnectionOptions {
 }
 
 /** A server that speaks neither era. */
-export class NotAServer extends Error {
+class NotAServer extends Error {
   override readonly name = 'NotAServer';
 }
 

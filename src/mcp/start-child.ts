@@ -34,7 +34,7 @@ export type StartChild = (
 ) => Promise<Child>;
 
 /** A server that did not start in time. */
-export class StartTimeout extends Error {
+class StartTimeout extends Error {
   override readonly name = 'StartTimeout';
 }
 

@@ -14,8 +14,6 @@ export interface StoredAbout {
   readonly updatedAt: number;
 }
 
-export type AboutStore = ReturnType<typeof aboutStore>;
-
 /** What MCP servers said of themselves, in SQLite. Absence is `undefined`; only an outage throws. */
 export function aboutStore(db: Db) {
   const found = once(() =>
