@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { CallMeter, CallOutcome } from './call-metrics.ts';
 import type { ClientExchange, Outcome } from './client-exchange.ts';
 import type { BackendConnection, Broker, Holder, Lease } from './exchange.ts';
-import { type JsonObject, JsonRpcError } from './json-rpc.ts';
+import { INTERNAL_ERROR, type JsonObject, JsonRpcError } from './json-rpc.ts';
 import { notOffered, requireTool, withoutDeniedTools } from './tool-filter.ts';
 
 export interface CallsDeps {
@@ -48,7 +48,7 @@ export function callRunner({ broker, meterOf, audit, clock }: CallsDeps): RunCal
       (result) => ({ result }),
       (error: unknown) => ({ error }),
     );
-    exchange.finish(outcome);
+    tell(exchange, outcome);
     const tookMs = clock.monotonicNow() - startedAt;
     const meter = meterOf(holder.backend.name);
     const kind = kindOf(outcome, exchange);
@@ -56,6 +56,17 @@ export function callRunner({ broker, meterOf, audit, clock }: CallsDeps): RunCal
     meter.seconds.observe(tookMs / 1_000);
     audit.note(auditEntry(holder, exchange, { kind, at: clock.now(), tookMs, address: options.address }));
   };
+}
+
+/** What cannot be written as JSON, because it is nested too deeply, is an error of the backend. */
+function tell(exchange: ClientExchange, outcome: Outcome): void {
+  try {
+    exchange.finish(outcome);
+  } catch {
+    exchange.finish({
+      error: new JsonRpcError(INTERNAL_ERROR, 'The answer of the server cannot be passed on.'),
+    });
+  }
 }
 
 /** A backend that does not answer a cancelled request keeps nobody: the lease is given back at once. */

@@ -45,7 +45,11 @@ export abstract class ClientExchange implements Exchange {
   notify(method: string, params?: JsonObject): void {
     if (this.#reason !== undefined) return;
     if (method === 'notifications/message' && !wantsLog(this.client, params)) return;
-    this.deliver(method, params);
+    try {
+      this.deliver(method, params);
+    } catch {
+      // Nested so deeply that it cannot be written: one message less.
+    }
   }
 
   abstract ask(method: string, params?: JsonObject, name?: string): Promise<JsonObject>;

@@ -146,7 +146,6 @@ export class ModernExchange extends ClientExchange {
     const { request, answer } = this.#attached ?? {};
     const outcome = this.#outcome;
     if (request === undefined || answer === undefined || outcome === undefined) return;
-    this.#attached = undefined;
     const { id } = request;
     if ('result' in outcome) {
       const result = modernResult(this.method, outcome.result, this.about);
@@ -160,6 +159,7 @@ export class ModernExchange extends ClientExchange {
       });
       answer.finish(errorMessage(id, error), status, headers);
     }
+    this.#attached = undefined;
     this.#over();
   }
 

@@ -62,14 +62,25 @@ export class PostAnswer {
     return this.#stream?.send(message) ?? false;
   }
 
-  /** The result, or the error. `status` and `headers` count where nothing has been sent yet. */
+  /**
+   * The result, or the error. `status` and `headers` count where nothing has been sent yet.
+   * @throws what cannot be written as JSON; then nothing has been answered.
+   */
   finish(message: JsonObject, status?: number, headers?: Record<string, string>): void {
     if (this.#isDone) return;
+    if (this.#stream === undefined) {
+      const response = this.#asJson(message, status, headers);
+      this.#done();
+      return this.#resolve(response);
+    }
+    this.#stream.send(message);
+    this.#done();
+    this.#stream.end();
+  }
+
+  #done(): void {
     this.#isDone = true;
     this.#options.onDone();
-    if (this.#stream === undefined) return this.#resolve(this.#asJson(message, status, headers));
-    this.#stream.send(message);
-    this.#stream.end();
   }
 
   #asJson(message: JsonObject, status?: number, headers?: Record<string, string>): Response {

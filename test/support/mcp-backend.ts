@@ -89,6 +89,13 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   fail() {
     throw new JsonRpcError(-32_050, 'Out of paper', { tray: 2 });
   },
+  /** Nested so deeply that nobody can write it. */
+  abyss(exchange) {
+    let deep: unknown = [];
+    for (let depth = 0; depth < 200_000; depth++) deep = [deep];
+    exchange.notify('notifications/progress', { deep });
+    return { content: [], structuredContent: { deep } };
+  },
   burst(exchange) {
     for (let number = 1; number <= 400; number++)
       exchange.notify('notifications/progress', { progress: number });

@@ -154,8 +154,9 @@ export class LegacyClient {
     return this.send({ id, method: 'tools/call', params });
   }
 
-  listen(headers: Record<string, string> = {}): Promise<Response> {
-    return sendRaw(this.url, { method: 'GET', token: this.token, headers: this.#headers({ headers }) });
+  listen(headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> {
+    const request = { method: 'GET', token: this.token, headers: this.#headers({ headers }) };
+    return sendRaw(this.url, { ...request, ...(signal && { signal }) });
   }
 
   end(): Promise<Response> {

@@ -441,6 +441,36 @@ describe('a stream that breaks', () => {
   );
 });
 
+test('an answer that cannot be written is an error of the backend', async () => {
+  const client = await connect();
+  expect(await answerOf(await client.call('abyss'))).toMatchObject({ id: 1, error: { code: -32_603 } });
+});
+
+test('clients that come and go without a word leave nothing behind', async () => {
+  const people = await Promise.all(Array.from({ length: 8 }, () => site.things.addUser()));
+  const grants = await Promise.all(people.map((person) => site.grant(person)));
+  const aborting = new AbortController();
+  const { signal } = aborting;
+  for (const { token } of grants) {
+    for (let count = 0; count < 10; count++) {
+      const client = await connect({}, token);
+      await client.listen({}, signal);
+      const call = { id: 1, method: 'tools/call', params: { name: 'gate' } };
+      client.send(call, { signal }).catch(() => undefined);
+    }
+  }
+  await until('all calls are under way', () => site.broker.leases === 80);
+  await clock.advance(250);
+  aborting.abort();
+  await until('nothing is left', async () => {
+    await clock.advance(6 * 60_000);
+    await site.front.sweep();
+    return site.broker.leases === 0 && site.broker.views.size === 0;
+  });
+  expect(site.things.metrics.render()).toContain('postern_mcp_protocol_sessions 0');
+  expect(site.things.metrics.render()).toContain('postern_session_live_things 0');
+});
+
 describe('the end of the appliance', () => {
   test('lets calls finish, ends listeners and begins nothing', async () => {
     const client = await connect();

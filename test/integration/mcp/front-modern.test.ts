@@ -102,6 +102,11 @@ describe('a request', () => {
     expect(await response.json()).toMatchObject({ error: { code: -32_050, data: { tray: 2 } } });
   });
 
+  test('an answer that cannot be written is an error of the backend', async () => {
+    expect(await answerOf(await call('abyss'))).toMatchObject({ id: 1, error: { code: -32_603 } });
+    expect(site.broker.leases).toBe(0);
+  });
+
   test('a notification is accepted, an answer is not', async () => {
     const headers = { 'mcp-protocol-version': '2026-07-28' };
     const notification = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } };
