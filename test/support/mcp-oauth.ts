@@ -165,7 +165,7 @@ export async function fetchTokens(request: TokenRequest): Promise<Tokens> {
 }
 
 /** @throws when the token endpoint refuses. */
-export async function tokenRequest(origin: string, fields: Record<string, string>): Promise<Tokens> {
+async function tokenRequest(origin: string, fields: Record<string, string>): Promise<Tokens> {
   const response = await fetch(new URL('/oauth/token', origin), {
     method: 'POST',
     body: new URLSearchParams(fields),

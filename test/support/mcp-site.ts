@@ -10,7 +10,10 @@ import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from './sign-in.ts';
 export interface McpSite extends AsyncDisposable {
   readonly origin: string;
   readonly appliance: Appliance;
-  readonly provider: OidcTestProvider;
+  /** Nobody answers at the provider's address from now on. */
+  stopProvider(): Promise<void>;
+  /** There is one at that address again, with an empty memory. */
+  startProvider(): Promise<void>;
   /** The protected resource of a backend. */
   resource(backend: string): string;
   /** Somebody with a browser, not signed in yet. */
@@ -50,13 +53,22 @@ export async function startMcpSite(options: McpSiteOptions): Promise<McpSite> {
   const port = freePort();
   const publicPort = options.publicPort ?? port;
   const origin = `http://localhost:${publicPort}`;
-  const provider = starting.use(
-    await startOidcProvider({
+  const providerPort = freePort();
+  const openProvider = () =>
+    startOidcProvider({
+      port: providerPort,
       clients: [siteRegistration(publicPort, 'home')],
       ...(options.providerConfiguration && { configuration: options.providerConfiguration }),
-    }),
-  );
-  const toml = (ports: AppliancePorts) => configuration(origin, ports, provider.issuer, options);
+    });
+  let provider: OidcTestProvider | undefined = await openProvider();
+  const stopProvider = async () => {
+    const ending = provider;
+    provider = undefined;
+    await ending?.[Symbol.asyncDispose]();
+  };
+  starting.defer(stopProvider);
+  const toml = (ports: AppliancePorts) =>
+    configuration(origin, ports, `http://127.0.0.1:${providerPort}`, options);
   const { command } = options;
   const appliance = starting.use(await startAppliance({ port, toml, ...(command && { command }) }));
   const running = starting.move();
@@ -65,12 +77,17 @@ export async function startMcpSite(options: McpSiteOptions): Promise<McpSite> {
   return {
     origin,
     appliance,
-    provider,
     resource,
+    stopProvider,
+    async startProvider() {
+      provider = await openProvider();
+    },
     person(subject) {
       const browser = new Browser();
-      const authorize: McpPerson['authorize'] = (url, decision) =>
-        authorizeByScript({ browser, provider, subject }, url, decision);
+      const authorize: McpPerson['authorize'] = async (url, decision) => {
+        if (provider === undefined) throw new Error('the provider was stopped');
+        return authorizeByScript({ browser, provider, subject }, url, decision);
+      };
       return {
         subject,
         browser,

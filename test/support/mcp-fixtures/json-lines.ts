@@ -38,7 +38,7 @@ export class Refusal extends Error {
 
 export const METHOD_NOT_FOUND = -32_601;
 export const INVALID_PARAMS = -32_602;
-export const INTERNAL_ERROR = -32_603;
+const INTERNAL_ERROR = -32_603;
 
 export function errorOf(error: unknown): Json {
   if (!(error instanceof Refusal)) return { code: INTERNAL_ERROR, message: String(error) };

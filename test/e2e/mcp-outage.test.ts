@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { randomUUID } from 'node:crypto';
+import { type McpSite, mcpTable, serverCommand, startMcpSite } from '../support/mcp-site.ts';
+import { processesWith } from '../support/processes.ts';
+import { until } from '../support/until.ts';
+
+/** A provider that goes away, comes back, and has forgotten everybody. */
+
+setDefaultTimeout(90_000);
+
+const DAY_SECONDS = 86_400;
+const TOKEN_LIFE_SECONDS = 6;
+
+const mark = `mark-${randomUUID()}`;
+let site: McpSite;
+beforeAll(async () => {
+  site = await startMcpSite({
+    toml: `${mcpTable('everything', serverCommand('everything', 'stdio', mark), 'provider = "home"\n\n[mcp.env]\nUPSTREAM = "${upstream.access_token}"')}
+[upstream]
+retry_longest = "2s"
+`,
+    providerToml: 'scopes = ["openid", "profile", "offline_access"]',
+    providerConfiguration: {
+      issueRefreshToken: () => true,
+      ttl: {
+        AccessToken: TOKEN_LIFE_SECONDS,
+        AuthorizationCode: 60,
+        Grant: DAY_SECONDS,
+        IdToken: 3_600,
+        Interaction: 3_600,
+        RefreshToken: DAY_SECONDS,
+        Session: DAY_SECONDS,
+      },
+    },
+  });
+});
+afterAll(() => site?.[Symbol.asyncDispose]());
+
+/** A call of a client of 2026-07-28, as plain HTTP. */
+function call(token: string): Promise<Response> {
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  };
+  const params = { name: 'echo', arguments: { message: 'hello' }, _meta: meta };
+  return fetch(site.resource('everything'), {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': 'tools/call',
+      'mcp-name': 'echo',
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }),
+  });
+}
+
+test('an outage costs nobody anything while the token is good; a grant that is gone ends in a clean 401', async () => {
+  const { access_token: token } = await site.person('ada').connect('everything');
+  expect((await call(token)).status).toBe(200);
+  const stoppedAt = performance.now();
+  await site.stopProvider();
+
+  const statuses: number[] = [];
+  let last: Response | undefined;
+  await until('the token to end', async () => {
+    last = await call(token);
+    statuses.push(last.status);
+    await last.text();
+    return last.status !== 200;
+  });
+  expect(last?.status).toBe(503);
+  expect(Number(last?.headers.get('retry-after'))).toBeGreaterThan(0);
+  // The token was refreshed at the latest when half its life was over.
+  expect(performance.now() - stoppedAt).toBeGreaterThan((TOKEN_LIFE_SECONDS / 2 - 1) * 1_000);
+
+  await site.startProvider();
+  await until('the grant to be ended', async () => {
+    last = await call(token);
+    await last.text();
+    return last.status === 401;
+  });
+  const challenge = last?.headers.get('www-authenticate') ?? '';
+  expect(challenge.match(/resource_metadata=/g)).toHaveLength(1);
+  expect(challenge.match(/scope="mcp:everything"/g)).toHaveLength(1);
+  await until('its child to go', () => processesWith(mark).length === 0);
+});
