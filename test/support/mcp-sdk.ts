@@ -1,5 +1,6 @@
 import {
   Client,
+  type FetchLike,
   type OAuthClientProvider,
   type OAuthDiscoveryState,
   type StoredOAuthClientInformation,
@@ -17,6 +18,9 @@ import {
   ListRootsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import type { McpPerson, McpSite } from './mcp-site.ts';
+
+type Where = Pick<McpSite, 'resource'>;
+type Who = Pick<McpPerson, 'authorize'>;
 
 /** The official clients of MCP, driven by somebody who signs in and consents by script. */
 
@@ -81,13 +85,13 @@ class ScriptedOAuth implements OAuthClientProvider {
   authorizations = 0;
   /** Where the person was sent back to. */
   callback: URL | undefined;
-  readonly #person: McpPerson;
+  readonly #person: Who;
   #information: StoredOAuthClientInformation | undefined;
   #tokens: StoredOAuthTokens | undefined;
   #verifier = '';
   #discovery: OAuthDiscoveryState | undefined;
 
-  constructor(person: McpPerson) {
+  constructor(person: Who) {
     this.#person = person;
   }
 
@@ -124,11 +128,11 @@ class ScriptedOAuth implements OAuthClientProvider {
   }
 }
 
-export type Connect = (site: McpSite, person: McpPerson, backend: string) => Promise<McpClient>;
+export type Connect = (site: Where, person: Who, backend: string) => Promise<McpClient>;
 
-/** `@modelcontextprotocol/client`, in one of its three ways to find out what a server speaks. */
+/** `@modelcontextprotocol/client`, in one of its three ways to find out what a server speaks; `reach` is its way there. */
 export const connectClient =
-  (mode: VersionNegotiationMode): Connect =>
+  (mode: VersionNegotiationMode, reach?: FetchLike): Connect =>
   async (site, person, backend) => {
     const oauth = new ScriptedOAuth(person);
     const heard: Heard[] = [];
@@ -140,6 +144,7 @@ export const connectClient =
       client.fallbackNotificationHandler = async (notification) => void heard.push(toHeard(notification));
       const transport = new StreamableHTTPClientTransport(new URL(site.resource(backend)), {
         authProvider: oauth,
+        ...(reach && { fetch: reach }),
       });
       try {
         await client.connect(transport);
