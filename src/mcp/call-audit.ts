@@ -32,12 +32,14 @@ export function callAudit({ db, store, clock, log, dropped }: CallAuditDeps): Ca
   let timer: Timer | undefined;
   let writing: Promise<void> | undefined;
 
-  const writeAll = async () => {
+  /** What is there now, not what comes meanwhile: a batch for every few rows would cost a commit for every few calls. */
+  const writeWaiting = async () => {
     try {
-      while (waiting.length > 0) {
-        const batch = waiting.slice(0, ROWS_PER_WRITE);
+      for (let left = waiting.length; left > 0; ) {
+        const batch = waiting.slice(0, Math.min(left, ROWS_PER_WRITE));
         await db.write((tx) => store.insertAll(tx, batch));
         waiting.splice(0, batch.length);
+        left -= batch.length;
       }
     } catch (error) {
       const lost = waiting.splice(0).length;
@@ -45,23 +47,27 @@ export function callAudit({ db, store, clock, log, dropped }: CallAuditDeps): Ca
       log.error('audit rows of MCP calls were lost', { rows: lost, error });
     }
     writing = undefined;
+    if (waiting.length > 0) schedule();
   };
   const write = () => {
     timer?.[Symbol.dispose]();
     timer = undefined;
-    writing ??= writeAll();
+    writing ??= writeWaiting();
+  };
+  const schedule = () => {
+    if (writing !== undefined) return;
+    if (waiting.length >= ENOUGH) write();
+    else timer ??= clock.setTimer(GATHER_MS, write);
   };
 
   return {
     note(entry) {
       if (waiting.length >= MAX_WAITING) return dropped.inc();
       waiting.push(entry);
-      if (waiting.length >= ENOUGH) write();
-      else timer ??= clock.setTimer(GATHER_MS, write);
+      schedule();
     },
     async [Symbol.asyncDispose]() {
-      await writing;
-      if (waiting.length > 0) write();
+      for (; waiting.length > 0; await writing) write();
       await writing;
     },
   };
