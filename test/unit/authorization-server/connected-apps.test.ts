@@ -21,7 +21,7 @@ const begin = () => {
 };
 
 test('an app is listed with where it redirects, its last use, and what runs for it', async () => {
-  await using t = await begin();
+  await using t = begin();
   const { session, tokens, clientId } = await t.client.connect();
   const { userId } = session.session;
   await t.clock.advance(3_600_000 - 1);
@@ -45,7 +45,7 @@ test('an app is listed with where it redirects, its last use, and what runs for 
 });
 
 test('one is ended by its person alone, and nothing of it is good any more', async () => {
-  await using t = await begin();
+  await using t = begin();
   const one = await t.client.connect();
   const two = await t.client.connect(one.session);
   const stranger = await t.site.base.addUser();
@@ -64,7 +64,7 @@ test('one is ended by its person alone, and nothing of it is good any more', asy
 });
 
 test('all are ended at once, browser sessions and personal tokens stay', async () => {
-  await using t = await begin();
+  await using t = begin();
   const { session } = await t.client.connect();
   await t.client.connect(session);
   const { ledger, db } = t.site.base;
@@ -90,7 +90,7 @@ test('all are ended at once, browser sessions and personal tokens stay', async (
 });
 
 test('what hangs on an app closes with it', async () => {
-  await using t = await begin();
+  await using t = begin();
   const { session } = await t.client.connect();
   const { userId } = session.session;
   const [app] = t.apps.list(userId);
