@@ -53,7 +53,7 @@ function requirePublicClient(method: string | undefined, { mayReplaceAuthMethod 
 }
 
 /** One line, without what cannot be seen, and short. */
-export function cleanName(name: string | undefined, fallback: string): string {
+function cleanName(name: string | undefined, fallback: string): string {
   const clean = (name ?? '').replaceAll(DECEPTIVE, ' ').replaceAll(/\s+/g, ' ').trim();
   return Array.from(clean === '' ? fallback : clean)
     .slice(0, MAX_CLIENT_NAME_LENGTH)

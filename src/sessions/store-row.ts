@@ -42,7 +42,7 @@ type RecognisedRow = Pick<
   | 'clientId'
 >;
 
-export function toRecognisedSession(row: RecognisedRow): RecognisedSession {
+function toRecognisedSession(row: RecognisedRow): RecognisedSession {
   return {
     id: row.id as SessionId,
     kind: row.kind,
