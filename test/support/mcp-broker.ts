@@ -126,11 +126,20 @@ export function remoteBackend(
   });
 }
 
+export interface TemporaryBrokerOptions {
+  backends?: Backend[];
+  /** A ledger that is there already, and is not closed. */
+  things?: TemporaryLedger;
+  clock?: ManualClock;
+  /** In the place of tokens that the test hands out. */
+  tokens?: Pick<UpstreamTokens, 'current' | 'onRefreshed' | 'onSecretChanged'>;
+}
+
 /** The real broker with real children, without isolation; time stands still until a test moves it. */
 export function temporaryBroker(
-  options: Partial<BrokerOptions> & { backends?: Backend[]; things?: TemporaryLedger } = {},
+  options: Partial<BrokerOptions> & TemporaryBrokerOptions = {},
 ): TemporaryBroker {
-  const clock = new ManualClock();
+  const clock = options.clock ?? new ManualClock();
   const things = options.things ?? temporaryLedger({ clock });
   const upstream = new FakeUpstream();
   const metrics = createMetrics();
@@ -165,7 +174,13 @@ export function temporaryBroker(
       return child;
     },
   };
-  const { backends = [scriptBackend(SERVERS.odd)], things: _given, ...given } = options;
+  const {
+    backends = [scriptBackend(SERVERS.odd)],
+    things: shared,
+    clock: _clock,
+    tokens,
+    ...given
+  } = options;
   const broker = openBroker({
     backends,
     launch: backendLauncher({
@@ -174,7 +189,7 @@ export function temporaryBroker(
       clock: systemClock,
       log,
     }),
-    upstream,
+    upstream: tokens ?? upstream,
     ledger,
     abouts: aboutCache({ db, clock, log }),
     clock,
@@ -221,7 +236,7 @@ export function temporaryBroker(
       for (const child of running) child.kill();
       await closing;
       await Promise.all(started.map(({ exited }) => exited));
-      await things[Symbol.asyncDispose]();
+      if (shared === undefined) await things[Symbol.asyncDispose]();
     },
   };
   return result;

@@ -213,7 +213,7 @@ describe('what a server said of itself', () => {
     expect(again.broker.cachedAbout(somebody)).toMatchObject({ serverInfo: { name: 'odd' } });
     const changed = { ...somebody, backend: scriptBackend(SERVERS.odd, ['other']) };
     expect(again.broker.cachedAbout(changed)).toBeUndefined();
-    await again.broker[Symbol.asyncDispose]();
+    await again[Symbol.asyncDispose]();
   });
 });
 
