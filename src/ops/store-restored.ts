@@ -3,6 +3,8 @@ import {
   applianceState,
   hostTickets,
   invitations,
+  oauthCodes,
+  oauthRequests,
   sessionIdTokens,
   sessionOutbox,
   sessions,
@@ -30,6 +32,8 @@ export function endEverything(tx: Tx, now: number): number {
   tx.delete(hostTickets).run();
   tx.delete(signInAttempts).run();
   tx.delete(upstreamLinks).run();
+  tx.delete(oauthRequests).run();
+  tx.delete(oauthCodes).run();
   // Providers have replaced the refresh tokens since: the old ones could only be taken for stolen.
   tx.update(upstreamGrants)
     .set({ status: 'link_again', endReason: 'restored', sealedAccessToken: null, sealedRefreshToken: null })
