@@ -6,10 +6,13 @@ const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]{1,5})?((?:
 
 /** Whether two URIs are the same but for the port of a loopback address, where there may be any. */
 export function isSameRedirectUri(registered: string, requested: string): boolean {
-  if (registered === requested) return true;
-  const one = LOOPBACK.exec(registered);
-  const other = LOOPBACK.exec(requested);
-  return one !== null && other !== null && one[1] === other[1] && one[2] === other[2];
+  return withoutLoopbackPort(registered) === withoutLoopbackPort(requested);
+}
+
+/** The URI as it is compared: without its port where that is on loopback. */
+export function withoutLoopbackPort(uri: string): string {
+  const [, host, rest] = LOOPBACK.exec(uri) ?? [];
+  return host === undefined ? uri : `http://${host}${rest}`;
 }
 
 /**

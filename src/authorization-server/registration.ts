@@ -6,6 +6,7 @@ import { newId } from '../lib/random.ts';
 import { readClientMetadata } from './client-metadata.ts';
 import type { CountRegistration } from './metrics.ts';
 import type { ClientMetadata, Limit } from './model.ts';
+import { withoutLoopbackPort } from './redirect-uri.ts';
 import type { ClientStore, RegisteredClient } from './store-clients.ts';
 
 export interface RegistrationDeps {
@@ -65,7 +66,7 @@ export function registration(deps: RegistrationDeps) {
       const metadata = readOrCount(body, deps);
       const { client, isNew } = await add(metadata, address);
       deps.count(isNew ? 'new' : 'known');
-      return client;
+      return { ...client, redirectUris: metadata.redirectUris };
     },
   };
 }
@@ -83,9 +84,10 @@ function readOrCount(body: unknown, { privateUseSchemes, count }: RegistrationDe
   }
 }
 
-/** The order in which redirect URIs were listed means nothing. */
+/** Neither the order of redirect URIs nor the port of a loopback address means anything: many clients take another with each start. */
 function hashOf({ name, redirectUris }: ClientMetadata): string {
-  return Bun.SHA256.hash(JSON.stringify([name, redirectUris.toSorted()]), 'base64url');
+  const meant = [...new Set(redirectUris.map(withoutLoopbackPort))].toSorted();
+  return Bun.SHA256.hash(JSON.stringify([name, meant]), 'base64url');
 }
 
 /** The answer to a registration (RFC 7591 section 3.2.1): what was understood, not what was asked for. */

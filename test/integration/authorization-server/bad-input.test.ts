@@ -294,6 +294,18 @@ describe('registration', () => {
     expect(other.client_id).not.toBe((one as { client_id: string }).client_id);
   });
 
+  test('again with another port of loopback is the same client', async () => {
+    await using site = oauthSite();
+    const answers = await Promise.all(
+      [5001, 5002].map(async (port) =>
+        (await register({ redirect_uris: [`http://127.0.0.1:${port}/cb`] }, site)).json(),
+      ),
+    );
+    const [one, other] = answers as { client_id: string; redirect_uris: string[] }[];
+    expect(other?.client_id).toBe(one?.client_id ?? '');
+    expect(other?.redirect_uris).toEqual(['http://127.0.0.1:5002/cb']);
+  });
+
   test('is limited per address, and in all', async () => {
     await using limited = oauthSite({ config: { registrations_per_address: 2 } });
     const uris = (at: number) => ({ redirect_uris: [`https://a.example/${at}`] });
