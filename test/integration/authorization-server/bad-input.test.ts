@@ -287,7 +287,7 @@ describe('registration', () => {
     const uris = ['http://127.0.0.1/cb', 'https://a.example/cb'];
     const one = await (await register({ redirect_uris: uris, client_name: 'A' }, site)).json();
     const same = await (await register({ client_name: 'A', redirect_uris: uris.toReversed() }, site)).json();
-    expect(same).toEqual(one);
+    expect(same).toEqual({ ...(one as object), redirect_uris: uris.toReversed() });
     const other = (await (await register({ redirect_uris: uris, client_name: 'B' }, site)).json()) as {
       client_id: string;
     };
