@@ -1,6 +1,6 @@
 import { missingCapabilities } from './client-capabilities.ts';
 import { type ConnectionHooks, takesLog, tellsOfServer } from './connection.ts';
-import { META_INPUT_NAME } from './constants.ts';
+import { MAY_NEED_INPUT, META_INPUT_NAME } from './constants.ts';
 import type { Exchange } from './exchange.ts';
 import { isJsonObject, type JsonObject } from './json-rpc.ts';
 import type { JsonRpcPeer, OpenRequest } from './peer.ts';
@@ -43,7 +43,7 @@ export function messageRouter(peer: JsonRpcPeer, hooks: ConnectionHooks) {
       about: OpenRequest | undefined,
     ): Promise<JsonObject> {
       const able = (exchange: Exchange) =>
-        missingCapabilities(exchange.client.capabilities, method, params) === undefined;
+        mayAsk(exchange) && missingCapabilities(exchange.client.capabilities, method, params) === undefined;
       const exchange = about?.exchange ?? peer.newest(able) ?? peer.newest(() => true);
       return exchange === undefined
         ? hooks.askAnybody(method, params)
@@ -53,6 +53,9 @@ export function messageRouter(peer: JsonRpcPeer, hooks: ConnectionHooks) {
 }
 
 const isLegacy = ({ client }: Exchange) => client.era === 'legacy';
+
+/** Modern clients are asked with the answer to some methods only. */
+const mayAsk = (exchange: Exchange) => isLegacy(exchange) || MAY_NEED_INPUT.has(exchange.method);
 
 /** A name that can stand in `inputRequests`. */
 const INPUT_NAME = /^[\w.-]{1,64}$/;
