@@ -3,7 +3,9 @@ import { join, sep } from 'node:path';
 
 /** What isolated children do not find; all of it exists and is named by its real path. */
 export interface HiddenPaths {
-  /** Empty for children. */
+  /** Directories of the system that children have of their own, and empty. */
+  readonly system: readonly string[];
+  /** Empty for children, wherever they stand. */
   readonly directories: readonly string[];
   /** Empty files for children. */
   readonly files: readonly string[];
@@ -43,15 +45,20 @@ export interface HiddenPathsOptions {
 
 export function hiddenPaths({ own, home }: HiddenPathsOptions): HiddenPaths {
   const keys = home === undefined ? [] : KEYS_OF_HOME.map((name) => join(home, name));
-  const found = [...SYSTEM_DIRECTORIES, ...own, ...keys].flatMap((path) => realPath(path) ?? []);
-  const outermost = [...new Set(found)].filter(
-    (path) => !isBelow(path, PRIVATE_DIRECTORY) && !found.some((other) => isBelow(path, other)),
-  );
+  const system = SYSTEM_DIRECTORIES.flatMap((path) => realPath(path) ?? []);
+  const found = new Set([...own, ...keys].flatMap((path) => realPath(path) ?? []));
+  const outermost = [...found].filter((path) => ![...found].some((other) => isBelow(path, other)));
   return {
+    system,
     directories: outermost.filter(isDirectory),
     files: outermost.filter((path) => !isDirectory(path)),
-    kept: NEEDED.flatMap((path) => keptPath(path, outermost)),
+    kept: NEEDED.flatMap((path) => keptPath(path, system)),
   };
+}
+
+/** Whether a path is nowhere to be found anyway, because what it stands in is another for children. */
+export function isCovered(path: string, { system }: HiddenPaths): boolean {
+  return [PRIVATE_DIRECTORY, ...system].some((each) => isBelow(path, each));
 }
 
 /** Whether a path stands inside a directory. */
@@ -67,7 +74,7 @@ function keptPath(path: string, hidden: readonly string[]): KeptPath[] {
   return [{ path: real, target: undefined }];
 }
 
-function realPath(path: string): string | undefined {
+export function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch {
@@ -83,6 +90,6 @@ function linkTarget(path: string): string | undefined {
   }
 }
 
-function isDirectory(path: string): boolean {
+export function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -1,4 +1,4 @@
-import type { HiddenPaths } from './hidden-paths.ts';
+import { type HiddenPaths, isBelow, isCovered } from './hidden-paths.ts';
 import {
   type Isolation,
   type IsolationHost,
@@ -7,6 +7,7 @@ import {
   PRIVATE_HOME,
   setprivArguments,
 } from './isolation.ts';
+import { namedPaths, neededHome } from './shown-paths.ts';
 
 const NAMESPACES = [
   '--unshare-pid',
@@ -22,7 +23,8 @@ const FILE_SYSTEM = ['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc'];
  * gives each child a uid of its own, because uid 0 without capabilities could still ask the system's services for anything.
  * `undefined` where a program is missing.
  */
-export function bubblewrapIsolation({ tools, isRoot, hidden }: IsolationHost): Isolation | undefined {
+export function bubblewrapIsolation(host: IsolationHost): Isolation | undefined {
+  const { tools, isRoot } = host;
   const { bwrap, setpriv } = tools;
   if (bwrap === undefined || (isRoot && setpriv === undefined)) return undefined;
   const fixed = [
@@ -30,7 +32,7 @@ export function bubblewrapIsolation({ tools, isRoot, hidden }: IsolationHost): I
     ...NAMESPACES,
     ...FILE_SYSTEM,
     ...writable(isRoot, PRIVATE_HOME),
-    ...hiding(hidden),
+    ...ownOfTheSystem(host.hidden),
   ];
   return {
     name: 'bubblewrap',
@@ -39,6 +41,7 @@ export function bubblewrapIsolation({ tools, isRoot, hidden }: IsolationHost): I
       argv: [
         bwrap,
         ...fixed,
+        ...showing(argv, host),
         ...cacheArguments(cache),
         '--chdir',
         PRIVATE_HOME,
@@ -57,14 +60,26 @@ function writable(isRoot: boolean, path: string): string[] {
   return isRoot ? ['--perms', '1777', '--tmpfs', path] : ['--tmpfs', path];
 }
 
-function hiding({ directories, files, kept }: HiddenPaths): string[] {
+function ownOfTheSystem({ system, kept }: HiddenPaths): string[] {
   return [
     // `--dev` has made another `/dev` already.
-    ...directories.filter((path) => !path.startsWith('/dev/')).flatMap((path) => ['--tmpfs', path]),
-    ...files.flatMap((path) => ['--ro-bind', '/dev/null', path]),
+    ...system.filter((path) => !path.startsWith('/dev/')).flatMap((path) => ['--tmpfs', path]),
     ...kept.flatMap(({ path, target }) =>
       target === undefined ? ['--ro-bind', path, path] : ['--symlink', target, path],
     ),
+  ];
+}
+
+/** What the command names, and then nothing of ours, wherever that stands. */
+function showing(argv: readonly string[], { isRoot, home, hidden }: IsolationHost): string[] {
+  const inHome = isRoot ? neededHome(argv, home) : [];
+  const shown = namedPaths(argv, hidden);
+  const isOpen = (path: string) => !isCovered(path, hidden) || shown.some((each) => isBelow(path, each));
+  return [
+    ...(home !== undefined && inHome.length > 0 ? ['--perms', '0755', '--tmpfs', home] : []),
+    ...[...inHome, ...shown].flatMap((path) => ['--ro-bind-try', path, path]),
+    ...hidden.directories.filter(isOpen).flatMap((path) => ['--tmpfs', path]),
+    ...hidden.files.filter(isOpen).flatMap((path) => ['--ro-bind', '/dev/null', path]),
   ];
 }
 

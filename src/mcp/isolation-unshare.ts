@@ -1,4 +1,4 @@
-import type { HiddenPaths } from './hidden-paths.ts';
+import { type HiddenPaths, isCovered } from './hidden-paths.ts';
 import {
   type Isolation,
   type IsolationHost,
@@ -107,12 +107,14 @@ function byScript(
 }
 
 /** Of what is kept only one file can be; there is none but that of name resolution. */
-function stepsOf({ directories, files, kept }: HiddenPaths): string[] {
+function stepsOf(hidden: HiddenPaths): string[] {
+  const { system, files, directories, kept } = hidden;
+  const isOpen = (path: string) => !isCovered(path, hidden);
   const [file] = kept.filter(({ target }) => target === undefined);
   return [
     ...(file === undefined ? [] : ['save', file.path]),
-    ...directories.flatMap((path) => ['directory', path]),
-    ...files.flatMap((path) => ['file', path]),
+    ...[...system, ...directories.filter(isOpen)].flatMap((path) => ['directory', path]),
+    ...files.filter(isOpen).flatMap((path) => ['file', path]),
     ...(file === undefined ? [] : ['write', file.path]),
     ...kept.flatMap(({ path, target }) => (target === undefined ? [] : ['link', target, path])),
   ];

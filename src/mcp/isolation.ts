@@ -44,6 +44,8 @@ export interface IsolationHost {
   readonly tools: IsolationTools;
   /** Whether we are root, and may give children other uids. */
   readonly isRoot: boolean;
+  /** Of the account that runs the appliance. */
+  readonly home: string | undefined;
   readonly hidden: HiddenPaths;
 }
 

@@ -74,7 +74,12 @@ function isolationTrialOptions(
 ) {
   const keys = typeof tls === 'object' ? [tls.key] : [];
   const own = [data_dir, ...configFiles, ...keys, ...mcp_server.hide];
-  const host: IsolationHost = { tools: toolsHere(), isRoot: isRoot(), hidden: hiddenPaths({ own, home }) };
+  const host: IsolationHost = {
+    tools: toolsHere(),
+    isRoot: isRoot(),
+    home,
+    hidden: hiddenPaths({ own, home }),
+  };
   return { host, clock, secretDirectory: data_dir, uid: rangeHere()?.first };
 }
 

@@ -1,4 +1,5 @@
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../src/lib/clock.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -65,6 +66,7 @@ export function isolationCases(): IsolationCase[] {
   const hostOf = (own: readonly string[], isRoot: boolean) => ({
     tools: TOOLS,
     isRoot,
+    home: homedir(),
     hidden: hiddenPaths({ own, home: undefined }),
   });
   const account = IS_ROOT ? ORDINARY_UID : undefined;

@@ -217,7 +217,7 @@ describe('choosing', () => {
   afterAll(() => data[Symbol.dispose]());
   const hidden = hiddenPaths({ own: [data.path], home: undefined });
   const options = (tools: Partial<typeof TOOLS>, own = hidden) => ({
-    host: { tools: { ...TOOLS, ...tools }, isRoot: IS_ROOT, hidden: own },
+    host: { tools: { ...TOOLS, ...tools }, isRoot: IS_ROOT, home: undefined, hidden: own },
     clock: systemClock,
     secretDirectory: data.path,
     uid: IS_ROOT ? 0x7000_0000 : undefined,
@@ -244,7 +244,7 @@ describe('choosing', () => {
   });
 
   test('one that does not hold what it promises is not taken', async () => {
-    const nothing = { directories: [], files: [], kept: [] };
+    const nothing = { system: [], directories: [], files: [], kept: [] };
     const trials = await tryIsolations(options({}, nothing));
     if (!IS_ROOT) return expect(trials.map(({ fault }) => fault)).toContain('the data directory can be read');
     // Children of root have uids of their own, which keeps them out without hiding anything.
