@@ -4,6 +4,7 @@ import type { UserId } from '../users/model.ts';
 import type { Launch } from './launch.ts';
 import type { ChildLauncher } from './launcher.ts';
 import type { Backend, HttpTransport, StdioBackend } from './model.ts';
+import { outboundBudget } from './outbound-budget.ts';
 import type { PlaceholderValues } from './placeholders.ts';
 import { stdioWire } from './stdio-wire.ts';
 
@@ -17,6 +18,7 @@ export interface LaunchBackendDeps {
 
 /** Starts a child for a backend of this machine, and sets up HTTP for one elsewhere. */
 export function backendLauncher({ children, secret, clock, log }: LaunchBackendDeps): Launch {
+  const budget = outboundBudget();
   return async ({ backend, user, accessToken }) => {
     const values: PlaceholderValues = { user, accessToken, secret: (name) => secret(user.id, name) };
     if (isStdio(backend)) {
@@ -24,7 +26,7 @@ export function backendLauncher({ children, secret, clock, log }: LaunchBackendD
     }
     if (!isHttp(backend)) throw new Error(`backend ${backend.name} has no transport`);
     const { remoteWire } = await import('./remote-wire.ts');
-    return remoteWire({ backend, values, clock, log });
+    return remoteWire({ backend, values, budget, clock, log });
   };
 }
 

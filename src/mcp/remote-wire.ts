@@ -15,6 +15,7 @@ import { readEvents } from './event-stream.ts';
 import type { ExitCause } from './exchange.ts';
 import { INTERNAL_ERROR, isJsonObject, type JsonObject } from './json-rpc.ts';
 import type { HttpTransport } from './model.ts';
+import type { OutboundBudget } from './outbound-budget.ts';
 import { headerValue, paramHeaders } from './param-headers.ts';
 import { fillPlaceholders, type PlaceholderValues } from './placeholders.ts';
 import { type Wire, type WireReader } from './wire.ts';
@@ -22,6 +23,8 @@ import { type Wire, type WireReader } from './wire.ts';
 export interface RemoteWireOptions {
   backend: { readonly name: string; readonly messageBytes: number; readonly transport: HttpTransport };
   values: PlaceholderValues;
+  /** Shared by all remote servers. */
+  budget: OutboundBudget;
   clock: Clock;
   log: Logger;
 }
@@ -134,6 +137,12 @@ class RemoteWire implements Wire {
   }
 
   async #request(id: number, message: JsonObject): Promise<void> {
+    const { calls, streams } = this.#options.budget;
+    const slots = message['method'] === 'subscriptions/listen' ? streams : calls;
+    if (!slots.take()) {
+      queueMicrotask(() => this.#fail(id, 'Too many requests to remote servers are open.'));
+      return;
+    }
     const calledOff = new AbortController();
     this.#requests.set(id, calledOff);
     try {
@@ -147,6 +156,7 @@ class RemoteWire implements Wire {
       this.#options.log.debug('a remote MCP server failed', { backend: this.#options.backend.name, error });
       this.#fail(id, 'The remote server cannot be reached.');
     } finally {
+      slots.give();
       this.#requests.delete(id);
     }
   }
@@ -221,6 +231,21 @@ class RemoteWire implements Wire {
 
   /** What a legacy server says of its own accord; one that has no such stream answers 405. */
   async #listen(onFirst: () => void): Promise<void> {
+    const { streams } = this.#options.budget;
+    if (!streams.take()) {
+      this.#options.log.warn('too many streams of remote MCP servers are open; this one is not listened to', {
+        backend: this.#options.backend.name,
+      });
+      return onFirst();
+    }
+    try {
+      await this.#keepListening(onFirst);
+    } finally {
+      streams.give();
+    }
+  }
+
+  async #keepListening(onFirst: () => void): Promise<void> {
     const { signal } = this.#ending;
     let lastEventId: string | undefined;
     for (

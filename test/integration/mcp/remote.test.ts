@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, test } from 'bun:test';
+import { systemClock } from '../../../src/lib/clock.ts';
 import { INTERNAL_ERROR } from '../../../src/mcp/json-rpc.ts';
+import { openConnection } from '../../../src/mcp/open-connection.ts';
+import { type OutboundBudget, slots } from '../../../src/mcp/outbound-budget.ts';
+import { remoteWire } from '../../../src/mcp/remote-wire.ts';
+import type { User } from '../../../src/users/model.ts';
 import {
   callExchange,
   callTool,
@@ -11,6 +16,7 @@ import {
 } from '../../support/mcp-broker.ts';
 import { legacyRemote, modernRemote, type RemoteServer } from '../../support/mcp-remote.ts';
 import { recordingView } from '../../support/mcp-view.ts';
+import { recordedLog } from '../../support/silent-log.ts';
 import { until } from '../../support/until.ts';
 
 const HEADERS = { Authorization: 'Bearer ${upstream.access_token}', 'X-User': '${user.id}' };
@@ -208,5 +214,43 @@ test('a secret that was not pasted is asked for', async () => {
   expect(await errorOf(callTool(things.broker, await things.holder(), 'token'))).toMatchObject({
     kind: 'forbidden',
     code: 'mcp_secret_missing',
+  });
+});
+
+describe('what remote servers may keep open at once', () => {
+  const wireTo = (remote: RemoteServer, user: User, budget: OutboundBudget) =>
+    remoteWire({
+      backend: {
+        name: 'one',
+        messageBytes: 10_000,
+        transport: { kind: 'http', url: remote.url, headers: {} },
+      },
+      values: { user, accessToken: undefined, secret: () => undefined },
+      budget,
+      clock: systemClock,
+      log: recordedLog(),
+    });
+
+  test('is bounded: a call too many is refused at once, and room comes back', async () => {
+    const { things, remote } = start(legacyRemote());
+    const wire = wireTo(remote, await things.addUser(), { calls: slots(1), streams: slots(0) });
+    const connection = await openConnection({
+      wire,
+      knownEra: 'legacy',
+      generation: 1,
+      hooks: { unsolicited: () => false, askAnybody: () => Promise.reject(new Error('nobody')) },
+      clock: systemClock,
+      log: recordedLog(),
+      probeTimeoutMs: 1_000,
+      signal: new AbortController().signal,
+    });
+    const slow = exchangeOf('tools/call', { name: 'slow', arguments: {} });
+    const echo = () => connection.call(exchangeOf('tools/call', { name: 'echo', arguments: { text: 'x' } }));
+    const first = errorOf(connection.call(slow));
+    expect(await errorOf(echo())).toMatchObject({ code: INTERNAL_ERROR });
+    slow.cancel();
+    await first;
+    await until('there is room', async () => (await errorOf(echo())) === undefined);
+    await connection.end();
   });
 });
