@@ -60,7 +60,7 @@ export class AskBook {
   }
 
   dropAll(): void {
-    for (const id of [...this.#open.keys()]) this.drop(id);
+    for (const id of this.#open.keys()) this.drop(id);
   }
 
   #take(id: string | number): PendingAsk | undefined {
