@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { postModern } from '../support/mcp-http.ts';
 import {
   CLIENTS,
   connectClient,
@@ -164,3 +165,24 @@ test('a token of one server opens no other, and neither does one of another pers
   expect([stolen.status, await stolen.text()]).toEqual([unknown.status, await unknown.text()]);
   expect(unknown.status).toBe(404);
 });
+
+test.each(['fixture', 'modern'])(
+  'a question of the %s server has its name, by which it is answered early or late',
+  async (backend) => {
+    const { access_token: token } = await somebody().connect(backend);
+    const call = async (more: Record<string, unknown>) => {
+      const params = { name: 'test_input_required_result_elicitation', arguments: {}, ...more };
+      const response = await postModern(site.resource(backend), token, 'tools/call', params);
+      const { result } = (await response.json()) as { result: Record<string, unknown> };
+      return result;
+    };
+    const inputResponses = { user_name: { action: 'accept', content: { name: 'Ada' } } };
+    const asked = await call({});
+    expect(asked['resultType']).toBe('input_required');
+    expect(Object.keys(asked['inputRequests'] ?? {})).toEqual(['user_name']);
+    const late = await call({ inputResponses, requestState: asked['requestState'] });
+    const early = await call({ inputResponses: { ...inputResponses, nobody_asked: { action: 'decline' } } });
+    expect(early['resultType']).toBe('complete');
+    expect(early['content']).toEqual(late['content']);
+  },
+);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { randomUUID } from 'node:crypto';
+import { postModern } from '../support/mcp-http.ts';
 import { type McpSite, mcpTable, serverCommand, startMcpSite } from '../support/mcp-site.ts';
 import { processesWith } from '../support/processes.ts';
 import { until } from '../support/until.ts';
@@ -36,26 +37,11 @@ retry_longest = "2s"
 });
 afterAll(() => site?.[Symbol.asyncDispose]());
 
-/** A call of a client of 2026-07-28, as plain HTTP. */
-function call(token: string): Promise<Response> {
-  const meta = {
-    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-    'io.modelcontextprotocol/clientCapabilities': {},
-  };
-  const params = { name: 'echo', arguments: { message: 'hello' }, _meta: meta };
-  return fetch(site.resource('everything'), {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${token}`,
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': 'tools/call',
-      'mcp-name': 'echo',
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }),
+const call = (token: string) =>
+  postModern(site.resource('everything'), token, 'tools/call', {
+    name: 'echo',
+    arguments: { message: 'hello' },
   });
-}
 
 test('an outage costs nobody anything while the token is good; a grant that is gone ends in a clean 401', async () => {
   const { access_token: token } = await site.person('ada').connect('everything');
