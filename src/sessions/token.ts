@@ -1,3 +1,4 @@
+import { constantTimeEqual } from '@oslojs/crypto/subtle';
 import { encodeBase64urlNoPadding } from '@oslojs/encoding';
 import { type DerivedKey, type KeyRing, keyPurpose } from '../lib/key-ring.ts';
 import { randomBytes } from '../lib/random.ts';
@@ -86,9 +87,6 @@ function macWith(key: Uint8Array): (head: string) => string {
   return (head) => template.copy().update(head).digest('base64url').slice(0, MAC_LENGTH);
 }
 
-/** Takes as long for every text of one length. */
 function isSameText(one: string, other: string): boolean {
-  let difference = one.length ^ other.length;
-  for (let at = 0; at < other.length; at++) difference |= one.charCodeAt(at) ^ other.charCodeAt(at);
-  return difference === 0;
+  return constantTimeEqual(Buffer.from(one), Buffer.from(other));
 }
