@@ -7,6 +7,7 @@ import { checkClock, checkDatabase } from './database.ts';
 import { checkDirectory, checkDiskSpace, checkSecret } from './directory.ts';
 import type { Check, CheckContext, Finding } from './finding.ts';
 import { findingsAbout } from './finding.ts';
+import { checkIsolation, checkPrograms } from './mcp.ts';
 import { checkListeners, checkProxies, checkUrl } from './network.ts';
 import { checkProviders } from './providers.ts';
 import { checkTls } from './tls.ts';
@@ -23,6 +24,8 @@ const CHECKS: readonly Check[] = [
   checkUrl,
   checkProxies,
   checkProviders,
+  checkPrograms,
+  checkIsolation,
 ];
 
 export const doctor: CommandRun = async ({ io, loadConfig }) => {

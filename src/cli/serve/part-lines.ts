@@ -29,6 +29,7 @@ const PARTS: readonly Part[] = [
     'forward_auth.rule',
     ({ forward_auth }) => list([...new Set(forward_auth.rule.map(({ host }) => host))]),
   ],
+  ['MCP', 'mcp', ({ mcp }) => (mcp.length === 0 ? 'whoami (built in)' : list(mcp.map(backendLine)))],
   ['trusted proxies', 'trusted_proxies', ({ trusted_proxies }) => list(trusted_proxies)],
   ['TLS', 'tls', ({ tls }) => (typeof tls === 'object' ? tls.cert : (tls ?? ''))],
   ['API for other origins', 'cors.allowed_origins', ({ cors }) => list(cors.allowed_origins)],
@@ -49,5 +50,9 @@ export function logParts(config: Config, log: Logger): void {
     else log.info(`${line.part}: off`, { turn_on_with: line.key });
   }
 }
+
+/** Arguments, paths and queries may hold secrets. */
+const backendLine = ({ name, url, command }: Config['mcp'][number]) =>
+  `${name} (${url === undefined ? command?.[0] : new URL(url).origin})`;
 
 const list = (items: readonly string[]) => items.join(', ');

@@ -243,3 +243,27 @@ describe('TLS', () => {
     expect(await about('tls', configured(directory.path, { tls: files }))).toMatchObject([{ level: 'fail' }]);
   });
 });
+
+describe('MCP backends', () => {
+  const mcp = (more: object) => ({
+    mcp: [{ name: 'files', command: ['/bin/cat'], allow: 'owners', ...more }],
+  });
+
+  test('that are to be isolated are told by what, and nothing is said where there are none', async () => {
+    using directory = dataDirectory();
+    expect(await about('mcp isolation', configured(directory.path))).toEqual([]);
+    expect(await about('mcp isolation', configured(directory.path, mcp({})))).toMatchObject([
+      { level: 'ok', text: 'bubblewrap' },
+    ]);
+    expect(
+      await about('mcp isolation', configured(directory.path, mcp({ isolation: 'none' }))),
+    ).toMatchObject([{ level: 'warn' }]);
+  });
+
+  test('whose program is not there fail', async () => {
+    using directory = dataDirectory();
+    expect(await about('mcp files', configured(directory.path, mcp({})))).toEqual([]);
+    const config = configured(directory.path, mcp({ command: ['/nowhere/at/all'] }));
+    expect(await about('mcp files', config)).toMatchObject([{ level: 'fail' }]);
+  });
+});

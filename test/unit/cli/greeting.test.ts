@@ -97,6 +97,7 @@ describe('optional parts', () => {
       { part: 'sign-in through providers', key: 'provider' },
       { part: 'linked accounts', key: 'upstream.provider' },
       { part: 'forward-auth', key: 'forward_auth.rule' },
+      { part: 'MCP', on: 'whoami (built in)' },
       { part: 'trusted proxies', key: 'trusted_proxies' },
       { part: 'TLS', key: 'tls' },
       { part: 'API for other origins', key: 'cors.allowed_origins' },
@@ -131,6 +132,10 @@ describe('optional parts', () => {
             { name: 'code', kind: 'github', client_id: 'c', client_secret: 'hush' },
           ],
         },
+        mcp: [
+          { name: 'files', command: ['/opt/files', '--key=hush'], allow: 'everyone' },
+          { name: 'far', url: 'https://mcp.test/hush?key=hush', allow: 'everyone' },
+        ],
         forward_auth: {
           rule: [
             { host: 'a.test', allow: 'everyone' },
@@ -144,6 +149,7 @@ describe('optional parts', () => {
       'home (https://id.test)',
       'forge (https://git.test), code (github)',
       'a.test',
+      'files (/opt/files), far (https://mcp.test)',
       '127.0.0.1/32',
       '/c.pem',
       'https://app.test',
