@@ -1,9 +1,7 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import { readForm, singleParam } from '../http/form.ts';
-import { continueResponse } from '../http/page.ts';
 import { requestContext } from '../http/request-context.ts';
 import type { Router } from '../http/router.ts';
-import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Caller, SessionGuard } from '../sessions/guard.ts';
 import { queryOf } from '../sign-in/routes.ts';
@@ -24,6 +22,7 @@ import type { OauthCounts } from './metrics.ts';
 import { AuthorizationError, type AuthorizationRequest, type ProtectedResource } from './model.ts';
 import { consentPage } from './pages.ts';
 import { withResponse } from './redirect-uri.ts';
+import { continueTo, type Leave, leaving, redirectTo, toSignIn } from './routes-leave.ts';
 
 export interface AuthorizeRoutesDeps {
   /** The origin of `url`. */
@@ -40,11 +39,6 @@ export interface AuthorizeRoutesDeps {
   clock: Clock;
   counts: OauthCounts;
 }
-
-/** Set on the way through sign-in. */
-const AFTER_SIGN_IN = 'signed_in';
-/** Sign-in keeps no longer way back, in characters. */
-const MAX_RETURN_LENGTH = 4_000;
 
 /** `/oauth/authorize` (RFC 6749 section 3.1), and where it goes on once an account is linked. */
 export function authorizeRoutes(router: Router, deps: AuthorizeRoutesDeps): void {
@@ -214,29 +208,3 @@ function noteDenied(
     detail: { client: clientId },
   });
 }
-
-/** How the browser goes to a client. */
-type Leave = (url: string) => Response;
-
-/** Chromium holds every redirect that follows a form to that form's `form-action`; a page of its own ends the chain. */
-const continueTo: Leave = (url) =>
-  continueResponse({ title: 'Back to the program', url, headers: { 'referrer-policy': 'no-referrer' } });
-
-const redirectTo: Leave = (location) =>
-  new Response(null, { status: 302, headers: { location, 'referrer-policy': 'no-referrer' } });
-
-/** The form of sign-in stands before what comes after it. */
-function leaving(params: URLSearchParams): Leave {
-  return params.has(AFTER_SIGN_IN) ? continueTo : redirectTo;
-}
-
-function toSignIn(request: Request): Response {
-  const { pathname, search } = new URL(request.url);
-  const mark = queryOf(request).has(AFTER_SIGN_IN) ? '' : `&${AFTER_SIGN_IN}=1`;
-  const returnTo = `${pathname}${search}${mark}`;
-  if (returnTo.length > MAX_RETURN_LENGTH) throw tooLong();
-  return redirectTo(`/sign-in?return_to=${encodeURIComponent(returnTo)}`);
-}
-
-const tooLong = () =>
-  new AppError('bad_request', 'invalid_authorization_request', 'The request of the program is too long.');
