@@ -69,6 +69,8 @@ export function childLauncher(deps: LauncherDeps): ChildLauncher {
   };
 }
 
+type Argv = readonly [string, ...string[]];
+
 interface Start {
   isolation: Isolation;
   uid: number | undefined;
@@ -93,7 +95,7 @@ function start(
     secrets: [...filled.secrets, ...secretLiterals(filled.values)],
   });
   child = spawnChild({
-    ...isolation.wrap({ argv, uid, cache }),
+    ...isolation.wrap({ argv: found(argv, filled.values['PATH'] ?? environment['PATH']), uid, cache }),
     env: {
       ...environment,
       ...homeVariables(isolation.name === 'none' ? home : PRIVATE_HOME),
@@ -116,6 +118,11 @@ function start(
     onEnded();
   });
   return child;
+}
+
+/** The program by its path, so that whatever isolates the child knows where it stands. */
+function found([program, ...rest]: Argv, path: string | undefined): Argv {
+  return [Bun.which(program, path === undefined ? {} : { PATH: path }) ?? program, ...rest];
 }
 
 async function afterwards(child: ChildProcess, run: () => void): Promise<void> {

@@ -168,6 +168,29 @@ describe.each(isolationCases())('isolated by $name', (isolationCase) => {
   });
 });
 
+test('a program that stands in /tmp, found through PATH or by its name, runs isolated too', async () => {
+  const [first] = isolationCases();
+  if (first === undefined) throw new Error('there is no way of isolation');
+  const directory = mkdtempSync('/tmp/postern-test-');
+  chmodSync(directory, 0o755);
+  writeFileSync(join(directory, 'server'), '#!/bin/sh\n. "${0%/*}/beside"\n', { mode: 0o755 });
+  writeFileSync(join(directory, 'beside'), 'echo found', { mode: 0o644 });
+  try {
+    await using it = opened(first.make([]));
+    for (const argv of [[join(directory, 'server')], ['server']] as const) {
+      const { child, lines } = await it.launch({
+        argv,
+        env: { PATH: `${directory}:/usr/bin:/bin` },
+        isolation: 'auto',
+      });
+      await child.exited;
+      expect(lines).toEqual(['found']);
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
 describe('what is left behind', () => {
   test('a child has a record while it runs, with its process group and start', async () => {
     await using it = opened();
