@@ -96,6 +96,23 @@ function endedBy({ userId, address }: Person) {
   return { reason: 'ended_by_user', actorUserId: userId, address } as const;
 }
 
+/** Whether a person has let a client connect to a resource, and that has not ended. */
+export function isConnected(
+  ledger: Pick<Ledger, 'list'>,
+  userId: UserId,
+  clientId: string,
+  { resource }: ProtectedResource,
+): boolean {
+  return ledger
+    .list(userId)
+    .some(
+      (session) =>
+        isConnection(session) &&
+        session.clientId === clientId &&
+        resourcesOf(session.audience).includes(resource),
+    );
+}
+
 function isConnection({ kind, clientId }: Session): boolean {
   return kind === 'grant' && clientId !== undefined && clientId !== PERSONAL_CLIENT_ID;
 }

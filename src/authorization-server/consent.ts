@@ -47,10 +47,11 @@ export function consents({ ring, clock, lifetimeMs }: { ring: KeyRing; clock: Cl
 }
 
 /**
- * Whether nobody need be asked: the client is a document at an https origin, and sends its answers to that same origin, so that whoever
- * receives the code is whom the address names.
+ * Whether a client may connect again without a question: it is a document at an https origin, and sends its answers to that same
+ * origin, so that whoever receives the code is whom the address names. That alone is no consent: any site can publish a document
+ * and lead a browser here.
  */
-export function isConsentSpared({ kind, id }: OauthClient, redirectUri: string): boolean {
+export function mayBeSpared({ kind, id }: OauthClient, redirectUri: string): boolean {
   if (kind !== 'document') return false;
   const { protocol, origin } = new URL(redirectUri);
   return protocol === 'https:' && origin === new URL(id).origin;

@@ -14,7 +14,7 @@ import type { User, UserId } from '../users/model.ts';
 import { authorizations } from './authorizations.ts';
 import { clientDocuments, type FetchDocument } from './client-id-document.ts';
 import { oauthClients } from './clients.ts';
-import { type ConnectedApps, connectedApps, type RunningChild } from './connected-apps.ts';
+import { type ConnectedApps, connectedApps, isConnected, type RunningChild } from './connected-apps.ts';
 import { consents } from './consent.ts';
 import { DOCUMENT_MAX_BYTES, DOCUMENT_TIMEOUT_MS } from './constants.ts';
 import { codeGrant } from './grant-authorization-code.ts';
@@ -98,6 +98,8 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
       }),
       resources,
       isLinked: deps.isLinked,
+      isConnected: (userId: UserId, clientId: string, resource: ProtectedResource) =>
+        isConnected(ledger, userId, clientId, resource),
       linkUrl: deps.linkUrl,
       audit,
       clock,

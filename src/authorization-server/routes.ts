@@ -16,7 +16,7 @@ import {
 import type { Authorizations } from './authorizations.ts';
 import { findResource } from './check-resource.ts';
 import { type Clients, unknownClient } from './clients.ts';
-import { type ConsentQuestion, type Consents, isConsentSpared, stale } from './consent.ts';
+import { type ConsentQuestion, type Consents, mayBeSpared, stale } from './consent.ts';
 import { AUTHORIZE_PATH, CONTINUE_PATH, FORM_MAX_BYTES } from './constants.ts';
 import type { OauthCounts } from './metrics.ts';
 import { AuthorizationError, type AuthorizationRequest, type ProtectedResource } from './model.ts';
@@ -33,6 +33,8 @@ export interface AuthorizeRoutesDeps {
   authorizations: Authorizations;
   resources: () => readonly ProtectedResource[];
   isLinked: (userId: UserId, provider: string) => boolean;
+  /** Whether this person has let this client connect there, and that has not ended. */
+  isConnected: (userId: UserId, clientId: string, resource: ProtectedResource) => boolean;
   /** A path of ours that links an account and then goes on to `returnTo`. */
   linkUrl: (provider: string, returnTo: string) => string;
   audit: AuditRecorder;
@@ -91,7 +93,12 @@ async function decide(deps: AuthorizeRoutesDeps, { addressee, checked, caller, l
   const [only, ...others] = resources;
   if (only === undefined) throw new AuthorizationError('access_denied', 'this person may not use it');
   const asked = { clientId: client.id, clientName: client.name, redirectUri, state, codeChallenge };
-  if (isConsentSpared(client, redirectUri) && !prompt.consent && others.length === 0) {
+  const isSpared =
+    others.length === 0 &&
+    !prompt.consent &&
+    mayBeSpared(client, redirectUri) &&
+    deps.isConnected(caller.user.id, client.id, only);
+  if (isSpared) {
     return proceed(deps, { ...asked, resource: only.resource, scope: only.scope }, caller, leave);
   }
   if (prompt.none) throw new AuthorizationError('consent_required', 'the person has to be asked');

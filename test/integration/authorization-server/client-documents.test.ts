@@ -9,6 +9,7 @@ import {
   hiddenFields,
   oauthClient,
   REDIRECT_URI,
+  type TokenAnswer,
 } from '../../support/oauth-client.ts';
 
 let server: Awaited<ReturnType<typeof documentServer>>;
@@ -78,24 +79,57 @@ test('nobody is asked for a stranger', async () => {
 describe('consent is spared', () => {
   const own = () => `${server.origin}/callback`;
 
-  test('where the answer goes to the origin of the document, by https', async () => {
+  /** A client whose answers go to its own origin, and that was let connect once. */
+  const connected = async (t: Awaited<ReturnType<typeof begin>>, redirectUris = [own()]) => {
+    const clientId = publish({ redirect_uris: redirectUris });
+    const answer = await t.client.consent(await t.ask(clientId, { redirect_uri: own() }), t.session);
+    const code = callbackOf(answer).get('code') ?? '';
+    const granted = await t.client.redeem(clientId, code, { redirect_uri: own() });
+    return { clientId, tokens: (await granted.json()) as TokenAnswer };
+  };
+
+  test('where the answer goes by https to the origin of a document that is connected already', async () => {
     await using t = await begin();
-    const clientId = publish({ redirect_uris: [own()] });
-    const answer = await t.ask(clientId, { redirect_uri: own() });
-    expect(answer.status).toBe(302);
-    expect(callbackOf(answer).has('code')).toBe(true);
+    const { clientId } = await connected(t);
+    const again = await t.ask(clientId, { redirect_uri: own() });
+    expect(again.status).toBe(302);
+    expect(callbackOf(again).has('code')).toBe(true);
   });
 
-  test('and then linking comes at once', async () => {
+  test('not the first time: any site can publish a document and lead a browser here', async () => {
+    await using t = await begin();
+    const clientId = publish({ redirect_uris: [own()] });
+    const asked = await t.ask(clientId, { redirect_uri: own() });
+    expect(asked.status).toBe(200);
+    expect(hiddenFields(await asked.text())).toContainKey('request');
+    const silent = await t.ask(clientId, { redirect_uri: own(), prompt: 'none' });
+    expect(callbackOf(silent).get('error')).toBe('consent_required');
+  });
+
+  test('not for another person, another document of that origin, nor once the connection has ended', async () => {
+    await using t = await begin();
+    const { clientId, tokens } = await connected(t);
+    const other = await t.site.base.signIn(await t.site.base.addUser());
+    const path = t.client.authorizePath(clientId, { redirect_uri: own() });
+    expect((await t.site.fetch(path, { session: other })).status).toBe(200);
+    const sibling = publish({ redirect_uris: [own()] });
+    expect((await t.ask(sibling, { redirect_uri: own() })).status).toBe(200);
+
+    await t.site.post('/oauth/revoke', { client_id: clientId, token: tokens.refresh_token });
+    expect((await t.ask(clientId, { redirect_uri: own() })).status).toBe(200);
+  });
+
+  test('not before linking, which comes after it', async () => {
     await using t = await begin({}, false);
     const clientId = publish({ redirect_uris: [own()] });
-    expect(destinationOf(await t.ask(clientId, { redirect_uri: own() }))).toStartWith('/account/links/forge');
+    const page = await t.ask(clientId, { redirect_uri: own() });
+    expect(destinationOf(await t.client.consent(page, t.session))).toStartWith('/account/links/forge');
   });
 
   test('not for loopback, another port or another host, nor when the client wants it asked', async () => {
     await using t = await begin();
     const elsewhere = ['https://client.example/callback', 'https://other.example/callback', REDIRECT_URI];
-    const clientId = publish({ redirect_uris: [...elsewhere, own()] });
+    const { clientId } = await connected(t, [...elsewhere, own()]);
     for (const redirect_uri of elsewhere) {
       expect(hiddenFields(await (await t.ask(clientId, { redirect_uri })).text())).toContainKey('request');
     }
