@@ -4,9 +4,9 @@ const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
 /** http on this machine, where a client listens on whatever port is free (RFC 8252 section 7.3). */
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]{1,5})?((?:[/?].*)?)$/;
 
-/** Whether two URIs are the same but for the port of a loopback address, where there may be any. */
+/** Whether two URIs are the same but for the port of a loopback address, where there may be any that exists. */
 export function isSameRedirectUri(registered: string, requested: string): boolean {
-  return withoutLoopbackPort(registered) === withoutLoopbackPort(requested);
+  return URL.canParse(requested) && withoutLoopbackPort(registered) === withoutLoopbackPort(requested);
 }
 
 /** The URI as it is compared: without its port where that is on loopback. */

@@ -32,6 +32,7 @@ describe('two redirect URIs differ', () => {
     ['http://127.0.0.1/cb', 'http://127.0.0.1.evil.example/cb'],
     ['http://127.0.0.1/cb', 'http://127.0.0.2/cb'],
     ['http://127.0.0.1/cb', 'http://127.0.0.1:123456/cb'],
+    ['http://127.0.0.1/cb', 'http://127.0.0.1:65536/cb'],
     ['cursor://one/cb', 'cursor://two/cb'],
   ])('%s and %s', (one, other) => expect(isSameRedirectUri(one, other)).toBe(false));
 });
