@@ -62,3 +62,6 @@ export const REMOVED_FROM_MODERN: ReadonlySet<string> = new Set([
 export const LEGACY_RESOURCE_NOT_FOUND = -32_002;
 /** What the official SDKs answer for a protocol session that is gone. */
 export const PROTOCOL_SESSION_NOT_FOUND = -32_001;
+
+/** Of a URI that a client subscribes to, in characters: it is kept, and told to each child that starts. */
+export const MAX_URI_LENGTH = 4_096;

@@ -113,7 +113,9 @@ export function leasing(deps: LeasingDeps) {
     return tenant.starting;
   };
 
+  /** Who waits for a child counts like who holds one: each keeps a whole message in memory. */
   const leaseSlowly = async (tenant: Tenant): Promise<Lease> => {
+    if (tenant.waiting >= tenant.backend.limits.queue) throw tooManyCalls();
     tenant.waiting++;
     try {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {

@@ -1,3 +1,4 @@
+import { MAX_URI_LENGTH } from './constants.ts';
 import type { Broker } from './exchange.ts';
 import { INVALID_PARAMS, isJsonObject, type JsonObject, JsonRpcError, METHOD_NOT_FOUND } from './json-rpc.ts';
 import type { RequestMessage } from './message.ts';
@@ -32,8 +33,14 @@ export function legacyMethods({ sessions, broker }: { sessions: ProtocolSessions
     if (subscriptions.length >= MAX_SUBSCRIPTIONS) {
       throw new JsonRpcError(INVALID_PARAMS, 'Unsubscribe from something else first.');
     }
-    await session.attachment.subscribe(uri);
-    session.change({ subscriptions: [...session.stored.subscriptions, uri] });
+    // Counted before anything is waited for: many at once would otherwise all find room.
+    session.change({ subscriptions: [...subscriptions, uri] });
+    try {
+      await session.attachment.subscribe(uri);
+    } catch (error) {
+      session.change({ subscriptions: session.stored.subscriptions.filter((each) => each !== uri) });
+      throw error;
+    }
     await sessions.save(session);
     return {};
   };
@@ -68,5 +75,6 @@ async function requireServerCapability(broker: Broker, { holder }: ProtocolSessi
 function uriOf(params: JsonObject | undefined): string {
   const uri = params?.['uri'];
   if (typeof uri !== 'string' || uri === '') throw new JsonRpcError(INVALID_PARAMS, '"uri" is missing.');
+  if (uri.length > MAX_URI_LENGTH) throw new JsonRpcError(INVALID_PARAMS, '"uri" is too long.');
   return uri;
 }

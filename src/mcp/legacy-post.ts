@@ -82,6 +82,9 @@ function toInitializeResult({ serverInfo, capabilities, instructions }: ServerAb
   return { capabilities, serverInfo, ...(instructions !== undefined && { instructions }) };
 }
 
+/** What a client says of itself, as JSON, in characters: it is stored with each protocol session. Icons may stand in it. */
+const MAX_INTRODUCTION_LENGTH = 32_768;
+
 /** @throws JsonRpcError `INVALID_PARAMS`. */
 function readInitialize(params: JsonObject | undefined) {
   const { protocolVersion: asked, capabilities, clientInfo } = params ?? {};
@@ -90,6 +93,9 @@ function readInitialize(params: JsonObject | undefined) {
   }
   if (clientInfo !== undefined && !isJsonObject(clientInfo)) {
     throw new JsonRpcError(INVALID_PARAMS, '"clientInfo" has to be an object.');
+  }
+  if (JSON.stringify([capabilities, clientInfo]).length > MAX_INTRODUCTION_LENGTH) {
+    throw new JsonRpcError(INVALID_PARAMS, '"capabilities" and "clientInfo" are too long.');
   }
   const protocolVersion = LEGACY_VERSIONS.find((known) => known === asked) ?? LATEST_LEGACY_VERSION;
   return { protocolVersion, capabilities, clientInfo };

@@ -1,8 +1,8 @@
 import { AppError } from '../lib/app-error.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import { notification, wantsLog } from './client-exchange.ts';
-import { META_SERVER_INFO, META_SUBSCRIPTION_ID } from './constants.ts';
-import type { Attachment, Broker, ClientView, ServerAbout, UnsolicitedView } from './exchange.ts';
+import { MAX_URI_LENGTH, META_SERVER_INFO, META_SUBSCRIPTION_ID } from './constants.ts';
+import type { Attachment, Broker, ClientView, Lease, ServerAbout, UnsolicitedView } from './exchange.ts';
 import { INVALID_PARAMS, isJsonObject, type JsonObject, JsonRpcError, METHOD_NOT_FOUND } from './json-rpc.ts';
 import type { RequestMessage } from './message.ts';
 import { encodeMessage, type MessageStream, messageStream, STREAM_HEADERS } from './message-stream.ts';
@@ -34,54 +34,70 @@ interface Filter {
 
 /** `subscriptions/listen` (2026-07-28, basic utilities, "Subscriptions"). */
 export function listeners({ broker, ledger }: ListenersDeps): Listeners {
-  const open = new Map<Listener, string>();
-  const countOf = (sessionId: string) => [...open.values()].filter((each) => each === sessionId).length;
+  const open = new Set<Listener>();
+  /** Streams of each grant, those included that still wait for their backend. */
+  const taken = new Map<string, number>();
+  const takePlace = (sessionId: string): Disposable => {
+    const count = taken.get(sessionId) ?? 0;
+    if (count >= MAX_PER_GRANT) {
+      throw new JsonRpcError(INVALID_PARAMS, 'End another subscription first.');
+    }
+    taken.set(sessionId, count + 1);
+    return {
+      [Symbol.dispose]() {
+        const left = (taken.get(sessionId) ?? 0) - 1;
+        if (left > 0) taken.set(sessionId, left);
+        else taken.delete(sessionId);
+      },
+    };
+  };
 
   return {
     async listen(message, client, scope) {
       const { session } = scope.holder;
-      if (countOf(session.id) >= MAX_PER_GRANT) {
-        throw new JsonRpcError(INVALID_PARAMS, 'End another subscription first.');
-      }
+      const held = new DisposableStack();
+      held.use(takePlace(session.id));
       let listener: Listener | undefined;
       let hasEnded = false;
       // Before anything is waited for: an end meanwhile would otherwise be told to nobody.
-      const held = ledger.attach(session.id, () => {
+      const onEnd = () => {
         hasEnded = true;
         listener?.end();
-      });
-      scope.bePatient();
-      const lease = await broker.lease(scope.holder);
+      };
+      let lease: Lease | undefined;
       try {
+        held.use(ledger.attach(session.id, onEnd));
+        scope.bePatient();
+        lease = await broker.lease(scope.holder);
         if (hasEnded) throw sessionEnded();
         const { about } = lease.connection;
         const filter = readFilter(message.params, about.capabilities);
         const resources = new DisposableStack();
         const current = new Listener({ message, client, filter, about }, () => {
           open.delete(current);
-          held[Symbol.dispose]();
+          held.dispose();
           resources.dispose();
         });
         listener = current;
-        open.set(current, session.id);
+        open.add(current);
         const attachment = resources.use(broker.attach(scope.holder, current));
         await subscribeAll(attachment, filter.resources, current);
         if (Object.keys(filter.honoured).length === 0) current.end();
         scope.keepOpen();
         return new Response(current.body, { headers: STREAM_HEADERS });
       } finally {
-        if (listener === undefined) held[Symbol.dispose]();
-        lease.release();
+        if (listener === undefined) held.dispose();
+        lease?.release();
       }
     },
     keepAlive() {
-      for (const listener of open.keys()) listener.keepAlive();
+      for (const listener of open) listener.keepAlive();
     },
     get count() {
       return open.size;
     },
     [Symbol.dispose]() {
-      for (const listener of open.keys()) listener.end();
+      for (const listener of open) listener.end();
     },
   };
 }
@@ -201,7 +217,7 @@ function readFilter(params: JsonObject | undefined, capabilities: JsonObject): F
 function readResources({ resourceSubscriptions: given }: JsonObject): string[] {
   if (given === undefined) return [];
   const isList = Array.isArray(given) && given.length <= MAX_RESOURCES;
-  if (!isList || !given.every((uri) => typeof uri === 'string')) {
+  if (!isList || !given.every((uri) => typeof uri === 'string' && uri.length <= MAX_URI_LENGTH)) {
     throw new JsonRpcError(
       INVALID_PARAMS,
       '"resourceSubscriptions" has to be a list of URIs, and not too long.',

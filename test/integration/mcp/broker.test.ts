@@ -225,6 +225,18 @@ describe('a call', () => {
     lease.release();
     await stateOf(broker, somebody);
   });
+
+  test('counts for the queue while it waits for its server to start, too', async () => {
+    const limits = { childrenPerUser: 4, children: 16, queue: 2, startTimeoutMs: 5_000 };
+    const { broker, holder } = start({ backends: [scriptBackend(SERVERS.odd, [], { limits })] });
+    const somebody = await holder();
+    const waiting = [1, 2].map(async () => broker.lease(somebody));
+    expect(await errorOf((async () => broker.lease(somebody))())).toMatchObject({
+      code: 'mcp_too_many_calls',
+    });
+    for (const lease of await Promise.all(waiting)) lease.release();
+    await stateOf(broker, somebody);
+  });
 });
 
 describe('a server that misbehaves', () => {

@@ -78,6 +78,10 @@ describe('initialize', () => {
     ['no version', { capabilities: {} }],
     ['no capabilities', { protocolVersion: '2025-11-25' }],
     ['capabilities that are a list', { protocolVersion: '2025-11-25', capabilities: [] }],
+    [
+      'more to say of itself than is kept',
+      { protocolVersion: '2025-11-25', capabilities: { experimental: { x: 'x'.repeat(33_000) } } },
+    ],
     ['a client that is a word', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: 'me' }],
   ])('with %s is refused', async (_what, params) => {
     const { token } = await site.grant(userId);
@@ -336,6 +340,28 @@ describe('what the backend asks its client', () => {
 });
 
 describe('the stream of GET', () => {
+  test('hears of so many resources and no more, however many are asked for at once', async () => {
+    const client = await connect();
+    const subscribe = async (id: number, uri: string) =>
+      answerOf(await client.send({ id, method: 'resources/subscribe', params: { uri } }));
+    const asked = Array.from({ length: 260 }, (_, id) => subscribe(id, `test://${id}`));
+    const refused = (await Promise.all(asked)).filter((answer) => 'error' in answer);
+    expect(refused).toHaveLength(4);
+    const [view] = site.broker.views.values();
+    expect(view?.subscriptions.size).toBe(256);
+    expect(await subscribe(1_000, `test://${'x'.repeat(5_000)}`)).toMatchObject({ error: { code: -32_602 } });
+  });
+
+  test('makes room again for what the server refused', async () => {
+    const client = await connect();
+    for (let id = 0; id < 257; id++) {
+      const answer = await answerOf(
+        await client.send({ id, method: 'resources/subscribe', params: { uri: `bad:${id}` } }),
+      );
+      expect(answer).toMatchObject({ error: { message: 'No such resource' } });
+    }
+  });
+
   test('carries what belongs to no request, to subscribers alone', async () => {
     const client = await connect();
     await using events = new EventReader(await client.listen());
