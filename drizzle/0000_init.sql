@@ -19,7 +19,7 @@ CREATE TABLE `audit_events` (
 --> statement-breakpoint
 CREATE INDEX `audit_events_at` ON `audit_events` (`at_ms`);--> statement-breakpoint
 CREATE INDEX `audit_events_actor` ON `audit_events` (`actor_user_id`,`id`);--> statement-breakpoint
-CREATE INDEX `audit_events_subject` ON `audit_events` (`subject_user_id`,`id`);--> statement-breakpoint
+CREATE INDEX `audit_events_subject` ON `audit_events` (`subject_user_id`,`id`) WHERE "audit_events"."subject_user_id" is not null;--> statement-breakpoint
 CREATE TABLE `host_tickets` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`host` text NOT NULL,

@@ -1,3 +1,4 @@
+import { isNotNull } from 'drizzle-orm';
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 export const auditEvents = sqliteTable(
@@ -17,6 +18,7 @@ export const auditEvents = sqliteTable(
   (table) => [
     index('audit_events_at').on(table.atMs),
     index('audit_events_actor').on(table.actorUserId, table.id),
-    index('audit_events_subject').on(table.subjectUserId, table.id),
+    // Few rows are about another person.
+    index('audit_events_subject').on(table.subjectUserId, table.id).where(isNotNull(table.subjectUserId)),
   ],
 );
