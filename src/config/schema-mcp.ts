@@ -121,6 +121,9 @@ export const mcpServerSchema = z.strictObject(
     drain: duration('30s').describe(
       'time that calls have on the child they began on, once another took its place',
     ),
+    era_probe: duration('5s').describe(
+      'how long a child is only asked by `server/discover`; one of an older revision may not know it and say nothing, and is then greeted by `initialize`',
+    ),
     restart_first: duration('1s').describe(
       'wait before a child that did not start, or crashed, is started again; it doubles with each time',
     ),

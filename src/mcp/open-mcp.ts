@@ -23,9 +23,6 @@ export interface OpenMcpDeps {
   surroundings: Surroundings;
 }
 
-/** A server of an older revision may be slow to say that it knows nothing of `server/discover`, or never say it. */
-const PROBE_TIMEOUT_MS = 5_000;
-
 /**
  * The broker over the real world: children that are isolated and recorded, remote servers, what was said at earlier starts.
  * @throws CommandError, exit 2, when a backend has to be isolated and nothing here can.
@@ -53,7 +50,7 @@ export async function openMcpBroker(deps: OpenMcpDeps): Promise<RunningBroker> {
       idleMs: server.child_idle_timeout,
       swapTimeoutMs: server.swap_timeout,
       drainMs: server.drain,
-      probeTimeoutMs: PROBE_TIMEOUT_MS,
+      probeTimeoutMs: server.era_probe,
       restarts: { firstMs: server.restart_first, longestMs: server.restart_longest },
     },
   });
