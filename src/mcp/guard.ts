@@ -14,7 +14,7 @@ export interface McpGuardDeps {
   audit: { note(entry: AuditEntry): void };
   clock: Clock;
   /** `WWW-Authenticate` of a protected resource (RFC 9728 section 5.1): one `resource_metadata`, one `scope`. */
-  wwwAuthenticate: (backend: Backend) => string;
+  wwwAuthenticate: (backend: Backend, error?: 'invalid_token') => string;
 }
 
 /** What a caller is let in with, or the answer that keeps it out. */
@@ -33,11 +33,12 @@ export function mcpGuard(
 ): McpGuard {
   const audience = resourceAudience(backend.resource);
   const challenge = wwwAuthenticate(backend);
+  const refusal = wwwAuthenticate(backend, 'invalid_token');
 
   const keepOut = (request: Request, wasGiven: boolean): Response => {
     const error = wasGiven ? invalidToken() : noToken();
     const response = problemResponse(error, requestContext(request));
-    response.headers.set('www-authenticate', wasGiven ? `${challenge}, error="invalid_token"` : challenge);
+    response.headers.set('www-authenticate', wasGiven ? refusal : challenge);
     response.headers.set('x-content-type-options', 'nosniff');
     return response;
   };

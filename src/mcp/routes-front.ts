@@ -15,6 +15,7 @@ import { callMeters } from './call-metrics.ts';
 import { callRunner } from './calls.ts';
 import { dueQueue } from './due-queue.ts';
 import type { Broker } from './exchange.ts';
+import type { McpGuardDeps } from './guard.ts';
 import { failureDescriber } from './guard-failures.ts';
 import { mcpOrigins } from './guard-origin.ts';
 import { askDeadlines } from './legacy-asks.ts';
@@ -44,7 +45,7 @@ export interface McpFrontDeps {
   ledger: Pick<Ledger, 'authenticate' | 'attach' | 'requireLive' | 'whenEnding'>;
   audit: AuditRecorder;
   audits: Pick<AuditStore, 'insertAll'>;
-  wwwAuthenticate: (backend: Backend) => string;
+  wwwAuthenticate: McpGuardDeps['wwwAuthenticate'];
 }
 
 /** Everything between HTTP and the children. Disposing writes what waits. */

@@ -1,3 +1,4 @@
+import { wwwAuthenticate } from '../../src/authorization-server/metadata.ts';
 import { configSchema, type McpServerConfig } from '../../src/config/schema.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
@@ -60,8 +61,7 @@ export async function temporaryFront(options: TemporaryFrontOptions = {}): Promi
       ledger: things.ledger,
       audit: things.audit,
       audits: things.auditStore,
-      wwwAuthenticate: ({ name, scope }) =>
-        `Bearer resource_metadata="${MCP_ORIGIN}/.well-known/oauth-protected-resource/mcp/${name}", scope="${scope}"`,
+      wwwAuthenticate,
     });
     const server = temporaryServer(undefined, {
       ownRoutes: front.nativeRoutes,

@@ -64,7 +64,7 @@ describe('without the right token', () => {
     const challenge = response.headers.get('www-authenticate') ?? '';
     expect(challenge.match(/resource_metadata=/g)).toHaveLength(1);
     expect(challenge.match(/scope=/g)).toHaveLength(1);
-    expect(challenge).toEndWith('error="invalid_token"');
+    expect(challenge).toStartWith('Bearer error="invalid_token", ');
     expect(site.broker.calls).toHaveLength(0);
   });
 
