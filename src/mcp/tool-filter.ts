@@ -10,7 +10,9 @@ function isToolAllowed({ allow, deny }: ToolFilter, name: string): boolean {
 export function requireTool(filter: ToolFilter, method: string, params: JsonObject | undefined): void {
   if (method !== 'tools/call') return;
   const name = params?.['name'];
-  if (typeof name === 'string' && !isToolAllowed(filter, name)) throw notOffered();
+  // A server that is careless about types might take `["name"]` for the name.
+  const isAllowed = typeof name === 'string' ? isToolAllowed(filter, name) : isOpen(filter);
+  if (!isAllowed) throw notOffered();
 }
 
 /** A list of tools without those that are not offered. */
