@@ -11,6 +11,7 @@ export class EventTooLong extends Error {
 }
 
 const LINE_END = /\r\n|\n|\r/;
+const ANY_LINE_END = /[\r\n]/;
 
 /**
  * Reads events as they come, and holds at most `maxLength` characters of one.
@@ -22,13 +23,21 @@ export async function* readEvents(
 ): AsyncGenerator<StreamEvent> {
   const decoder = new TextDecoder();
   let rest = '';
+  let endsInReturn = false;
   let event = new EventBuffer();
   for await (const chunk of body) {
-    rest += decoder.decode(chunk, { stream: true });
+    const text = decoder.decode(chunk, { stream: true });
+    rest += text;
+    // A long line in small pieces is looked at once, not again with each piece.
+    if (!endsInReturn && !ANY_LINE_END.test(text)) {
+      if (event.length + rest.length > maxLength) throw new EventTooLong('an event is too long');
+      continue;
+    }
     // A carriage return at the very end may be half of a line end.
     const whole = rest.endsWith('\r') ? rest.slice(0, -1) : rest;
     const lines = whole.split(LINE_END);
     rest = (lines.pop() ?? '') + rest.slice(whole.length);
+    endsInReturn = rest.endsWith('\r');
     for (const line of lines) {
       if (line !== '') event.add(line);
       else {

@@ -21,6 +21,8 @@ export interface LineSplitter {
 const LINE_FEED = 0x0a;
 /** Kept of each end of a line that is dropped. */
 const KEPT_BYTES = 512;
+/** A chunk takes a hundred bytes of memory, however small it is: so many become one. */
+const MERGED_CHUNKS = 256;
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -29,6 +31,8 @@ const EMPTY = new Uint8Array(0);
  */
 export function lineSplitter({ maxBytes, onLine, onLong }: LineSplitterOptions): LineSplitter {
   let parts: Uint8Array[] = [];
+  /** Chunks at the end of `parts` that have not been merged. */
+  let loose = 0;
   let held = 0;
   let dropped: DroppedLine | undefined;
 
@@ -37,15 +41,19 @@ export function lineSplitter({ maxBytes, onLine, onLong }: LineSplitterOptions):
     if (part.length === 0) return;
     parts.push(part);
     held += part.length;
+    if (++loose === MERGED_CHUNKS) {
+      parts.push(Buffer.concat(parts.splice(-loose)));
+      loose = 0;
+    }
     if (held <= maxBytes) return;
     dropped = new DroppedLine(parts);
-    [parts, held] = [[], 0];
+    [parts, loose, held] = [[], 0, 0];
   };
   const close = (part: Uint8Array) => {
     if (parts.length === 0 && dropped === undefined && part.length <= maxBytes) return emit(part);
     keep(part);
     const [whole, long] = [parts, dropped];
-    [parts, held, dropped] = [[], 0, undefined];
+    [parts, loose, held, dropped] = [[], 0, 0, undefined];
     if (long === undefined) emit(Buffer.concat(whole));
     else onLong(long.describe());
   };

@@ -42,6 +42,22 @@ describe('events', () => {
     expect(await eventsOf(body(bytes.slice(0, 8), bytes.slice(8)))).toEqual([message('🌻')]);
   });
 
+  test('are the same however the stream is cut', async () => {
+    const text = 'id: 1\rdata: a\r\ndata: bc\n\r\n: x\n\ndata: d\r\r';
+    const whole = await eventsOf(body(text));
+    expect(whole).toHaveLength(2);
+    for (let size = 1; size < text.length; size++) {
+      const pieces = text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
+      expect(await eventsOf(body(...pieces))).toEqual(whole);
+    }
+  });
+
+  test('of one long line in many small pieces are read as the pieces come', async () => {
+    const pieces = Array.from({ length: 20_000 }, () => 'x'.repeat(100));
+    const [event] = await eventsOf(body('data: ', ...pieces, '\n\n'), 4_000_000);
+    expect(event?.data).toHaveLength(2_000_000);
+  });
+
   test.each([
     ['one line', [`data: ${'x'.repeat(2_000)}`]],
     ['many lines', Array.from({ length: 300 }, () => 'data: xxxxx\n')],

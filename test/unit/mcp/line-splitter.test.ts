@@ -59,6 +59,15 @@ test('of a line of 100 MB nothing is kept but its ends', () => {
   expect(process.memoryUsage().rss - before).toBeLessThan(40_000_000);
 });
 
+test('a line that comes byte by byte takes little more memory than its bytes', () => {
+  const { splitter, lines } = collect(1_000_000);
+  const before = process.memoryUsage().rss;
+  for (let at = 0; at < 1_000_000; at++) splitter.push(Uint8Array.of(0x78));
+  expect(process.memoryUsage().rss - before).toBeLessThan(60_000_000);
+  splitter.push(bytes('\nafter\n'));
+  expect(lines.map(({ length }) => length)).toEqual([1_000_000, 5]);
+});
+
 test('however bytes are cut into chunks, the lines are the same', () => {
   const line = fc.string({ unit: 'binary', maxLength: 30 }).map((text) => text.replaceAll('\n', ' '));
   const property = fc.property(fc.array(line), fc.array(fc.integer({ min: 1, max: 7 })), (all, cuts) => {
