@@ -15,8 +15,10 @@ export interface CallsDeps {
 }
 
 export interface CallOptions {
-  /** Told which connection serves the call. */
+  /** Told which connection serves the call, before it is made; what it throws is the outcome. */
   onConnection?: (connection: BackendConnection) => void;
+  /** Told what that connection answered, as the client will see it. */
+  onResult?: (connection: BackendConnection, result: JsonObject) => void;
   /** Where the request came from. */
   address: string | undefined;
 }
@@ -35,8 +37,10 @@ export function callRunner({ broker, meterOf, audit, clock }: CallsDeps): RunCal
     const lease = found instanceof Promise ? await found : found;
     try {
       options.onConnection?.(lease.connection);
-      const result = await callOrCancel(lease, exchange);
-      return withoutDeniedTools(backend.tools, exchange.method, result);
+      const answered = await callOrCancel(lease, exchange);
+      const result = withoutDeniedTools(backend.tools, exchange.method, answered);
+      options.onResult?.(lease.connection, result);
+      return result;
     } finally {
       lease.release();
     }

@@ -47,7 +47,7 @@ const ALWAYS_BAD_REQUEST = [PARSE_ERROR, INVALID_REQUEST, HEADER_MISMATCH, UNSUP
 function statusFor(code: number, { era, origin }: FailureContext): number {
   if (era === 'legacy') return origin === 'front' && ALWAYS_BAD_REQUEST.includes(code) ? 400 : 200;
   if (code === METHOD_NOT_FOUND) return 404;
-  if (code === MISSING_CLIENT_CAPABILITY) return 400;
+  if (code === MISSING_CLIENT_CAPABILITY || code === HEADER_MISMATCH) return 400;
   return origin === 'front' ? 400 : 200;
 }
 

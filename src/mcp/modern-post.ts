@@ -13,6 +13,7 @@ import { encodeMessage, type MessageStream, messageStream, STREAM_HEADERS } from
 import { ModernExchange, readInputResponses } from './modern-exchange.ts';
 import { readModernClient } from './modern-request.ts';
 import { discoverResult } from './modern-result.ts';
+import type { paramCheck } from './param-check.ts';
 import { type ParkedCalls, unknownState } from './parked-calls.ts';
 import { type AnswerStream, jsonAnswer, PostAnswer } from './post-answer.ts';
 import { type RequestScope, takesStream } from './request-scope.ts';
@@ -30,6 +31,7 @@ export interface ModernDeps {
   streams: Set<MessageStream>;
   clock: Clock;
   gatherMs: number;
+  paramChecks: ReturnType<typeof paramCheck>;
 }
 
 /** POST of a client of 2026-07-28 or later: each stands for itself. @throws JsonRpcError for what is refused before it is done. */
@@ -65,7 +67,7 @@ function call(
   client: ClientView,
   scope: RequestScope,
 ): Promise<Response> {
-  const { holder, address, challenge } = scope;
+  const { holder, address, challenge, request } = scope;
   const binding = toBinding(scope);
   const responses = readInputResponses(message.params, malformedInput);
   const state = message.params?.['requestState'];
@@ -76,7 +78,7 @@ function call(
     resumed.resume(message, line.answer, responses);
     return line.answer.response;
   }
-  const { clock, gatherMs, describe, parked, ledger } = deps;
+  const { clock, gatherMs, describe, parked, ledger, paramChecks } = deps;
   const exchange: ModernExchange = new ModernExchange(message, line.answer, {
     client,
     binding,
@@ -94,10 +96,12 @@ function call(
   line.carry(exchange);
   void deps.run(holder, exchange, {
     address,
-    onConnection({ generation, about }) {
-      exchange.generation = generation;
-      exchange.about = about;
+    onConnection(connection) {
+      exchange.generation = connection.generation;
+      exchange.about = connection.about;
+      paramChecks.check(connection, message, request.headers);
     },
+    onResult: (connection, result) => paramChecks.learn(connection, message.method, result),
   });
   return line.answer.response;
 }

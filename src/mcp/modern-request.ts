@@ -12,7 +12,6 @@ import {
 } from './constants.ts';
 import { type ClientView, LOG_LEVELS, type LogLevel } from './exchange.ts';
 import {
-  HEADER_MISMATCH,
   INVALID_PARAMS,
   isJsonObject,
   type JsonObject,
@@ -20,6 +19,7 @@ import {
   UNSUPPORTED_PROTOCOL_VERSION,
 } from './json-rpc.ts';
 import type { Message, RequestMessage } from './message.ts';
+import { headerMismatch, headerText } from './param-headers.ts';
 
 const A_REVISION = /^\d{4}-\d{2}-\d{2}$/;
 
@@ -84,21 +84,11 @@ function logLevelOf(meta: JsonObject): LogLevel | undefined {
 function requireSameName(method: string, params: JsonObject | undefined, headers: Headers): void {
   const member = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
   const name = member === undefined ? undefined : params?.[member];
-  if (typeof name === 'string') requireSame(NAME_HEADER, decodeName(headers.get(NAME_HEADER)), name);
-}
-
-/** A header cannot carry every name: others come as `=?base64?…?=` of UTF-8. */
-const ENCODED = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
-
-function decodeName(header: string | null): string | null {
-  const encoded = header === null ? undefined : ENCODED.exec(header)?.[1];
-  return encoded === undefined ? header : Buffer.from(encoded, 'base64').toString('utf8');
+  if (typeof name === 'string') requireSame(NAME_HEADER, headerText(headers.get(NAME_HEADER)), name);
 }
 
 function requireSame(header: string, found: string | null, expected: string): void {
-  if (found === expected) return;
-  const problem = found === null ? 'is missing' : 'disagrees with the body';
-  throw new JsonRpcError(HEADER_MISMATCH, `The header ${header} ${problem}.`, { header });
+  if (found !== expected) throw headerMismatch(header, found);
 }
 
 const invalidMeta = (member: string) =>

@@ -1,10 +1,14 @@
-import { isJsonObject, type JsonObject } from './json-rpc.ts';
+import { HEADER_MISMATCH, isJsonObject, type JsonObject, JsonRpcError } from './json-rpc.ts';
 
 /** One parameter of a tool that is repeated in a header (2026-07-28, transports, "Custom headers from tool parameters"). */
 interface Declaration {
   readonly header: string;
   readonly path: readonly string[];
+  /** Declared as a number: `42.0` in the header is `42` in the body. */
+  readonly isNumber: boolean;
 }
+
+export type ParamHeaders = ReturnType<typeof paramHeaders>;
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 const PREFIX = 'mcp-param-';
@@ -35,7 +39,27 @@ export function paramHeaders() {
       }
       return headers;
     },
+    /**
+     * Whether the headers of a `tools/call` repeat what they should; one whose value the body lacks means nothing.
+     * @throws JsonRpcError `HEADER_MISMATCH`.
+     */
+    check({ name, arguments: given }: JsonObject, headers: Headers): void {
+      for (const { header, path, isNumber } of byTool.get(String(name)) ?? []) {
+        const value = valueAt(given, path);
+        const text = textOf(value);
+        if (text === undefined) continue;
+        const found = headerText(headers.get(PREFIX + header));
+        const isSame = isNumber && typeof value === 'number' ? isNumeral(found, value) : found === text;
+        if (!isSame) throw headerMismatch(PREFIX + header, found);
+      }
+    },
   };
+}
+
+/** A header that disagrees with the body, or is not there (2026-07-28, transports, "Server validation"). */
+export function headerMismatch(header: string, found: string | null): JsonRpcError {
+  const problem = found === null ? 'is missing' : 'disagrees with the body';
+  return new JsonRpcError(HEADER_MISMATCH, `The header ${header} ${problem}.`, { header });
 }
 
 /** A text as the value of a header: as it is where it can be, else in Base64 with marks around it. */
@@ -45,12 +69,28 @@ export function headerValue(text: string): string {
   return isPlain ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`;
 }
 
+const ENCODED = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
+
+/** The text that a header carries, as it is or in Base64 of UTF-8. */
+export function headerText(value: string | null): string | null {
+  const encoded = value === null ? undefined : ENCODED.exec(value)?.[1];
+  return encoded === undefined ? value : Buffer.from(encoded, 'base64').toString('utf8');
+}
+
+const NUMERAL = /^-?\d+(?:\.\d+)?$/;
+
+const isNumeral = (text: string | null, value: number): boolean =>
+  text !== null && (NUMERAL.test(text) ? Number(text) === value : text === String(value));
+
 function declarationsIn(schema: unknown, path: readonly string[]): Declaration[] {
   if (!isJsonObject(schema) || path.length > MAX_DEPTH) return [];
   const header = schema['x-mcp-header'];
+  const { properties, type } = schema;
+  const isNumber = type === 'integer' || type === 'number';
   const own =
-    typeof header === 'string' && HEADER_NAME.test(header) && path.length > 0 ? [{ header, path }] : [];
-  const { properties } = schema;
+    typeof header === 'string' && HEADER_NAME.test(header) && path.length > 0
+      ? [{ header, path, isNumber }]
+      : [];
   const inner = isJsonObject(properties) ? Object.entries(properties) : [];
   return [...own, ...inner.flatMap(([name, each]) => declarationsIn(each, [...path, name]))];
 }

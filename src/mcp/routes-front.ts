@@ -25,6 +25,7 @@ import { listeners } from './listen.ts';
 import type { MessageStream } from './message-stream.ts';
 import type { Backend } from './model.ts';
 import { modernPost } from './modern-post.ts';
+import { paramCheck } from './param-check.ts';
 import { parkedCalls } from './parked-calls.ts';
 import type { PostAnswer } from './post-answer.ts';
 import { protocolSessions } from './protocol-sessions.ts';
@@ -106,6 +107,7 @@ export function openMcpFront(deps: McpFrontDeps): McpFront {
     streams,
     clock,
     gatherMs: config.input_gather,
+    paramChecks: paramCheck(),
   };
   return {
     nativeRoutes: mcpRoutes({

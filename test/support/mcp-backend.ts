@@ -86,6 +86,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
     await exchange.ask('roots/list').catch(() => undefined);
     return text('without roots');
   },
+  forecast: () => text('rain'),
   fail() {
     throw new JsonRpcError(-32_050, 'Out of paper', { tray: 2 });
   },
@@ -103,6 +104,14 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   },
 };
 
+/** One tool wants its arguments in headers as well. */
+function schemaOf(name: string): JsonObject {
+  if (name !== 'forecast') return { type: 'object' };
+  const region = { type: 'string', 'x-mcp-header': 'Region' };
+  const days = { type: 'integer', 'x-mcp-header': 'Days' };
+  return { type: 'object', properties: { region, days } };
+}
+
 /** A broker with one backend in this very process: what the HTTP side of MCP is tested over. */
 export class FixtureBroker implements Broker {
   /** Leases that somebody has. */
@@ -115,8 +124,6 @@ export class FixtureBroker implements Broker {
   /** What `lease` throws. */
   refusal: Error | undefined;
   cached: ServerAbout | undefined;
-  about = FIXTURE_ABOUT;
-  generation = 1;
   readonly #gates = new Map<Exchange, () => void>();
 
   readonly #connection: BackendConnection = {
@@ -133,9 +140,8 @@ export class FixtureBroker implements Broker {
     if (this.refusal !== undefined) throw this.refusal;
     this.leases++;
     let released = false;
-    const { about, generation } = this;
     return {
-      connection: { ...this.#connection, about, generation },
+      connection: this.#connection,
       release: () => {
         if (!released) this.leases--;
         released = true;
@@ -197,7 +203,7 @@ export class FixtureBroker implements Broker {
     this.calls.push(exchange);
     switch (exchange.method) {
       case 'tools/list':
-        return { tools: Object.keys(TOOLS).map((name) => ({ name, inputSchema: { type: 'object' } })) };
+        return { tools: Object.keys(TOOLS).map((name) => ({ name, inputSchema: schemaOf(name) })) };
       case 'tools/call':
         return this.#callTool(exchange);
       case 'resources/read':

@@ -120,6 +120,48 @@ describe('a request', () => {
     expect((await sendRaw(one(), { method, token, headers })).status).toBe(405);
   });
 
+  describe('for a tool that wants arguments in headers', () => {
+    const forecast = async (given: JsonObject, headers: Record<string, string>) => {
+      const params = { name: 'forecast', arguments: given };
+      const response = await sendModern(one(), token, { method: 'tools/call', params }, { headers });
+      return { status: response.status, answer: await answerOf(response) };
+    };
+
+    test.each([
+      ['repeats them', { region: 'north', days: 2 }, { 'mcp-param-region': 'north', 'mcp-param-days': '2' }],
+      ['writes a number in another way', { days: 2 }, { 'mcp-param-days': '2.0' }],
+      ['has to encode one', { region: 'köln' }, { 'mcp-param-region': '=?base64?a8O2bG4=?=' }],
+      ['sends no value', { region: null }, {}],
+      ['sends a header too many', {}, { 'mcp-param-region': 'north' }],
+    ])('is answered when it %s', async (_what, given, headers) => {
+      await ask('tools/list');
+      expect(await forecast(given, headers as Record<string, string>)).toMatchObject({
+        status: 200,
+        answer: { result: { content: [{ text: 'rain' }] } },
+      });
+    });
+
+    test.each([
+      ['is missing', { region: 'north' }, {}, 'mcp-param-Region'],
+      ['disagrees', { region: 'north' }, { 'mcp-param-region': 'south' }, 'mcp-param-Region'],
+      ['is another number', { days: 2 }, { 'mcp-param-days': '3' }, 'mcp-param-Days'],
+      ['is no number', { days: 2 }, { 'mcp-param-days': '0x2' }, 'mcp-param-Days'],
+      ['is no Base64', { region: 'a' }, { 'mcp-param-region': '=?base64?Y?Q==?=' }, 'mcp-param-Region'],
+    ])('is refused when one %s', async (_what, given, headers, header) => {
+      await ask('tools/list');
+      const before = site.broker.calls.length;
+      expect(await forecast(given, headers as Record<string, string>)).toMatchObject({
+        status: 400,
+        answer: { id: 1, error: { code: -32_020, data: { header } } },
+      });
+      expect([site.broker.calls.length - before, site.broker.leases]).toEqual([0, 0]);
+    });
+
+    test('is let through as long as nobody here has seen the list', async () => {
+      expect(await forecast({ region: 'north' }, {})).toMatchObject({ status: 200 });
+    });
+  });
+
   test('hears logs only when it asks for them', async () => {
     expect(await answerOf(await call('log'))).toHaveProperty('result');
     expect((await call('log')).headers.get('content-type')).toBe('application/json');
