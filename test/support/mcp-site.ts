@@ -133,20 +133,17 @@ ${toml}
 }
 
 const FIXTURES = join(import.meta.dir, 'mcp-fixtures');
+/** A command that names the project: children find all of it, also where it stands in a /tmp of which they have their own. */
+const BUN_IN_PROJECT = [process.execPath, '--no-env-file', '--cwd', join(import.meta.dir, '..', '..')];
 
 /** The command of a fixture server: `legacy-server`, `modern-server`. */
-export const fixtureCommand = (name: string): string[] => [
-  process.execPath,
-  '--no-env-file',
-  join(FIXTURES, `${name}.ts`),
-];
+export const fixtureCommand = (name: string): string[] => [...BUN_IN_PROJECT, join(FIXTURES, `${name}.ts`)];
 
 const PACKAGES = join(import.meta.dir, '..', '..', 'node_modules', '@modelcontextprotocol');
 
 /** The command of a reference server: `everything`, `filesystem`, `memory`. */
 export const serverCommand = (name: string, ...args: string[]): string[] => [
-  process.execPath,
-  '--no-env-file',
+  ...BUN_IN_PROJECT,
   join(PACKAGES, `server-${name}`, 'dist', 'index.js'),
   ...args,
 ];

@@ -32,7 +32,7 @@ for each in /proc/[0-9]*; do
   cat "$each/cmdline" "$each/fd/"*".txt"
 done 2>/dev/null
 head -c 100 "/proc/$pid/mem" 2>/dev/null
-grep -rs 'hush-' /tmp /var/tmp /run /dev/shm 2>/dev/null
+grep -rs "$4" /tmp /var/tmp /run /dev/shm 2>/dev/null
 kill -9 "$pid" 2>/dev/null && [ "$pid" -gt 100 ] && echo 'killed it'
 touch "$data/planted" /planted /etc/planted "$HOME/../planted" 2>/dev/null && echo planted
 umount "$data" 2>/dev/null && cat "$data"/*
@@ -49,29 +49,32 @@ describe.each(CASES)('$name', (isolationCase) => {
   const isolationOf = (own: readonly string[]) => isolationCase.make(own);
 
   test('a child that goes looking finds nothing: no data, no configuration, no memory, no sibling’s token', async () => {
+    /** Of this run alone: the sources of this test may themselves stand in a place that children can see. */
+    const mark = `hush-${crypto.randomUUID()}`;
     using data = secretDirectory(account);
     const config = join(data.path, '..', `.test-config-${crypto.randomUUID()}`);
-    writeFileSync(config, 'client_secret = "hush-config"', { mode: 0o644 });
+    writeFileSync(config, `client_secret = "${mark}-config"`, { mode: 0o644 });
     try {
       const isolation = isolationOf([data.path, config]);
       await using sibling = startChild({
         argv: shell('echo ready; cat'),
-        env: { TOKEN: 'hush-sibling' },
+        env: { TOKEN: `${mark}-sibling` },
         isolation,
       });
       await sibling.printed('ready');
-      process.env['POSTERN_TEST_HUSH'] = 'hush-appliance';
+      process.env['POSTERN_TEST_HUSH'] = `${mark}-appliance`;
       await using seeker = startChild({
-        argv: shell(SEEKER, data.path, String(process.pid), config),
+        argv: shell(SEEKER, data.path, String(process.pid), config, mark),
         env: { TOKEN: 'own-token', HOME: '/tmp' },
         isolation,
       });
       await seeker.printed('done');
       const found = seeker.lines.join('\n').replaceAll('\0', ' ');
       expect(found).toContain('TOKEN=own-token');
-      // Its own script, which stands in its own command line, holds the word.
-      const foreign = found.replaceAll(/grep -rs 'hush-'/g, '');
-      expect(foreign).not.toContain('hush-');
+      expect(found).not.toContain(data.secret);
+      // Its own command line ends in the word.
+      const foreign = found.replaceAll(`${config} ${mark}`, '');
+      expect(foreign).not.toContain(mark);
       expect(foreign).not.toContain(`\nplanted`);
       expect(foreign).not.toMatch(/^(killed it|made \/ writable)$/m);
       expect(
