@@ -14,7 +14,7 @@ export interface RegistrationDeps {
   store: ClientStore;
   audit: AuditRecorder;
   clock: Clock;
-  /** New rows that one address may make. */
+  /** Registrations that one address may ask for, those that are known already too. */
   limit: Limit;
   /** What a limit counts an address as. */
   addressKey: (address: string) => string;

@@ -15,7 +15,7 @@ const REQUEST_HEADERS = [
   'mcp-session-id',
 ];
 /** Arguments of tools that are repeated as headers (2026-07-28, transports, "Custom request headers"). */
-const PARAMETER_HEADER = /^mcp-param-[a-z0-9-]{1,64}$/;
+const PARAMETER_HEADER = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]{1,128}$/;
 const EXPOSED_HEADERS = 'Mcp-Session-Id, WWW-Authenticate, Retry-After';
 
 export interface McpOrigins {

@@ -2,6 +2,7 @@ import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { User } from '../users/model.ts';
+import { notLinked, secretMissing } from './broker-errors.ts';
 import { cacheOf } from './child-cache.ts';
 import { type ChildProcess, type CloseLadder, spawnChild } from './child-process.ts';
 import type { ChildUids } from './child-uids.ts';
@@ -163,17 +164,7 @@ const MIN_SECRET = 6;
 /** @throws AppError when a placeholder stands for nothing. */
 function requireFilled(filled: Filled): Filled {
   if (filled.missing.length === 0) return filled;
-  if (filled.missing.includes('${upstream.access_token}'))
-    throw new AppError(
-      'forbidden',
-      'mcp_not_linked',
-      'The account that this MCP server works with is not linked.',
-    );
-  throw new AppError(
-    'forbidden',
-    'mcp_secret_missing',
-    'A secret that this MCP server needs has not been entered yet; the account page takes it.',
-  );
+  throw filled.missing.includes('${upstream.access_token}') ? notLinked() : secretMissing();
 }
 
 function startFailed(error: unknown, backend: string, log: Logger): unknown {

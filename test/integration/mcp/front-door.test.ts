@@ -159,7 +159,8 @@ describe('pages of other origins', () => {
       headers: {
         origin: 'https://inspector.example.net',
         'access-control-request-method': 'POST',
-        'access-control-request-headers': 'authorization, mcp-session-id, mcp-param-region, x-evil',
+        'access-control-request-headers':
+          'authorization, mcp-session-id, mcp-param-region, Mcp-Param-Top_K, x-evil',
       },
     });
     expect(response.status).toBe(204);
@@ -167,6 +168,7 @@ describe('pages of other origins', () => {
     const allowed = response.headers.get('access-control-allow-headers') ?? '';
     expect(allowed).toContain('mcp-session-id');
     expect(allowed).toContain('mcp-param-region');
+    expect(allowed).toContain('mcp-param-top_k');
     expect(allowed).not.toContain('x-evil');
   });
 
