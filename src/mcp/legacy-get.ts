@@ -43,11 +43,11 @@ function openBody(session: ProtocolSession, lastEventId: string | null): Readabl
   return session.standalone().open({ after: 0, primed: session.isPrimed });
 }
 
-/** After a restart nobody knows the request any more: better an error than a client that waits for ever. */
+/** After a restart, or much later, nobody knows the request any more: better an error than a client that waits for ever. */
 function lostRequest(id: JsonRpcId): string {
   const error = new JsonRpcError(
     INTERNAL_ERROR,
-    'The answer to this request was lost in a restart. Send it again.',
+    'The answer to this request is not here any more. Send it again.',
   );
   return encodeMessage(errorMessage(id, toErrorObject(error)));
 }

@@ -161,6 +161,6 @@ function openStream(session: ProtocolSession, id: RequestMessage['id']): AnswerS
   return {
     response: new Response(body, { headers: STREAM_HEADERS }),
     send: (message) => stream.send(message),
-    end: () => stream.end(),
+    end: () => session.endStream(stream),
   };
 }

@@ -41,6 +41,11 @@ export class LoggedStream {
     return this.#ended;
   }
 
+  /** What it keeps, in characters. */
+  get size(): number {
+    return this.#bytes;
+  }
+
   get unreadSince(): number | undefined {
     return this.#unreadSince;
   }

@@ -9,6 +9,10 @@ import { LoggedStream } from './logged-stream.ts';
 import { toLogLevel } from './modern-request.ts';
 import type { StoredProtocolSession } from './store-protocol-sessions.ts';
 
+/** What is kept of streams that have ended, for a client that did not see their end; beyond either, the oldest go. */
+const MAX_ENDED_STREAMS = 64;
+const MAX_ENDED_SIZE = 1024 * 1024;
+
 /** The stream that a GET opens. */
 const STANDALONE = 'get';
 
@@ -99,6 +103,21 @@ export class ProtocolSession implements UnsolicitedView {
   stopListening(): void {
     this.#streams.get(STANDALONE)?.end();
     this.#streams.delete(STANDALONE);
+  }
+
+  /** Ends a stream; many that answered much may not fill the memory until nobody can come back to them. */
+  endStream(stream: LoggedStream): void {
+    stream.end();
+    const ended = [...this.#streams.values()].filter((each) => each.ended);
+    let count = ended.length;
+    let size = ended.reduce((sum, each) => sum + each.size, 0);
+    for (const oldest of ended) {
+      if (count <= MAX_ENDED_STREAMS && size <= MAX_ENDED_SIZE) return;
+      if (oldest === stream) continue;
+      this.#streams.delete(oldest.key);
+      count--;
+      size -= oldest.size;
+    }
   }
 
   /** Gives up streams that nobody has come back to since `until`, and the calls that they answer. */

@@ -408,6 +408,26 @@ describe('the stream of GET', () => {
 });
 
 describe('a stream that breaks', () => {
+  /** The event stream that answers a call of `progress`, read to its end; resolves to the id of its first event. */
+  const readThrough = async (client: LegacyClient, id: number) => {
+    const events = new EventReader(await client.call('progress', {}, id, { progressToken: id }));
+    await events.next();
+    const { lastId = '' } = events;
+    await events.rest();
+    return lastId;
+  };
+
+  test('is not kept for ever when many more have ended since', async () => {
+    const client = await connect();
+    const first = await readThrough(client, 1_000);
+    const second = await readThrough(client, 1_001);
+    for (let id = 1; id < 64; id++) await readThrough(client, id);
+    const gone = await client.listen({ 'last-event-id': first });
+    expect(await new EventReader(gone).rest()).toMatchObject([{ id: 1_000, error: { code: -32_603 } }]);
+    const kept = await client.listen({ 'last-event-id': second });
+    expect((await new EventReader(kept).rest()).at(-1)).toMatchObject({ id: 1_001, result: {} });
+  });
+
   test('is resumed with the answer, however late', async () => {
     const client = await connect();
     const response = client.call('gate', {}, 'late');
