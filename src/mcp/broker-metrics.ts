@@ -2,7 +2,14 @@ import type { Counter, Metrics } from '../lib/metrics.ts';
 import type { ExitCause } from './exchange.ts';
 
 /** Why we ended a child. */
-export type EndReason = 'idle' | 'swapped' | 'session_ended' | 'forgotten' | 'limit' | 'shutdown';
+export type EndReason =
+  | 'idle'
+  | 'swapped'
+  | 'session_ended'
+  | 'forgotten'
+  | 'withdrawn'
+  | 'limit'
+  | 'shutdown';
 
 const CAUSES = [
   // By itself.
@@ -16,6 +23,7 @@ const CAUSES = [
   'swapped',
   'session_ended',
   'forgotten',
+  'withdrawn',
   'limit',
   'shutdown',
 ] as const satisfies readonly (ExitCause['kind'] | EndReason)[];

@@ -1,3 +1,4 @@
+import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { UpstreamToken } from '../upstream/tokens.ts';
@@ -88,6 +89,11 @@ export function swapper(deps: SwapDeps) {
   const failed = (tenant: Tenant, error: unknown) => {
     const { name } = tenant.backend;
     metrics.swapped(name, 'failure');
+    // A secret that its person took back is not used on: the next call says what is missing.
+    if (isWithdrawn(error) && tenant.current !== undefined) {
+      children.evict(tenant, tenant.current, 'withdrawn');
+      return;
+    }
     log.warn('an MCP server with a new token did not start; the old one serves on', {
       backend: name,
       session: tenant.sessionId,
@@ -113,3 +119,5 @@ export function swapper(deps: SwapDeps) {
   };
   return { swap, isBehind };
 }
+
+const isWithdrawn = (error: unknown): boolean => error instanceof AppError && error.kind === 'forbidden';

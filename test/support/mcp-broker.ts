@@ -3,6 +3,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { createMetrics, type Metrics } from '../../src/lib/metrics.ts';
 import { aboutCache } from '../../src/mcp/about-cache.ts';
 import { type BrokerOptions, openBroker, type RunningBroker } from '../../src/mcp/broker.ts';
+import { secretMissing } from '../../src/mcp/broker-errors.ts';
 import { type ChildProcess, spawnChild } from '../../src/mcp/child-process.ts';
 import type { ClientView, Exchange, Holder, LogLevel } from '../../src/mcp/exchange.ts';
 import type { JsonObject } from '../../src/mcp/json-rpc.ts';
@@ -61,8 +62,9 @@ export class FakeUpstream implements Pick<UpstreamTokens, 'current' | 'onRefresh
     return this.token;
   }
 
-  changeSecret(userId: UserId, name: string, value: string): void {
-    this.secrets.set(name, value);
+  changeSecret(userId: UserId, name: string, value: string | undefined): void {
+    if (value === undefined) this.secrets.delete(name);
+    else this.secrets.set(name, value);
     for (const listener of this.#secretListeners) listener({ userId, name });
   }
 }
@@ -151,10 +153,12 @@ export function temporaryBroker(
     async launch({ backend, values, onLine, onLong }) {
       await result.beforeLaunch();
       const { argv, env } = backend.transport;
+      const filled = fillPlaceholders(env, values);
+      if (filled.missing.length > 0) throw secretMissing();
       const child = spawnChild({
         argv,
         env: {
-          ...fillPlaceholders(env, values).values,
+          ...filled.values,
           PATH: process.env['PATH'] ?? '',
           BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0',
         },

@@ -242,15 +242,30 @@ describe('a token that has run out', () => {
   });
 });
 
-test('a secret that was pasted anew reaches the child', async () => {
-  const backend = scriptBackend(SERVERS.odd, [], {
+const withSecret = () =>
+  scriptBackend(SERVERS.odd, [], {
     transport: {
       ...BACKEND.transport,
       kind: 'stdio',
       env: { TOKEN: '${secret.PAT}' },
     } as typeof BACKEND.transport,
   });
-  const things = start(backend);
+
+test('a secret that was taken back is not used on', async () => {
+  const things = start(withSecret());
+  const somebody = await things.holder();
+  things.upstream.secrets.set('PAT', 'one');
+  expect((await stateOf(things.broker, somebody)).token).toBe('one');
+  things.upstream.changeSecret(somebody.user.id, 'PAT', undefined);
+  await until('nothing runs', () => things.alive() === 0);
+  expect(things.broker.placesTaken).toBe(0);
+  expect(await errorOf(stateOf(things.broker, somebody))).toMatchObject({ code: 'mcp_secret_missing' });
+  things.upstream.changeSecret(somebody.user.id, 'PAT', 'two');
+  expect((await stateOf(things.broker, somebody)).token).toBe('two');
+});
+
+test('a secret that was pasted anew reaches the child', async () => {
+  const things = start(withSecret());
   const somebody = await things.holder();
   things.upstream.secrets.set('PAT', 'one');
   expect((await stateOf(things.broker, somebody)).token).toBe('one');
