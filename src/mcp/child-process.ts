@@ -46,6 +46,8 @@ export interface ChildUsage {
 
 /** Of a line of error output, in bytes; the rest is dropped. */
 const MAX_ERROR_LINE_BYTES = 2_000;
+/** What is read of one child before others have their turn. */
+const BYTES_PER_TURN = 32 * 1024;
 /** Output may come late when something else holds the pipe open: after this long it is not waited for. */
 const LAST_OUTPUT_MS = 500;
 
@@ -219,6 +221,19 @@ async function readLines(
   stream: ReadableStream<Uint8Array>,
   lines: ReturnType<typeof lineSplitter>,
 ): Promise<void> {
-  for await (const chunk of stream) lines.push(chunk);
+  let read = 0;
+  for await (const chunk of stream) {
+    for (let at = 0; at < chunk.length; at += BYTES_PER_TURN) {
+      const part = chunk.subarray(at, at + BYTES_PER_TURN);
+      lines.push(part);
+      read += part.length;
+      if (read < BYTES_PER_TURN) continue;
+      read = 0;
+      await nextTurn();
+    }
+  }
   lines.end();
 }
+
+/** A child that writes without end would otherwise be read without end, and everybody else would wait. */
+const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));

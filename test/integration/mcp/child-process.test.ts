@@ -41,6 +41,20 @@ describe('what goes in and out', () => {
     expect(it.lines).toEqual(['after']);
   });
 
+  test('a child that writes without end leaves others their turn', async () => {
+    await using it = startChild({ argv: shell('yes "{}"') });
+    await it.printed('{}');
+    const linesPerTurn: number[] = [];
+    for (let turn = 0; turn < 100; turn++) {
+      const before = it.lines.length;
+      await new Promise((resolve) => void setImmediate(resolve));
+      linesPerTurn.push(it.lines.length - before);
+    }
+    // 32 KiB are 10,923 of them; a turn of ours may fall between two of its.
+    expect(Math.max(...linesPerTurn)).toBeGreaterThan(0);
+    expect(Math.max(...linesPerTurn)).toBeLessThan(25_000);
+  });
+
   test('characters cut in two by the writer', async () => {
     await using it = startChild({
       argv: shell(
