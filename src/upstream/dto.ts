@@ -3,10 +3,10 @@ import { instantText } from '../lib/instant.ts';
 import type { LinkedAccount } from './accounts.ts';
 import { SECRET_MAX_LENGTH, type SecretState } from './secrets.ts';
 
-/** Names as placeholders have them: `${secret.NAME}`. */
+/** Names as placeholders have them, `${secret.NAME}`: whatever the configuration may ask for can be given. */
 export const secretName = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, { error: 'the name of a secret' });
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, { error: 'the name of a secret' });
 
 export const providerName = z
   .string()
