@@ -48,6 +48,8 @@ export interface ChildUsage {
 const MAX_ERROR_LINE_BYTES = 2_000;
 /** What is read of one child before others have their turn. */
 const BYTES_PER_TURN = 32 * 1024;
+/** What a line that waits takes beside itself: answers to a child that only asks are short, and many. */
+const BYTES_PER_WRITE = 512;
 /** Output may come late when something else holds the pipe open: after this long it is not waited for. */
 const LAST_OUTPUT_MS = 500;
 
@@ -101,7 +103,8 @@ export class ChildProcess implements AsyncDisposable {
     if (!this.isOpen || this.#queuedBytes > this.#options.maxQueuedBytes) return false;
     try {
       const written: number | Promise<number> = this.#process.stdin.write(`${line}\n`);
-      if (typeof written !== 'number' && typeof written !== 'boolean') this.#await(written, line.length);
+      if (typeof written !== 'number' && typeof written !== 'boolean')
+        this.#await(written, line.length + BYTES_PER_WRITE);
       return true;
     } catch {
       this.#inputClosed = true;

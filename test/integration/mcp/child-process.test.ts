@@ -74,6 +74,14 @@ describe('what goes in and out', () => {
     expect(taken).toBeLessThan(100);
   });
 
+  test('many short lines that wait count for more than their letters', async () => {
+    await using it = startChild({ argv: shell('echo ready; sleep 60'), maxQueuedBytes: 1_000_000 });
+    await it.printed('ready');
+    let taken = 0;
+    while (taken < 200_000 && it.child.write('{}')) taken++;
+    expect(taken).toBeLessThan(100_000);
+  });
+
   test('writing to a child that is gone', async () => {
     await using it = startChild({ argv: ['/bin/true'] });
     await it.child.exited;
