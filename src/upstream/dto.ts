@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PROVIDER_NAME } from '../config/provider-name.ts';
 import { instantText } from '../lib/instant.ts';
 import type { LinkedAccount } from './accounts.ts';
 import { SECRET_MAX_LENGTH, type SecretState } from './secrets.ts';
@@ -8,9 +9,7 @@ export const secretName = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, { error: 'the name of a secret' });
 
-export const providerName = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, { error: 'the name of a provider' });
+export const providerName = z.string().regex(PROVIDER_NAME, { error: 'the name of a provider' });
 
 export const linkDto = z
   .strictObject({
