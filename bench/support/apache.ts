@@ -6,6 +6,9 @@ import { freePort } from '../../test/support/free-port.ts';
 import { startOidcProvider } from '../../test/support/oidc-provider.ts';
 import { type BenchServer, startServer } from './servers.ts';
 
+/** `packaged`: the modules and the access log that Debian turns on. `lean`: no more than a check needs. */
+export type ApacheSetup = 'packaged' | 'lean';
+
 /** Apache with mod_auth_openidc, and the cookie of somebody who has signed in there. */
 export interface SignedInApache extends BenchServer {
   path: string;
@@ -17,16 +20,16 @@ const MODULES = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'rewrite
 const SESSION_COOKIE = 'mod_auth_openidc_session';
 const CLIENT = { clientId: 'apache', clientSecret: 'a-secret-of-the-benchmark-alone' };
 
-/** Starts Apache as Debian configures it, behind a real provider, and signs in once. Worker processes drop to `www-data`. */
-export async function startSignedInApache(directory: string): Promise<SignedInApache> {
+/** Starts Apache behind a real provider, and signs in once. Worker processes drop to `www-data`. */
+export async function startSignedInApache(directory: string, setup: ApacheSetup): Promise<SignedInApache> {
   await using starting = new AsyncDisposableStack();
   const port = freePort();
   const origin = `http://127.0.0.1:${port}`;
   const provider = starting.use(
     await startOidcProvider({ clients: [{ ...CLIENT, redirectUris: [`${origin}/callback`] }] }),
   );
-  const configuration = join(directory, 'apache.conf');
-  writeFileSync(configuration, apacheConfiguration(directory, port, provider.issuer));
+  const configuration = join(directory, `apache-${setup}.conf`);
+  writeFileSync(configuration, apacheConfiguration({ directory, port, issuer: provider.issuer, setup }));
   const program = locatePeer('apache2');
   if (program === undefined)
     throw new Error('apache2 is missing: apt-get install apache2 libapache2-mod-auth-openidc');
@@ -46,18 +49,40 @@ export async function startSignedInApache(directory: string): Promise<SignedInAp
   };
 }
 
-function apacheConfiguration(directory: string, port: number, issuer: string): string {
+interface ApacheOptions {
+  directory: string;
+  port: number;
+  issuer: string;
+  setup: ApacheSetup;
+}
+
+const load = (name: string) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`;
+
+/** As in Debian's `apache2.conf` and `000-default.conf`; `auth_openidc` may be among what is turned on already. */
+const packagedModules = (directory: string) => `
+IncludeOptional /etc/apache2/mods-enabled/*.load
+IncludeOptional /etc/apache2/mods-enabled/*.conf
+<IfModule !auth_openidc_module>
+${load('auth_openidc')}
+</IfModule>
+<IfModule !rewrite_module>
+${load('rewrite')}
+</IfModule>
+LogFormat "%h %l %u %t \\"%r\\" %>s %O \\"%{Referer}i\\" \\"%{User-Agent}i\\"" combined
+CustomLog "${directory}/access.log" combined`;
+
+function apacheConfiguration({ directory, port, issuer, setup }: ApacheOptions): string {
   return `
 ServerRoot "${directory}"
 ServerName 127.0.0.1
 Listen 127.0.0.1:${port}
-PidFile "${directory}/apache.pid"
+PidFile "${directory}/apache-${setup}.pid"
 ErrorLog "${directory}/apache.log"
 LogLevel error
 DefaultRuntimeDir "${directory}"
 Mutex sem default
 ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
-${MODULES.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
+${setup === 'packaged' ? packagedModules(directory) : MODULES.map(load).join('\n')}
 KeepAlive On
 MaxKeepAliveRequests 0
 # As many workers from the first request to the last: those that come and go would cut connections.

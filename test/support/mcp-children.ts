@@ -14,6 +14,8 @@ import { until } from './until.ts';
 
 const PROJECT = join(import.meta.dir, '..', '..');
 const IS_ROOT = process.getuid?.() === 0;
+/** Where children find what is there: a checkout in a temporary directory is none of their business. */
+export const LASTING = !/^\/(?:var\/)?tmp\//.test(PROJECT) ? PROJECT : IS_ROOT ? '/var/lib' : homedir();
 /** `nobody`: an ordinary user that every system has. */
 const ORDINARY_UID = 65_534;
 
@@ -33,7 +35,7 @@ function required(program: string, debian: string): string {
 
 /** A directory that `/tmp` being private does not hide, with something in it that nobody else may see. */
 export function secretDirectory(owner: number | undefined): Disposable & { path: string; secret: string } {
-  const path = mkdtempSync(join(PROJECT, '.test-data-'));
+  const path = mkdtempSync(join(LASTING, '.test-data-'));
   const secret = `hush-${crypto.randomUUID()}`;
   writeFileSync(join(path, 'secret'), secret, { mode: 0o600 });
   if (owner !== undefined) for (const each of [path, join(path, 'secret')]) chownSync(each, owner, owner);

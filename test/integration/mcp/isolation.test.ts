@@ -10,6 +10,7 @@ import type { UserId } from '../../../src/users/model.ts';
 import {
   isolationCases,
   isRunning,
+  LASTING,
   processesWith,
   secretDirectory,
   startChild,
@@ -18,7 +19,6 @@ import {
 } from '../../support/mcp-children.ts';
 import { until } from '../../support/until.ts';
 
-const PROJECT = join(import.meta.dir, '..', '..', '..');
 const shell = (script: string, ...args: string[]) => ['/bin/sh', '-c', script, 'seeker', ...args] as const;
 const IS_ROOT = process.getuid?.() === 0;
 const CASES = isolationCases();
@@ -131,7 +131,7 @@ describe.each(CASES)('$name', (isolationCase) => {
   });
 
   test('a cache is the one place that lasts, and is its person’s alone', async () => {
-    const root = mkdtempSync(join(PROJECT, '.test-cache-'));
+    const root = mkdtempSync(join(LASTING, '.test-cache-'));
     try {
       const isolation = isolationOf([]);
       const uid = takeUid(isolation) ?? account;
@@ -264,7 +264,7 @@ describe('choosing', () => {
 });
 
 test('cache directories change hands with the uid, links themselves and not what they lead to', () => {
-  const root = mkdtempSync(join(PROJECT, '.test-cache-'));
+  const root = mkdtempSync(join(LASTING, '.test-cache-'));
   try {
     const path = cacheOf({ cache: root, name: 'files' }, 'usr_ada' as UserId, undefined);
     mkdirSync(join(path, 'inside'));

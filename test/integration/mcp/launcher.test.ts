@@ -12,7 +12,7 @@ import type { StdioBackend, StdioTransport } from '../../../src/mcp/model.ts';
 import { MARKER_VARIABLE, spawnRecords } from '../../../src/mcp/spawn-records.ts';
 import type { User, UserId } from '../../../src/users/model.ts';
 import { temporaryDatabase } from '../../support/database.ts';
-import { isolationCases, isRunning, processesWith } from '../../support/mcp-children.ts';
+import { isolationCases, isRunning, LASTING, processesWith } from '../../support/mcp-children.ts';
 import { until } from '../../support/until.ts';
 
 const ADA: User = {
@@ -148,7 +148,7 @@ describe('what a child is started with', () => {
 
 describe.each(isolationCases())('isolated by $name', (isolationCase) => {
   test('it begins in its own /tmp, which is its home, and keeps its cache there', async () => {
-    const cache = mkdtempSync(join(import.meta.dir, '.test-cache-'));
+    const cache = mkdtempSync(join(LASTING, '.test-cache-'));
     chmodSync(cache, 0o777);
     try {
       await using it = opened(isolationCase.make([]));
