@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { freePort } from '../test/support/free-port.ts';
 import { startForwarder } from '../test/support/mcp-forwarder.ts';
 import { registerClient } from '../test/support/mcp-oauth.ts';
@@ -33,7 +34,9 @@ interface Round {
 
 async function main(args: readonly string[]): Promise<number> {
   const binary = args.includes('--binary') ? args[args.indexOf('--binary') + 1] : undefined;
-  const command = binary === undefined ? [bun, '--no-env-file', `${projectRoot}/src/main.ts`] : [binary];
+  const fromSource = [bun, '--no-env-file', `${projectRoot}/src/main.ts`];
+  // The appliance runs in a directory of its own, where a relative path would name something else.
+  const command = binary === undefined ? fromSource : [resolve(binary)];
   const rounds = await judge(command);
   for (const round of rounds) report(round, args.includes('--verbose'));
   const tallies = tallyBySet(rounds);
