@@ -3,36 +3,22 @@ import { randomUUID } from 'node:crypto';
 import { postModern } from '../support/mcp-http.ts';
 import { type McpSite, mcpTable, serverCommand, startMcpSite } from '../support/mcp-site.ts';
 import { processesWith } from '../support/processes.ts';
+import { GIVEN_THE_TOKEN, SHORT_LIVED_TOKENS, TOKEN_LIFE_SECONDS } from '../support/short-lived-tokens.ts';
 import { until } from '../support/until.ts';
 
 /** A provider that goes away, comes back, and has forgotten everybody. */
 
 setDefaultTimeout(90_000);
 
-const DAY_SECONDS = 86_400;
-const TOKEN_LIFE_SECONDS = 6;
-
 const mark = `mark-${randomUUID()}`;
 let site: McpSite;
 beforeAll(async () => {
   site = await startMcpSite({
-    toml: `${mcpTable('everything', serverCommand('everything', 'stdio', mark), 'provider = "home"\n\n[mcp.env]\nUPSTREAM = "${upstream.access_token}"')}
+    toml: `${mcpTable('everything', serverCommand('everything', 'stdio', mark), GIVEN_THE_TOKEN)}
 [upstream]
 retry_longest = "2s"
 `,
-    providerToml: 'scopes = ["openid", "profile", "offline_access"]',
-    providerConfiguration: {
-      issueRefreshToken: () => true,
-      ttl: {
-        AccessToken: TOKEN_LIFE_SECONDS,
-        AuthorizationCode: 60,
-        Grant: DAY_SECONDS,
-        IdToken: 3_600,
-        Interaction: 3_600,
-        RefreshToken: DAY_SECONDS,
-        Session: DAY_SECONDS,
-      },
-    },
+    ...SHORT_LIVED_TOKENS,
   });
 });
 afterAll(() => site?.[Symbol.asyncDispose]());

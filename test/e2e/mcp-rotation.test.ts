@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { type Connect, connectClient, connectSdk } from '../support/mcp-sdk.ts';
+import { type Connect, connectClient, connectSdk, type Heard } from '../support/mcp-sdk.ts';
 import { type McpSite, mcpTable, serverCommand, startMcpSite } from '../support/mcp-site.ts';
+import { GIVEN_THE_TOKEN, SHORT_LIVED_TOKENS, TOKEN_LIFE_SECONDS } from '../support/short-lived-tokens.ts';
+import { until } from '../support/until.ts';
 
 /**
- * Tokens that live six seconds, under clients that never stop calling. `POSTERN_TEST_SWAPS=60` makes it the six minutes
- * that are promised; by default it is over after a few.
+ * Tokens that live six seconds, under clients that never stop calling. Each is replaced when half its life is over, so that
+ * `POSTERN_TEST_SWAPS=120` takes the six minutes that are promised; by default it is over after a few.
  */
 
 const SWAPS = Number(process.env['POSTERN_TEST_SWAPS'] ?? 4);
-const TOKEN_LIFE_SECONDS = 6;
-const DAY_SECONDS = 86_400;
 /** A long call of the server, in seconds; it outlives the token that it began with now and then. */
 const LONG_CALL_SECONDS = 2;
 const SWAP_PATIENCE_MS = 2 * TOKEN_LIFE_SECONDS * 1_000;
@@ -19,24 +19,8 @@ setDefaultTimeout(SWAPS * SWAP_PATIENCE_MS + 60_000);
 let site: McpSite;
 beforeAll(async () => {
   site = await startMcpSite({
-    toml: mcpTable(
-      'everything',
-      serverCommand('everything'),
-      'provider = "home"\n\n[mcp.env]\nUPSTREAM = "${upstream.access_token}"',
-    ),
-    providerToml: 'scopes = ["openid", "profile", "offline_access"]',
-    providerConfiguration: {
-      issueRefreshToken: () => true,
-      ttl: {
-        AccessToken: TOKEN_LIFE_SECONDS,
-        AuthorizationCode: 60,
-        Grant: DAY_SECONDS,
-        IdToken: 3_600,
-        Interaction: 3_600,
-        RefreshToken: DAY_SECONDS,
-        Session: DAY_SECONDS,
-      },
-    },
+    toml: mcpTable('everything', serverCommand('everything'), GIVEN_THE_TOKEN),
+    ...SHORT_LIVED_TOKENS,
   });
 });
 afterAll(() => site?.[Symbol.asyncDispose]());
@@ -46,10 +30,16 @@ const CONNECTS: readonly (readonly [name: string, connect: Connect])[] = [
   ['modern', connectClient('auto')],
 ];
 
-test(`${SWAPS} swaps, unnoticed by clients of both eras`, async () => {
+const RESOURCE = 'demo://resource/static/document/architecture.md';
+const isUpdate = ({ method, params }: Heard) =>
+  method === 'notifications/resources/updated' && params['uri'] === RESOURCE;
+
+test(`${SWAPS} swaps, unnoticed by clients of both eras and their streams`, async () => {
   const runs = CONNECTS.map(async ([name, connect]) => {
     await using client = await connect(site, site.person(name), 'everything');
     const protocolSessionId = client.protocolSessionId;
+    await client.watch(RESOURCE);
+    await until(`${name}: its stream is open`, () => client.streamsOpened === 1);
     const seen = new Set<string>();
     const over = new AbortController();
     const long = async () => {
@@ -65,6 +55,10 @@ test(`${SWAPS} swaps, unnoticed by clients of both eras`, async () => {
       over.abort();
     };
     await Promise.all([short(), long()]);
+    // The stream of before the first swap carries what the newest server says.
+    await client.call('toggle-subscriber-updates');
+    await until(`${name}: an update is heard`, () => client.heard.some(isUpdate));
+    expect(client.streamsOpened).toBe(1);
     expect(client.protocolSessionId).toBe(protocolSessionId);
     expect(client.authorizations).toBe(1);
     return seen.size;

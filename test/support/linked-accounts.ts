@@ -5,7 +5,7 @@ import type { UserId } from '../../src/users/model.ts';
 import type { Browser, Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
 import { ManualClock } from './manual-clock.ts';
-import { type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
+import { LIFETIMES_SECONDS, type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
 import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from './sign-in.ts';
 import { openGrantAt, testBackend, testUpstream } from './upstream.ts';
 import { type WebSite, webSite } from './web-site.ts';
@@ -59,7 +59,7 @@ export async function linkSite(options: LinkSiteOptions = {}): Promise<LinkSite>
         rotateRefreshToken: rotateRefreshTokens,
         ...(options.givesRefreshTokens === false && { issueRefreshToken: async () => false }),
         ...(options.keepsOffline === true && { issueRefreshToken: async () => true }),
-        ttl: { ...LIVES, AccessToken: accessTokenSeconds },
+        ttl: { ...LIFETIMES_SECONDS, AccessToken: accessTokenSeconds },
       },
     }),
   );
@@ -115,12 +115,3 @@ export async function linkSite(options: LinkSiteOptions = {}): Promise<LinkSite>
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
-
-const LIVES = {
-  AuthorizationCode: 60,
-  Grant: 86_400,
-  IdToken: 3_600,
-  Interaction: 3_600,
-  RefreshToken: 86_400,
-  Session: 86_400,
-};

@@ -41,6 +41,8 @@ export interface McpClient extends AsyncDisposable {
   readonly protocolVersion: string | undefined;
   /** The protocol session, where there is one. */
   readonly protocolSessionId: string | undefined;
+  /** How many event streams it has opened that belong to no call: one that breaks and is opened again counts twice. */
+  readonly streamsOpened: number;
   /** Notifications, in their order. */
   readonly heard: readonly Heard[];
   /** How often it went through the page of consent. */
@@ -128,111 +130,151 @@ class ScriptedOAuth implements OAuthClientProvider {
   }
 }
 
+/** A client as seen from outside: its person, what it hears, the streams that it opens. */
+class Observed {
+  readonly oauth: ScriptedOAuth;
+  readonly heard: Heard[] = [];
+  streamsOpened = 0;
+  readonly #reach: FetchLike;
+
+  constructor(person: Who, reach: FetchLike = fetch) {
+    this.oauth = new ScriptedOAuth(person);
+    this.#reach = reach;
+  }
+
+  hear(notification: { method: string; params?: unknown }): void {
+    this.heard.push(toHeard(notification));
+  }
+
+  readonly fetch = async (url: string | URL, init?: RequestInit): Promise<Response> => {
+    const response = await this.#reach(url, init);
+    const { method, body } = init ?? {};
+    const listens = typeof body === 'string' && body.includes('"subscriptions/listen"');
+    const asksForStream = method === 'GET' || listens;
+    if (asksForStream && response.headers.get('content-type') === 'text/event-stream') this.streamsOpened++;
+    return response;
+  };
+}
+
 export type Connect = (site: Where, person: Who, backend: string) => Promise<McpClient>;
 
 /** `@modelcontextprotocol/client`, in one of its three ways to find out what a server speaks; `reach` is its way there. */
 export const connectClient =
   (mode: VersionNegotiationMode, reach?: FetchLike): Connect =>
   async (site, person, backend) => {
-    const oauth = new ScriptedOAuth(person);
-    const heard: Heard[] = [];
+    const seen = new Observed(person, reach);
     const open = async () => {
       const client = new Client(INFO, { capabilities: CAPABILITIES, versionNegotiation: { mode } });
       client.setRequestHandler('sampling/createMessage', async () => sampled);
       client.setRequestHandler('elicitation/create', async () => elicited);
       client.setRequestHandler('roots/list', async () => roots);
-      client.fallbackNotificationHandler = async (notification) => void heard.push(toHeard(notification));
+      client.fallbackNotificationHandler = async (notification) => seen.hear(notification);
       const transport = new StreamableHTTPClientTransport(new URL(site.resource(backend)), {
-        authProvider: oauth,
-        ...(reach && { fetch: reach }),
+        authProvider: seen.oauth,
+        fetch: seen.fetch,
       });
       try {
         await client.connect(transport);
       } catch (error) {
-        if (!(error instanceof UnauthorizedError) || oauth.callback === undefined) throw error;
-        await transport.finishAuth(oauth.answer());
+        if (!(error instanceof UnauthorizedError) || seen.oauth.callback === undefined) throw error;
+        await transport.finishAuth(seen.oauth.answer());
         return undefined;
       }
       return { client, transport };
     };
     const { client, transport } = (await open()) ?? (await open()) ?? notConnected();
-    return {
-      heard,
-      get protocolVersion() {
-        return client.getNegotiatedProtocolVersion();
-      },
-      get protocolSessionId() {
-        return transport.sessionId;
-      },
-      get authorizations() {
-        return oauth.authorizations;
-      },
-      tokens: () => oauth.tokens(),
-      tools: async () => (await client.listTools()).tools.map(({ name }) => name),
-      async call(name, given = {}, { onProgress, signal, meta } = {}) {
-        const params = { name, arguments: given, ...(meta && { _meta: meta }) };
-        const result = await client.callTool(params, requestOptions(onProgress, signal));
-        return textOf(result);
-      },
-      async setLogLevel(level) {
-        await client.setLoggingLevel(level);
-      },
-      async watch(uri) {
-        if (client.getProtocolEra() === 'modern') await client.listen({ resourceSubscriptions: [uri] });
-        else await client.subscribeResource({ uri });
-      },
-      [Symbol.asyncDispose]: () => client.close(),
-    };
+    return asMcpClient(seen, {
+      protocolVersion: () => client.getNegotiatedProtocolVersion(),
+      protocolSessionId: () => transport.sessionId,
+      listTools: () => client.listTools(),
+      callTool: (params, options) => client.callTool(params, options),
+      setLoggingLevel: (level) => client.setLoggingLevel(level),
+      watch: (uri) =>
+        client.getProtocolEra() === 'modern'
+          ? client.listen({ resourceSubscriptions: [uri] })
+          : client.subscribeResource({ uri }),
+      close: () => client.close(),
+    });
   };
 
 /** `@modelcontextprotocol/sdk` of the first major version. */
 export const connectSdk: Connect = async (site, person, backend) => {
-  const oauth = new ScriptedOAuth(person);
-  const heard: Heard[] = [];
+  const seen = new Observed(person);
   const open = async () => {
     const client = new SdkClient(INFO, { capabilities: CAPABILITIES });
     client.setRequestHandler(CreateMessageRequestSchema, () => sampled);
     client.setRequestHandler(ElicitRequestSchema, () => elicited);
     client.setRequestHandler(ListRootsRequestSchema, () => roots);
-    client.fallbackNotificationHandler = async (notification) => void heard.push(toHeard(notification));
-    const transport = new SdkTransport(new URL(site.resource(backend)), { authProvider: oauth });
+    client.fallbackNotificationHandler = async (notification) => seen.hear(notification);
+    const transport = new SdkTransport(new URL(site.resource(backend)), {
+      authProvider: seen.oauth,
+      fetch: seen.fetch,
+    });
     try {
       await client.connect(transport);
     } catch (error) {
-      if (!(error instanceof SdkUnauthorizedError) || oauth.callback === undefined) throw error;
-      await transport.finishAuth(oauth.answer().get('code') ?? '');
+      if (!(error instanceof SdkUnauthorizedError) || seen.oauth.callback === undefined) throw error;
+      await transport.finishAuth(seen.oauth.answer().get('code') ?? '');
       return undefined;
     }
     return { client, transport };
   };
   const { client, transport } = (await open()) ?? (await open()) ?? notConnected();
+  return asMcpClient(seen, {
+    protocolVersion: () => transport.protocolVersion,
+    protocolSessionId: () => transport.sessionId,
+    listTools: () => client.listTools(),
+    callTool: (params, options) => client.callTool(params, undefined, options),
+    setLoggingLevel: (level) => client.setLoggingLevel(level),
+    watch: (uri) => client.subscribeResource({ uri }),
+    close: () => client.close(),
+  });
+};
+
+/** What an official client offers, each in its own words. */
+interface Official {
+  protocolVersion(): string | undefined;
+  protocolSessionId(): string | undefined;
+  listTools(): Promise<{ tools: readonly { name: string }[] }>;
+  callTool(
+    params: { name: string; arguments: Record<string, unknown>; _meta?: Record<string, unknown> },
+    options: ReturnType<typeof requestOptions>,
+  ): Promise<object>;
+  setLoggingLevel(level: 'debug' | 'info' | 'error'): Promise<unknown>;
+  watch(uri: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+function asMcpClient(seen: Observed, official: Official): McpClient {
   return {
-    heard,
+    heard: seen.heard,
+    get streamsOpened() {
+      return seen.streamsOpened;
+    },
     get protocolVersion() {
-      return transport.protocolVersion;
+      return official.protocolVersion();
     },
     get protocolSessionId() {
-      return transport.sessionId;
+      return official.protocolSessionId();
     },
     get authorizations() {
-      return oauth.authorizations;
+      return seen.oauth.authorizations;
     },
-    tokens: () => oauth.tokens(),
-    tools: async () => (await client.listTools()).tools.map(({ name }) => name),
+    tokens: () => seen.oauth.tokens(),
+    tools: async () => (await official.listTools()).tools.map(({ name }) => name),
     async call(name, given = {}, { onProgress, signal, meta } = {}) {
       const params = { name, arguments: given, ...(meta && { _meta: meta }) };
-      const result = await client.callTool(params, undefined, requestOptions(onProgress, signal));
-      return textOf(result);
+      return textOf(await official.callTool(params, requestOptions(onProgress, signal)));
     },
     async setLogLevel(level) {
-      await client.setLoggingLevel(level);
+      await official.setLoggingLevel(level);
     },
     async watch(uri) {
-      await client.subscribeResource({ uri });
+      await official.watch(uri);
     },
-    [Symbol.asyncDispose]: () => client.close(),
+    [Symbol.asyncDispose]: () => official.close(),
   };
-};
+}
 
 /** Every client that speaks HTTP, by a name for tests. */
 export const CLIENTS: readonly (readonly [name: string, era: 'legacy' | 'modern', connect: Connect])[] = [

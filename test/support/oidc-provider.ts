@@ -57,6 +57,17 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 const DAY_SECONDS = 86_400;
 
+/** How long what the provider gives lives, unless a test says otherwise. */
+export const LIFETIMES_SECONDS = {
+  AccessToken: 3_600,
+  AuthorizationCode: 60,
+  Grant: DAY_SECONDS,
+  IdToken: 3_600,
+  Interaction: 3_600,
+  RefreshToken: DAY_SECONDS,
+  Session: DAY_SECONDS,
+};
+
 /** A real OpenID provider in this process, on loopback; its sign-in page takes any subject, without a password. */
 export async function startOidcProvider(options: OidcProviderOptions): Promise<OidcTestProvider> {
   const accounts = new Map(Object.entries(options.accounts ?? {}));
@@ -154,15 +165,7 @@ async function configuration(
     loadExistingGrant: grantEverything,
     interactions: { url: (_context: Context, { uid }: { uid: string }) => `/interaction/${uid}` },
     rotateRefreshToken: true,
-    ttl: {
-      AccessToken: 3_600,
-      AuthorizationCode: 60,
-      Grant: DAY_SECONDS,
-      IdToken: 3_600,
-      Interaction: 3_600,
-      RefreshToken: DAY_SECONDS,
-      Session: DAY_SECONDS,
-    },
+    ttl: LIFETIMES_SECONDS,
     renderError: (context: Context, out: { error?: string; error_description?: string }) => {
       context.type = 'html';
       context.body = `<p>${out.error}: ${out.error_description}</p>`;
