@@ -30,6 +30,8 @@ export interface DrawnTokens {
 export interface LoadResult {
   requests: number;
   requestsPerSecond: number;
+  /** Of one request, by the load's own clock. */
+  medianMs: number;
 }
 
 /**
@@ -63,21 +65,23 @@ export async function runScript(
     child.stderr.text(),
     child.exited,
   ]);
-  const [, requests = '', microseconds = '', failures = ''] = /RESULT (\d+) (\d+) (\d+)/.exec(printed) ?? [];
+  const [, requests = '', microseconds = '', failures = '', median = ''] =
+    /RESULT (\d+) (\d+) (\d+) (\d+)/.exec(printed) ?? [];
   if (exitCode !== 0 || requests === '') throw new Error(`wrk failed: ${printed}${errors}`);
   if (failures !== '0')
     throw new Error(`${failures} of ${requests} requests failed or were refused: ${printed}`);
   return {
     requests: Number(requests),
     requestsPerSecond: Number(requests) / (Number(microseconds) / 1_000_000),
+    medianMs: Number(median) / 1_000,
   };
 }
 
 export const REPORT = `
-function done(summary)
+function done(summary, latency)
   local errors = summary.errors
   local failures = errors.connect + errors.read + errors.write + errors.timeout + errors.status
-  print(string.format('RESULT %d %d %d', summary.requests, summary.duration, failures))
+  print(string.format('RESULT %d %d %d %d', summary.requests, summary.duration, failures, latency:percentile(50)))
 end
 `;
 
