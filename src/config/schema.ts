@@ -15,6 +15,7 @@ import {
   secretFault,
 } from './faults.ts';
 import { PROVIDER_NAME } from './provider-name.ts';
+import { devicesSchema } from './schema-devices.ts';
 import { mcpBackend, mcpServerSchema } from './schema-mcp.ts';
 import { authorizationServerSchema } from './schema-oauth.ts';
 import { authorizationParams, upstreamSchema } from './schema-upstream.ts';
@@ -241,6 +242,7 @@ export const configSchema = z.strictObject({
     ticket_lifetime: duration('60s').describe('life of a host ticket'),
     flow_lifetime: duration('10m').describe('life of the flow cookie on a protected host'),
   }).prefault({}),
+  devices: devicesSchema.prefault({}).describe('devices that are paired and reached through a tunnel'),
   http: table('http', {
     max_body_bytes: count(1_048_576).describe('largest request body, in bytes'),
     head_timeout: duration('10s').describe('time for a request head'),
@@ -263,3 +265,4 @@ export type UpstreamProviderConfig = Config['upstream']['provider'][number];
 export type ForwardAuthRuleConfig = Config['forward_auth']['rule'][number];
 export type McpBackendConfig = Config['mcp'][number];
 export type McpServerConfig = Config['mcp_server'];
+export type DevicesConfig = Config['devices'];
