@@ -110,6 +110,32 @@ CREATE TABLE `oauth_requests` (
 --> statement-breakpoint
 CREATE INDEX `oauth_requests_session` ON `oauth_requests` (`session_id`);--> statement-breakpoint
 CREATE INDEX `oauth_requests_expires` ON `oauth_requests` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `oauth_device_requests` (
+	`device_hash` text PRIMARY KEY NOT NULL,
+	`user_code_hash` text NOT NULL,
+	`client_id` text NOT NULL,
+	`client_name` text NOT NULL,
+	`resources` text NOT NULL,
+	`address` text,
+	`status` text NOT NULL,
+	`user_id` text,
+	`issued_by` text,
+	`resource` text,
+	`scope` text,
+	`session_id` text,
+	`created_at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	`reap_at_ms` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `oauth_device_requests_user_code_hash_unique` ON `oauth_device_requests` (`user_code_hash`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_user` ON `oauth_device_requests` (`user_id`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_issued_by` ON `oauth_device_requests` (`issued_by`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_session` ON `oauth_device_requests` (`session_id`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_reap` ON `oauth_device_requests` (`reap_at_ms`);--> statement-breakpoint
 CREATE TABLE `credentials` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`session_key` integer NOT NULL,
