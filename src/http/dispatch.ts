@@ -14,6 +14,7 @@ import { connectionContext, requestContext, setRequestContext } from './request-
 import { type RouteMeter, UNMATCHED } from './route-meter.ts';
 import type { RouteTable } from './router.ts';
 import { setSecurityHeaders } from './security-headers.ts';
+import type { SocketHandler } from './web-socket.ts';
 
 export interface DispatchDeps {
   app: { fetch: (request: Request) => Response | Promise<Response> };
@@ -49,12 +50,12 @@ interface Progress {
 export function dispatcher(deps: DispatchDeps) {
   const { errors, clock, cors, origin, peers, idleSeconds } = deps;
 
-  return async (request: Request, server: Bun.Server<undefined>): Promise<Response> => {
+  return async (request: Request, server: Bun.Server<SocketHandler>): Promise<Response> => {
     const startedAt = clock.monotonicNow();
     const progress: Progress = { host: undefined, route: UNMATCHED };
     const peer = peers.behind(request, server);
     setRequestContext(request, connectionContext(request, peer, peers));
-    setConnection(request, (seconds) => server.timeout(request, seconds));
+    setConnection(request, server);
     server.timeout(request, ANSWER_SECONDS);
 
     const response = await answer(deps, request, progress).catch((error: unknown) => errors(error, request));

@@ -1,22 +1,24 @@
-/** How long the server waits for a sign of life on one connection, and whether an answer asked it to wait for ever. */
+import type { NativeConnection } from './native.ts';
+
+/** Where a dispatched request came in, and whether its answer asked to be let open for ever. */
 interface OpenConnection {
-  readonly setIdleTimeout: (seconds: number) => void;
+  readonly connection: NativeConnection;
   keptOpen: boolean;
 }
 
 const connections = new WeakMap<Request, OpenConnection>();
 
 /** Recorded by the server before a request is dispatched. */
-export function setConnection(request: Request, setIdleTimeout: (seconds: number) => void): void {
-  connections.set(request, { setIdleTimeout, keptOpen: false });
+export function setConnection(request: Request, connection: NativeConnection): void {
+  connections.set(request, { connection, keptOpen: false });
 }
 
 /** Lifts the idle timeout for an answer that stays open and may be silent, such as an event stream. */
 export function keepOpen(request: Request): void {
-  const connection = connections.get(request);
-  if (connection === undefined) return;
-  connection.keptOpen = true;
-  connection.setIdleTimeout(0);
+  const open = connections.get(request);
+  if (open === undefined) return;
+  open.keptOpen = true;
+  open.connection.timeout(request, 0);
 }
 
 export function isKeptOpen(request: Request): boolean {

@@ -3,8 +3,9 @@ import { withDeadline } from '../lib/clock.ts';
 import { CommandError } from '../lib/command-error.ts';
 import type { Logger } from '../lib/log.ts';
 import type { TlsMaterial } from './tls-source.ts';
+import { type SocketHandler, type SocketLimits, socketCallbacks } from './web-socket.ts';
 
-type BunServer = Bun.Server<undefined>;
+type BunServer = Bun.Server<SocketHandler>;
 type Routes = Record<string, (request: Request, server: BunServer) => Response | Promise<Response>>;
 
 export interface ListenerOptions {
@@ -19,6 +20,8 @@ export interface ListenerOptions {
   /** For a head that follows another on the same connection, in seconds; the first has 10, which Bun fixes. */
   idleSeconds: number;
   maxBodyBytes: number;
+  /** Absent where nothing is a WebSocket. */
+  sockets?: SocketLimits | undefined;
   clock: Clock;
   log: Logger;
 }
@@ -105,7 +108,7 @@ export function listenRefusal(error: unknown): string {
 }
 
 function serve(options: ListenerOptions, port: number, tls: TlsMaterial | undefined): BunServer {
-  const { hostname, routes, fetch, idleSeconds, maxBodyBytes, log } = options;
+  const { hostname, routes, fetch, idleSeconds, maxBodyBytes, sockets, log } = options;
   return Bun.serve({
     hostname,
     port,
@@ -116,6 +119,7 @@ function serve(options: ListenerOptions, port: number, tls: TlsMaterial | undefi
     development: false,
     idleTimeout: idleSeconds,
     maxRequestBodySize: maxBodyBytes,
+    ...(sockets === undefined ? {} : { websocket: socketCallbacks(sockets, log) }),
     error(error) {
       log.error('a request failed outside of its handler', { error, stack: error.stack });
       return new Response(null, { status: 500 });

@@ -3,6 +3,7 @@ import type { NativeHandler, Peer } from './native.ts';
 import type { PeerTable } from './peers.ts';
 import { connectionContext, setCurrentContext, setRequestContext } from './request-context.ts';
 import type { RouteMeter } from './route-meter.ts';
+import type { SocketHandler } from './web-socket.ts';
 
 export interface NativeRules {
   /** Refuses a request before the handler sees it. @throws AppError. */
@@ -17,7 +18,7 @@ export interface NativeRouteDeps extends NativeRules {
   meter: RouteMeter;
 }
 
-type BunHandler = (request: Request, server: Bun.Server<undefined>) => Response | Promise<Response>;
+type BunHandler = (request: Request, server: Bun.Server<SocketHandler>) => Response | Promise<Response>;
 
 /**
  * Wraps a handler for Bun's router. A request that is answered in the same turn costs a look-up of its peer, the

@@ -1,3 +1,5 @@
+import type { SocketHandler } from './web-socket.ts';
+
 /** The other end of a connection. One object per address, so that asking again costs a look-up. */
 export interface Peer {
   readonly address: string;
@@ -5,10 +7,15 @@ export interface Peer {
   readonly trusted: boolean;
 }
 
-/** Where a request came in, for an answer that takes its time. */
+/** Where a request came in, for an answer that takes its time or becomes something else. */
 export interface NativeConnection {
   /** How long the connection of a request may be silent, in seconds; 0 for ever. */
   timeout(request: Request, seconds: number): void;
+  /** Whether the request is a WebSocket now; `acceptSocket` asks. */
+  upgrade(
+    request: Request,
+    options: { data: SocketHandler; headers?: Readonly<Record<string, string>> },
+  ): boolean;
 }
 
 /**

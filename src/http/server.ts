@@ -15,6 +15,7 @@ import { peerTable } from './peers.ts';
 import { routeMeters } from './route-meter.ts';
 import { routeTable } from './router.ts';
 import type { TlsSource } from './tls-source.ts';
+import type { SocketLimits } from './web-socket.ts';
 
 export interface ServerOptions {
   listen: { readonly hostname: string; readonly port: number };
@@ -46,6 +47,8 @@ export interface ServerLimits {
   maxBodyBytes: number;
   /** The largest body that one of `ownRoutes` reads, where that is more. */
   maxOwnBodyBytes?: number;
+  /** Absent where nothing is a WebSocket. */
+  sockets?: SocketLimits;
   headTimeoutMs: number;
   drainTimeoutMs: number;
 }
@@ -111,6 +114,7 @@ export function startServer(options: ServerOptions): Server {
     tls: tls?.current,
     idleSeconds,
     maxBodyBytes: Math.max(limits.maxBodyBytes, limits.maxOwnBodyBytes ?? 0) * REFUSED_WITH_WORDS,
+    sockets: limits.sockets,
     clock,
     log,
   });
