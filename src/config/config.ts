@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Assignment } from './assignment.ts';
 import { allChecks } from './checks/all.ts';
+import { usualDeviceBase } from './device-base.ts';
 import { CONFIG_VARIABLE, type Environment, namedFiles, readEnvironment } from './env.ts';
 import { type ConfigFile, readConfigFile } from './file.ts';
 import { readFlags } from './flags.ts';
@@ -116,6 +117,7 @@ function settle(config: Config, cwd: string): Config {
   return {
     ...config,
     url: new URL(config.url).origin,
+    devices: { ...config.devices, base: config.devices.base ?? usualDeviceBase(config) },
     data_dir: resolve(cwd, config.data_dir),
     mcp: config.mcp.map((backend) => ({
       ...backend,

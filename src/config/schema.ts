@@ -242,7 +242,13 @@ export const configSchema = z.strictObject({
     ticket_lifetime: duration('60s').describe('life of a host ticket'),
     flow_lifetime: duration('10m').describe('life of the flow cookie on a protected host'),
   }).prefault({}),
-  devices: devicesSchema.prefault({}).describe('devices that are paired and reached through a tunnel'),
+  devices: devicesSchema(
+    z.union([z.literal('everyone'), z.literal('owners'), somebody], {
+      error: `"everyone", "owners", or ${PEOPLE}`,
+    }),
+  )
+    .prefault({})
+    .describe('devices that are paired and reached through a tunnel'),
   http: table('http', {
     max_body_bytes: count(1_048_576).describe('largest request body, in bytes'),
     head_timeout: duration('10s').describe('time for a request head'),
@@ -266,3 +272,4 @@ export type ForwardAuthRuleConfig = Config['forward_auth']['rule'][number];
 export type McpBackendConfig = Config['mcp'][number];
 export type McpServerConfig = Config['mcp_server'];
 export type DevicesConfig = Config['devices'];
+export type DeviceRuleConfig = DevicesConfig['rule'][number];

@@ -1,6 +1,12 @@
 import { demoStaysHere, listenersDiffer, plainHttpStaysHere, tlsNeedsHttps } from './addresses.ts';
 import type { Check } from './conflict.ts';
 import {
+  deviceBaseOmitsDefaultPort,
+  deviceBaseStandsApart,
+  deviceSubjectsNameProviders,
+  plainHttpBaseStaysHere,
+} from './devices.ts';
+import {
   plainHttpRulesStayHere,
   ruleSubjectsNameProviders,
   rulesDiffer,
@@ -43,6 +49,10 @@ export const allChecks: readonly Check[] = [
   rulesOmitDefaultPort,
   ruleSubjectsNameProviders,
   rulesDiffer,
+  deviceBaseStandsApart,
+  plainHttpBaseStaysHere,
+  deviceBaseOmitsDefaultPort,
+  deviceSubjectsNameProviders,
   mcpCachesStandApart,
   mcpHasOneTransport,
   mcpIsolationProtects,
