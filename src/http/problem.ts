@@ -73,7 +73,9 @@ function challenge(code: string): string {
 /** An error for a program (RFC 9457). `context.id` lets its owner find the line in the log. */
 export function problemResponse(error: unknown, context: { readonly id: string }): Response {
   const { headers, ...problem } = toProblem(error);
-  return new Response(JSON.stringify({ type: 'about:blank', ...problem, request_id: context.id }), {
+  const members = error instanceof AppError ? error.members : undefined;
+  const body = { type: 'about:blank', ...problem, request_id: context.id, ...members };
+  return new Response(JSON.stringify(body), {
     status: problem.status,
     headers: { ...headers, 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
   });

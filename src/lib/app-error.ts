@@ -20,6 +20,8 @@ export type ErrorKind =
 interface AppErrorOptions {
   /** Sent as `Retry-After`, in seconds. */
   retryAfterSeconds?: number;
+  /** What a program should know besides the code: more members of the problem (RFC 9457 section 3.2). */
+  members?: Readonly<Record<string, string | number>> | undefined;
   cause?: unknown;
 }
 
@@ -33,11 +35,13 @@ export class AppError extends Error {
   readonly kind: ErrorKind;
   readonly code: string;
   readonly retryAfterSeconds: number | undefined;
+  readonly members: Readonly<Record<string, string | number>> | undefined;
 
   constructor(kind: ErrorKind, code: string, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.members = options.members;
   }
 }
