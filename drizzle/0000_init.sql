@@ -20,6 +20,55 @@ CREATE TABLE `audit_events` (
 CREATE INDEX `audit_events_at` ON `audit_events` (`at_ms`);--> statement-breakpoint
 CREATE INDEX `audit_events_actor` ON `audit_events` (`actor_user_id`,`id`);--> statement-breakpoint
 CREATE INDEX `audit_events_subject` ON `audit_events` (`subject_user_id`,`id`) WHERE "audit_events"."subject_user_id" is not null;--> statement-breakpoint
+CREATE TABLE `devices` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`session_id` text NOT NULL,
+	`handle` text NOT NULL,
+	`name` text NOT NULL,
+	`serial` text,
+	`platform` text,
+	`chip` text,
+	`labels` text NOT NULL,
+	`public_key` text NOT NULL,
+	`paired_at_ms` integer NOT NULL,
+	`reported_at_ms` integer,
+	`reported_version` text,
+	`reported_state` text,
+	`unpaired_at_ms` integer,
+	`unpair_reason` text,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `devices_session_id_unique` ON `devices` (`session_id`);--> statement-breakpoint
+CREATE INDEX `devices_user` ON `devices` (`user_id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `devices_live_handle` ON `devices` (`handle`) WHERE "devices"."unpaired_at_ms" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX `devices_live_serial` ON `devices` (`serial`) WHERE "devices"."unpaired_at_ms" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX `devices_live_key` ON `devices` (`public_key`) WHERE "devices"."unpaired_at_ms" is null;--> statement-breakpoint
+CREATE INDEX `devices_handle` ON `devices` (`handle`);--> statement-breakpoint
+CREATE TABLE `pairings` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`issued_by` text,
+	`code_hash` text NOT NULL,
+	`token_hash` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	`redeemed_at_ms` integer,
+	`device_id` text,
+	`proofs` text NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
+	FOREIGN KEY (`device_id`) REFERENCES `devices`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `pairings_code_hash_unique` ON `pairings` (`code_hash`);--> statement-breakpoint
+CREATE UNIQUE INDEX `pairings_token_hash_unique` ON `pairings` (`token_hash`);--> statement-breakpoint
+CREATE INDEX `pairings_user` ON `pairings` (`user_id`);--> statement-breakpoint
+CREATE INDEX `pairings_issued_by` ON `pairings` (`issued_by`) WHERE "pairings"."issued_by" is not null;--> statement-breakpoint
+CREATE INDEX `pairings_device` ON `pairings` (`device_id`) WHERE "pairings"."device_id" is not null;--> statement-breakpoint
+CREATE INDEX `pairings_expires` ON `pairings` (`expires_at_ms`);--> statement-breakpoint
 CREATE TABLE `host_tickets` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`host` text NOT NULL,
@@ -176,6 +225,8 @@ CREATE TABLE `sessions` (
 	`label` text,
 	`client_id` text,
 	`scope` text,
+	`device_id` text,
+	`client_public_key` text,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
 	FOREIGN KEY (`parent_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
 );

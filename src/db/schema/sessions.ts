@@ -34,6 +34,9 @@ export const sessions = sqliteTable(
     label: text('label'),
     clientId: text('client_id'),
     scope: text('scope'),
+    deviceId: text('device_id'),
+    /** The key that a device signs its requests with, base64url. */
+    clientPublicKey: text('client_public_key'),
   },
   (table) => [
     index('sessions_user').on(table.userId),
