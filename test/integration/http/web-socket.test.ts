@@ -75,22 +75,18 @@ const OPTIONS = { headers: { host: SERVED_HOST } };
 async function open(url: string, protocols: string[] = []): Promise<WebSocket> {
   const socket = new WebSocket(url, { ...OPTIONS, protocols });
   socket.binaryType = 'arraybuffer';
-  await new Promise<void>((resolve, reject) => {
-    socket.onopen = () => resolve();
-    socket.onerror = () => reject(new Error('was not opened'));
-  });
+  await once(socket, 'open');
   return socket;
 }
 
-const nextMessage = (socket: WebSocket) =>
-  new Promise<unknown>((resolve) => {
-    socket.onmessage = ({ data }) => resolve(data);
+const once = <K extends keyof WebSocketEventMap>(socket: WebSocket, event: K) =>
+  new Promise<WebSocketEventMap[K]>((resolve) => {
+    socket.addEventListener(event, resolve, { once: true });
   });
 
-const closed = (socket: WebSocket) =>
-  new Promise<number>((resolve) => {
-    socket.onclose = ({ code }) => resolve(code);
-  });
+const nextMessage = async (socket: WebSocket): Promise<unknown> => (await once(socket, 'message')).data;
+
+const closed = async (socket: WebSocket): Promise<number> => (await once(socket, 'close')).code;
 
 describe('a native route', () => {
   test('becomes a WebSocket that carries texts and bytes both ways', async () => {
