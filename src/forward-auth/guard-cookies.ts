@@ -53,6 +53,30 @@ export function forgetRounds({ origin }: Site): string {
   return clearCookie(origin, cookieName(origin, 'rounds'));
 }
 
+/** Whom the browser's last session on this host was with, in seconds: the longest that browsers keep a cookie. */
+const TENANT_COOKIE_SECONDS = 400 * 86_400;
+
+/**
+ * Makes an answer that begins a session also the end of what somebody else, who was behind this host before, has left in the
+ * browser: a service worker or a cached script of theirs would go on acting on pages of who is there now. A browser that
+ * cannot say who it was is cleared too: pages can push cookies out.
+ */
+export function settleTenant(request: Request, { origin, tenant }: Site, response: Response): Response {
+  if (tenant === undefined) return response;
+  const name = cookieName(origin, 'tenant');
+  if (tenantIn(request, name) !== tenant) response.headers.set('clear-site-data', '"cache", "storage"');
+  response.headers.append('set-cookie', setCookie(origin, name, tenant, TENANT_COOKIE_SECONDS));
+  return response;
+}
+
+function tenantIn(request: Request, name: string): string | undefined {
+  try {
+    return readCookie(request, name);
+  } catch {
+    return undefined;
+  }
+}
+
 function flowNames(request: Request, origin: Site['origin']): string[] {
   const prefix = cookieName(origin, 'flow-');
   const pairs = (request.headers.get('cookie') ?? '').split(';');

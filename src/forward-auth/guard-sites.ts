@@ -13,12 +13,20 @@ export interface Site {
   readonly audience: Audience;
   /** See `ProtectedHost.rulesFor`. */
   readonly rulesFor: (path: string) => readonly Rule[];
+  /**
+   * Who is behind the host, where that may change: what an earlier one left in a browser (scripts, caches, storage) goes
+   * when the next one's first session begins there.
+   */
+  readonly tenant?: string;
 }
 
-export interface Sites {
-  readonly all: readonly Site[];
-  /** The site that a `Host` header (or its like) names. */
+/** Finds the site that a `Host` header (or its like) names. */
+export interface SiteFinder {
   find(host: string): Site | undefined;
+}
+
+export interface Sites extends SiteFinder {
+  readonly all: readonly Site[];
 }
 
 const HTTPS_PORT = 443;
@@ -36,8 +44,13 @@ export function protectedSites(rules: ForwardAuthRules): Sites {
   };
 }
 
+/** Protected hosts, and the sites of other features after them. */
+export function withOtherSites(sites: Sites, others: SiteFinder | undefined): SiteFinder {
+  return others === undefined ? sites : { find: (host) => sites.find(host) ?? others.find(host) };
+}
+
 /** The site that a request was sent to. @throws AppError `not_found` on any other host. */
-export function siteOfRequest(sites: Sites, request: Request): Site {
+export function siteOfRequest(sites: SiteFinder, request: Request): Site {
   const site = sites.find(request.headers.get('host') ?? '');
   if (site === undefined) throw new AppError('not_found', 'not_found', 'There is nothing at this address.');
   return site;

@@ -3,15 +3,15 @@ import { singleParam } from '../http/form.ts';
 import { requestContext } from '../http/request-context.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Issued, Ledger } from '../sessions/ledger.ts';
-import { countRound, type HeldFlow, heldFlows } from './guard-cookies.ts';
+import { countRound, type HeldFlow, heldFlows, settleTenant } from './guard-cookies.ts';
 import type { RefusalNotes } from './guard-refusals.ts';
-import { type Site, type Sites, siteOfRequest } from './guard-sites.ts';
+import { type Site, type SiteFinder, siteOfRequest } from './guard-sites.ts';
 import { uselessTicketPage } from './pages.ts';
 import { redirectTo, sessionOf } from './routes-common.ts';
 import type { HostTickets, Redemption } from './tickets.ts';
 
 export interface FinishDeps {
-  sites: Sites;
+  sites: SiteFinder;
   tickets: HostTickets;
   ledger: Pick<Ledger, 'authenticate'>;
   noteRefusal: RefusalNotes;
@@ -32,14 +32,16 @@ export function finishRoute({ sites, tickets, ledger, noteRefusal, clock }: Fini
     site: Site,
     held: readonly HeldFlow[],
     { ticket, issued }: Redeemed,
-  ): Response =>
-    redirectTo(site.origin.origin + ticket.returnPath, [
+  ): Response => {
+    const cookies = [
       ...(issued === undefined ? [] : [sessionCookie(site, issued)]),
       countRound(request, site),
       ...held
         .filter(({ hash }) => hash === ticket.flowHash)
         .map(({ name }) => clearCookie(site.origin, name)),
-    ]);
+    ];
+    return settleTenant(request, site, redirectTo(site.origin.origin + ticket.returnPath, cookies));
+  };
 
   return async (request: Request): Promise<Response> => {
     const site = siteOfRequest(sites, request);

@@ -4,7 +4,7 @@ import type { Ledger } from '../sessions/ledger.ts';
 import { MAX_ROUNDS, TICKET_PATH } from './constants.ts';
 import type { Flows } from './flows.ts';
 import { beginFlowCookies, countRound, forgetRounds, recentRounds } from './guard-cookies.ts';
-import { type Sites, siteOfRequest } from './guard-sites.ts';
+import { type SiteFinder, siteOfRequest } from './guard-sites.ts';
 import { loopPage } from './pages.ts';
 import { redirectTo, sessionOf, withCookies, withQuery } from './routes-common.ts';
 import { returnPathOf } from './start-url.ts';
@@ -12,7 +12,7 @@ import { returnPathOf } from './start-url.ts';
 export interface StartDeps {
   /** The origin of `url`. */
   origin: PublicOrigin;
-  sites: Sites;
+  sites: SiteFinder;
   flows: Flows;
   ledger: Pick<Ledger, 'authenticate'>;
   flowLifetimeMs: number;

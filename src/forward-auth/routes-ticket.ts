@@ -8,14 +8,14 @@ import { FINISH_PATH } from './constants.ts';
 import type { Flows, FlowTarget } from './flows.ts';
 import { pathOf } from './forwarded.ts';
 import type { RefusalNotes } from './guard-refusals.ts';
-import type { Site, Sites } from './guard-sites.ts';
+import type { Site, SiteFinder } from './guard-sites.ts';
 import { notAllowedPage, staleFlowPage } from './pages.ts';
 import { redirectTo, withQuery } from './routes-common.ts';
 import { mayPassAll } from './rules.ts';
 import type { HostTickets } from './tickets.ts';
 
 export interface TicketDeps {
-  sites: Sites;
+  sites: SiteFinder;
   flows: Flows;
   tickets: HostTickets;
   sessions: Pick<SessionGuard, 'optionalBrowserSession'>;

@@ -15,7 +15,7 @@ import { FINISH_PATH, START_PATH, TICKET_PATH } from './constants.ts';
 import { flows } from './flows.ts';
 import { forwardAuthGuard } from './guard.ts';
 import { refusalNotes } from './guard-refusals.ts';
-import { protectedSites } from './guard-sites.ts';
+import { protectedSites, type SiteFinder, withOtherSites } from './guard-sites.ts';
 import { finishRoute } from './routes-finish.ts';
 import { startRoute } from './routes-start.ts';
 import { ticketRoute } from './routes-ticket.ts';
@@ -38,6 +38,8 @@ export interface ForwardAuthDeps {
   metrics: Metrics;
   /** What rules call the subjects of a person (`ruleSubjects`). */
   subjectsOf: (id: UserId) => readonly string[];
+  /** Hosts of other features, to which people sign in by the same steps; no proxy asks about them. */
+  otherSites?: SiteFinder | undefined;
 }
 
 export interface ForwardAuth {
@@ -51,7 +53,9 @@ export interface ForwardAuth {
   readonly appsOf: (user: User) => string[];
   /** Whether a host (lower case, with its port unless that is the scheme's own) is behind a rule. */
   readonly isProtectedHost: (host: string) => boolean;
-  /** Whether sign-in may lead to this URL: a page of a protected host. */
+  /** Whether people may sign in to a host by the steps here: a protected one, or one of `otherSites`. */
+  readonly isSiteHost: (host: string) => boolean;
+  /** Whether sign-in may lead to this URL: a page of such a host. */
   readonly protectedReturnTo: (url: URL) => boolean;
   readonly reapTask: ReapTask;
 }
@@ -59,7 +63,8 @@ export interface ForwardAuth {
 /** Puts forward-auth together; see DESIGN.md section 4 for what it promises. */
 export function openForwardAuth(deps: ForwardAuthDeps): ForwardAuth {
   const { config, origin, db, ring, clock, ledger, audit, subjectsOf } = deps;
-  const sites = protectedSites(compileRules(config.rule, { secure: origin.secure, subjectsOf }));
+  const protectedOnes = protectedSites(compileRules(config.rule, { secure: origin.secure, subjectsOf }));
+  const sites = withOtherSites(protectedOnes, deps.otherSites);
   const store = ticketStore(db);
   const noteRefusal = refusalNotes({ audit, clock });
   const steps = {
@@ -71,12 +76,15 @@ export function openForwardAuth(deps: ForwardAuthDeps): ForwardAuth {
     flowLifetimeMs: config.flow_lifetime,
   };
   return {
-    nativeRoutes: forwardAuthGuard(steps),
+    nativeRoutes: forwardAuthGuard({ ...steps, sites: protectedOnes }),
     routes: hostSignInRoutes(steps),
-    protectedHosts: sites.all.map((site) => site.origin.host),
+    protectedHosts: protectedOnes.all.map((site) => site.origin.host),
     appsOf: (user) =>
-      sites.all.filter(({ rulesFor }) => mayPassAll(rulesFor('/'), user)).map((site) => site.origin.origin),
-    isProtectedHost: (host) => sites.find(host) !== undefined,
+      protectedOnes.all
+        .filter(({ rulesFor }) => mayPassAll(rulesFor('/'), user))
+        .map((site) => site.origin.origin),
+    isProtectedHost: (host) => protectedOnes.find(host) !== undefined,
+    isSiteHost: (host) => sites.find(host) !== undefined,
     protectedReturnTo: ({ protocol, host, username, password, pathname }) => {
       const site = username === '' && password === '' ? sites.find(host) : undefined;
       return site !== undefined && site.origin.origin === `${protocol}//${host}` && !isPosternPath(pathname);

@@ -18,7 +18,11 @@ export interface NativeRouteDeps extends NativeRules {
   meter: RouteMeter;
 }
 
-type BunHandler = (request: Request, server: Bun.Server<SocketHandler>) => Response | Promise<Response>;
+/** What Bun's router calls. */
+export type BunHandler = (
+  request: Request,
+  server: Bun.Server<SocketHandler>,
+) => Response | Promise<Response>;
 
 /**
  * Wraps a handler for Bun's router. A request that is answered in the same turn costs a look-up of its peer, the

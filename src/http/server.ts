@@ -8,9 +8,10 @@ import { dispatcher } from './dispatch.ts';
 import { errorAnswers } from './errors.ts';
 import { requestHost, unknownHost } from './host.ts';
 import { listen } from './listener.ts';
-import type { NativeRoutes, Peer } from './native.ts';
-import { type NativeRules, nativeRoute } from './native-route.ts';
+import type { NativeHandler, NativeRoutes, Peer } from './native.ts';
+import { type BunHandler, type NativeRules, nativeRoute } from './native-route.ts';
 import type { PublicOrigin } from './origin.ts';
+import { isForOtherHost, OTHER_HOSTS_ROUTE, type OtherHosts } from './other-hosts.ts';
 import { peerTable } from './peers.ts';
 import { routeMeters } from './route-meter.ts';
 import { routeTable } from './router.ts';
@@ -29,6 +30,8 @@ export interface ServerOptions {
   ownRoutes?: NativeRoutes;
   /** For probes: anybody may send them any Host. */
   probeRoutes?: NativeRoutes;
+  /** Hosts on which nearly nothing is ours. */
+  otherHosts?: OtherHosts | undefined;
   /** Whether a host (lower case, with its port unless that is the scheme's own) is served here. */
   isServedHost: (host: string) => boolean;
   trustedProxies: readonly AddressRange[];
@@ -82,11 +85,14 @@ export function startServer(options: ServerOptions): Server {
     if (request.headers.get('host') === origin.host) return;
     if (requestHost(request, origin.secure) !== origin.host) throw unknownHost(origin);
   };
+  const unlessForOthers = asideFor(options.otherHosts, origin, (handle) =>
+    nativeRoute(handle, { peers, errors, meter: meterOf(OTHER_HOSTS_ROUTE) }),
+  );
   const wrap = (routes: NativeRoutes = {}, rules: NativeRules = {}) =>
-    Object.entries(routes).map(
-      ([path, handle]) =>
-        [path, nativeRoute(handle, { peers, errors, meter: meterOf(path), ...rules })] as const,
-    );
+    Object.entries(routes).map(([path, handle]) => {
+      const route = nativeRoute(handle, { peers, errors, meter: meterOf(path), ...rules });
+      return [path, unlessForOthers(route)] as const;
+    });
   const routes = Object.fromEntries([
     ...wrap(options.nativeRoutes, { guard: requireServedHost }),
     ...wrap(options.ownRoutes, { guard: requireOwnHost }),
@@ -110,7 +116,7 @@ export function startServer(options: ServerOptions): Server {
     key: 'listen',
     ...options.listen,
     routes,
-    fetch,
+    fetch: unlessForOthers(fetch),
     tls: tls?.current,
     idleSeconds,
     maxBodyBytes: Math.max(limits.maxBodyBytes, limits.maxOwnBodyBytes ?? 0) * REFUSED_WITH_WORDS,
@@ -128,4 +134,16 @@ export function startServer(options: ServerOptions): Server {
       await drained;
     },
   };
+}
+
+/** Puts in front of a handler that requests for the other hosts go to theirs. */
+function asideFor(
+  others: OtherHosts | undefined,
+  { secure }: PublicOrigin,
+  toRoute: (handle: NativeHandler) => BunHandler,
+): (handler: BunHandler) => BunHandler {
+  if (others === undefined) return (handler) => handler;
+  const theirs = toRoute(others.handle);
+  return (handler) => (request, server) =>
+    isForOtherHost(request, others, secure) ? theirs(request, server) : handler(request, server);
 }
