@@ -75,18 +75,22 @@ const OPTIONS = { headers: { host: SERVED_HOST } };
 async function open(url: string, protocols: string[] = []): Promise<WebSocket> {
   const socket = new WebSocket(url, { ...OPTIONS, protocols });
   socket.binaryType = 'arraybuffer';
-  await once(socket, 'open');
+  await new Promise<void>((resolve, reject) => {
+    socket.addEventListener('open', () => resolve(), { once: true });
+    socket.addEventListener('error', () => reject(new Error('was not opened')), { once: true });
+  });
   return socket;
 }
 
-const once = <K extends keyof WebSocketEventMap>(socket: WebSocket, event: K) =>
-  new Promise<WebSocketEventMap[K]>((resolve) => {
-    socket.addEventListener(event, resolve, { once: true });
+const nextMessage = (socket: WebSocket) =>
+  new Promise<unknown>((resolve) => {
+    socket.addEventListener('message', ({ data }) => resolve(data), { once: true });
   });
 
-const nextMessage = async (socket: WebSocket): Promise<unknown> => (await once(socket, 'message')).data;
-
-const closed = async (socket: WebSocket): Promise<number> => (await once(socket, 'close')).code;
+const closed = (socket: WebSocket) =>
+  new Promise<number>((resolve) => {
+    socket.addEventListener('close', ({ code }) => resolve(code), { once: true });
+  });
 
 describe('a native route', () => {
   test('becomes a WebSocket that carries texts and bytes both ways', async () => {
