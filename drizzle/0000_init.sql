@@ -82,6 +82,31 @@ CREATE TABLE `host_tickets` (
 --> statement-breakpoint
 CREATE INDEX `host_tickets_parent` ON `host_tickets` (`parent_session_id`);--> statement-breakpoint
 CREATE INDEX `host_tickets_expires` ON `host_tickets` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `guest_links` (
+	`id` text PRIMARY KEY NOT NULL,
+	`device_id` text NOT NULL,
+	`service` text NOT NULL,
+	`label` text NOT NULL,
+	`secret_hash` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	`uses` integer NOT NULL,
+	`max_uses` integer NOT NULL,
+	`last_used_at_ms` integer,
+	FOREIGN KEY (`device_id`) REFERENCES `devices`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `guest_links_secret_hash_unique` ON `guest_links` (`secret_hash`);--> statement-breakpoint
+CREATE INDEX `guest_links_device` ON `guest_links` (`device_id`);--> statement-breakpoint
+CREATE INDEX `guest_links_expires` ON `guest_links` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `guest_sessions` (
+	`session_id` text PRIMARY KEY NOT NULL,
+	`link_id` text NOT NULL,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`link_id`) REFERENCES `guest_links`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `guest_sessions_link` ON `guest_sessions` (`link_id`);--> statement-breakpoint
 CREATE TABLE `mcp_protocol_sessions` (
 	`id` text PRIMARY KEY NOT NULL,
 	`session_id` text NOT NULL,

@@ -98,7 +98,7 @@ export function startServer(options: ServerOptions): Server {
     ...wrap(options.ownRoutes, { guard: requireOwnHost }),
     ...wrap(options.probeRoutes, { methods: ['GET', 'HEAD'] }),
   ]);
-  const fetch = dispatcher({
+  const dispatch = dispatcher({
     app,
     table: routeTable(app),
     cors: cors(options.corsOrigins),
@@ -116,7 +116,7 @@ export function startServer(options: ServerOptions): Server {
     key: 'listen',
     ...options.listen,
     routes,
-    fetch: unlessForOthers(fetch),
+    fetch: unlessForOthers(dispatch),
     tls: tls?.current,
     idleSeconds,
     maxBodyBytes: Math.max(limits.maxBodyBytes, limits.maxOwnBodyBytes ?? 0) * REFUSED_WITH_WORDS,

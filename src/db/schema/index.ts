@@ -2,6 +2,7 @@ export * from './appliance.ts';
 export * from './audit.ts';
 export * from './devices.ts';
 export * from './forward-auth.ts';
+export * from './guest-links.ts';
 export * from './mcp.ts';
 export * from './mcp-abouts.ts';
 export * from './mcp-spawns.ts';
