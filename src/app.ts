@@ -41,6 +41,7 @@ import { linkCallbacks } from './upstream/routes.ts';
 import { passwordHasher } from './users/password-hash.ts';
 import { apiRoutes } from './web/api-routes.ts';
 import { webRoutes } from './web/routes.ts';
+import { typedCodes } from './web/typed-codes.ts';
 
 export type App = Awaited<ReturnType<typeof openApp>>;
 
@@ -225,6 +226,12 @@ function addPeopleRoutes(
     attemptCookies: cookies,
     connectedApps,
     tokens: tokensOf(config, services),
+    deviceRequests: services.authorizationServer.deviceRequests,
+    typedCodes: typedCodes({
+      ...services,
+      config: config.authorization_server,
+      programs: services.authorizationServer.deviceRequests,
+    }),
     protectedHosts: forwardAuth.protectedHosts,
     appsOf: forwardAuth.appsOf,
     tokenMaxLifetimeMs: config.sessions.personal_max_lifetime,

@@ -37,6 +37,7 @@ export type AuditAction =
   | 'oauth.granted'
   | 'oauth.code_reused'
   | 'oauth.token_reused'
+  | 'user_code.rate_limited'
   | 'keys.rotated'
   | 'restored';
 

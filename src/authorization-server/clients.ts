@@ -9,6 +9,7 @@ export interface ClientsDeps {
     readonly client_id: string;
     readonly name: string;
     readonly redirect_uris: readonly string[];
+    readonly device_flow: boolean;
   }[];
   store: ClientStore;
   documents: ClientDocuments;
@@ -19,9 +20,9 @@ export type Clients = ReturnType<typeof oauthClients>;
 /** Who a client id stands for: a client of the configuration, one that registered itself, or a document at an address. */
 export function oauthClients({ configured, store, documents }: ClientsDeps) {
   const known = new Map<string, OauthClient>(
-    configured.map(({ client_id, name, redirect_uris }) => [
+    configured.map(({ client_id, name, redirect_uris, device_flow }) => [
       client_id,
-      { id: client_id, name, redirectUris: redirect_uris, kind: 'configured' },
+      { id: client_id, name, redirectUris: redirect_uris, kind: 'configured', mayShowCode: device_flow },
     ]),
   );
 

@@ -5,6 +5,12 @@ export const TOKEN_PATH = '/oauth/token';
 export const REGISTER_PATH = '/oauth/register';
 export const REVOKE_PATH = '/oauth/revoke';
 export const INTROSPECT_PATH = '/oauth/introspect';
+/** RFC 8628 section 3.1. */
+export const DEVICE_AUTHORIZATION_PATH = '/oauth/device_authorization';
+/** Where people type the code of a program or a device (RFC 8628 section 3.3). */
+export const DEVICE_PATH = '/device';
+/** RFC 8628 section 3.4. */
+export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 /** RFC 8414 section 3. */
 export const SERVER_METADATA_PATH = '/.well-known/oauth-authorization-server';
 /** RFC 9728 section 3.1: the path of the resource follows. */
@@ -13,7 +19,7 @@ export const RESOURCE_METADATA_PREFIX = '/.well-known/oauth-protected-resource';
 /** Accepted and without effect: every grant has a refresh token. */
 export const OFFLINE_ACCESS = 'offline_access';
 
-/** Largest form of the token, revocation and introspection endpoints, in bytes. */
+/** Largest form of the endpoints for programs, in bytes. */
 export const FORM_MAX_BYTES = 16_384;
 /** Largest registration, in bytes. */
 export const REGISTRATION_MAX_BYTES = 16_384;

@@ -1,5 +1,7 @@
 import {
   AUTHORIZE_PATH,
+  DEVICE_AUTHORIZATION_PATH,
+  DEVICE_CODE_GRANT,
   INTROSPECT_PATH,
   OFFLINE_ACCESS,
   REGISTER_PATH,
@@ -9,8 +11,10 @@ import {
 } from './constants.ts';
 import type { ProtectedResource } from './model.ts';
 
-/** RFC 8414 section 2. `issuer` is the origin of `url`, byte for byte. */
-export function serverMetadata(issuer: string, resources: readonly ProtectedResource[]) {
+/**
+ * RFC 8414 section 2, RFC 8628 section 4. `issuer` is the origin of `url`, byte for byte; `withCodes`: some client may show codes.
+ */
+export function serverMetadata(issuer: string, resources: readonly ProtectedResource[], withCodes: boolean) {
   return {
     issuer,
     authorization_endpoint: issuer + AUTHORIZE_PATH,
@@ -18,12 +22,13 @@ export function serverMetadata(issuer: string, resources: readonly ProtectedReso
     registration_endpoint: issuer + REGISTER_PATH,
     revocation_endpoint: issuer + REVOKE_PATH,
     revocation_endpoint_auth_methods_supported: ['none'],
+    ...(withCodes && { device_authorization_endpoint: issuer + DEVICE_AUTHORIZATION_PATH }),
     introspection_endpoint: issuer + INTROSPECT_PATH,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
     scopes_supported: [...resources.map(({ scope }) => scope), OFFLINE_ACCESS],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: ['authorization_code', 'refresh_token'],
+    grant_types_supported: ['authorization_code', 'refresh_token', ...(withCodes ? [DEVICE_CODE_GRANT] : [])],
     token_endpoint_auth_methods_supported: ['none'],
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,

@@ -37,6 +37,8 @@ export interface OauthClient {
   readonly redirectUris: readonly string[];
   /** Named in the configuration, registered by itself, or a document at its address. */
   readonly kind: 'configured' | 'registered' | 'document';
+  /** Whether it may show a code instead of redirecting. */
+  readonly mayShowCode?: boolean;
 }
 
 /** An authorization request (RFC 6749 section 4.1.1) that has passed every check but the person's. */
@@ -59,6 +61,26 @@ export interface AuthorizationCode extends Omit<AuthorizationRequest, 'state'> {
   readonly expiresAt: number;
   readonly redeemedAt: number | undefined;
   readonly sessionId: SessionId | undefined;
+}
+
+/** What a program without a browser asks for (RFC 8628), and what became of it. */
+export interface DeviceRequest {
+  /** Of the device code. */
+  readonly hash: TokenHash;
+  readonly clientId: string;
+  readonly clientName: string;
+  /** Indicators of what it may be about. */
+  readonly resources: readonly string[];
+  /** Where the program asked from. */
+  readonly address: string | undefined;
+  readonly status: 'pending' | 'approved' | 'denied' | 'redeemed';
+  readonly userId: UserId | undefined;
+  readonly issuedBy: SessionId | undefined;
+  readonly resource: string | undefined;
+  readonly scope: string | undefined;
+  readonly sessionId: SessionId | undefined;
+  readonly createdAt: number;
+  readonly expiresAt: number;
 }
 
 /** Sent back to a client by redirect (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6, RFC 8707 section 2). */

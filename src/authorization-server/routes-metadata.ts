@@ -10,16 +10,20 @@ import { answerHeaders, openEndpoint } from './routes-endpoint.ts';
 export interface MetadataRoutesDeps {
   origin: PublicOrigin;
   resources: () => readonly ProtectedResource[];
+  /** Whether some client may show codes for people to type. */
+  withCodes: boolean;
 }
 
 /** Short, so that a change of the configuration is seen soon. */
 const CACHE = { 'cache-control': 'public, max-age=60' };
 
 /** RFC 8414 and, for each resource, RFC 9728: everything in them comes from `url`, nothing from the request. */
-export function metadataRoutes({ origin, resources }: MetadataRoutesDeps): NativeRoutes {
+export function metadataRoutes({ origin, resources, withCodes }: MetadataRoutesDeps): NativeRoutes {
   const headers = { ...answerHeaders(origin), ...CACHE };
   const answer = (body: unknown) => new Response(JSON.stringify(body), { headers });
-  const server = openEndpoint(['GET', 'HEAD'], () => answer(serverMetadata(origin.origin, resources())));
+  const server = openEndpoint(['GET', 'HEAD'], () =>
+    answer(serverMetadata(origin.origin, resources(), withCodes)),
+  );
   const resource = openEndpoint(['GET', 'HEAD'], (request) => {
     const asked = origin.origin + requestPath(request);
     const found = resources().find((each) => resourceMetadataUrl(each) === asked);

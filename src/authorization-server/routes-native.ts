@@ -1,4 +1,5 @@
 import type { NativeRoutes } from '../http/native.ts';
+import { deviceRoute } from './routes-device.ts';
 import { introspectRoute } from './routes-introspect.ts';
 import { metadataRoutes } from './routes-metadata.ts';
 import type { AuthorizationServer } from './routes-open.ts';
@@ -14,5 +15,6 @@ export function oauthRoutes({ endpoints }: AuthorizationServer): NativeRoutes {
     ...registerRoute(endpoints),
     ...revokeRoute(endpoints),
     ...introspectRoute(endpoints),
+    ...deviceRoute(endpoints),
   };
 }

@@ -4,9 +4,11 @@ import type { Db } from '../db/open.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import { addressKey, type RateLimiter } from '../http/rate-limit.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { KeyRing } from '../lib/key-ring.ts';
+import { type KeyRing, keyPurpose } from '../lib/key-ring.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import { pollPace } from '../lib/poll-pace.ts';
 import { fetchUntrusted } from '../lib/safe-fetch.ts';
+import { typedCodeHashes } from '../lib/typed-code.ts';
 import type { SessionGuard } from '../sessions/guard.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { ReapTask } from '../sessions/reaper.ts';
@@ -17,7 +19,9 @@ import { oauthClients } from './clients.ts';
 import { type ConnectedApps, connectedApps, isConnected, type RunningChild } from './connected-apps.ts';
 import { consents } from './consent.ts';
 import { DOCUMENT_MAX_BYTES, DOCUMENT_TIMEOUT_MS } from './constants.ts';
+import { deviceRequests } from './device-requests.ts';
 import { codeGrant } from './grant-authorization-code.ts';
+import { deviceCodeGrant } from './grant-device-code.ts';
 import { refreshGrant } from './grant-refresh-token.ts';
 import { introspection } from './introspection.ts';
 import { oauthCounts } from './metrics.ts';
@@ -25,6 +29,7 @@ import type { ProtectedResource } from './model.ts';
 import { registration } from './registration.ts';
 import { clientStore } from './store-clients.ts';
 import { codeStore } from './store-codes.ts';
+import { deviceRequestStore } from './store-device-requests.ts';
 import { requestStore } from './store-requests.ts';
 
 export interface AuthorizationServerDeps {
@@ -50,6 +55,8 @@ export interface AuthorizationServerDeps {
 /** Addresses, and people, that a limit remembers. */
 const MAX_LIMITED = 10_000;
 
+const USER_CODE = keyPurpose('oauth user code');
+
 export type AuthorizationServer = ReturnType<typeof openAuthorizationServer>;
 
 /** Puts the authorization server together; see DESIGN.md section 6 for what it promises. */
@@ -59,6 +66,7 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
   const codes = codeStore(db);
   const registered = clientStore(db);
   const requests = requestStore();
+  const devices = deviceRequestStore(db);
   const limit = (perWindow: number) =>
     deps.limiter({ limit: perWindow, windowMs: config.limits_window, maxKeys: MAX_LIMITED });
   const privateUseSchemes = config.private_use_schemes;
@@ -75,6 +83,28 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
   ledger.whenEnding((tx, ended) => {
     codes.voidOf(tx, ended);
     requests.voidOf(tx, ended);
+    devices.voidOf(tx, ended);
+  });
+  const asking = deviceRequests({
+    db,
+    store: devices,
+    clients,
+    hashes: typedCodeHashes(ring, USER_CODE),
+    ledger,
+    audit,
+    clock,
+    counts,
+    resources,
+    limit: limit(config.device_requests_per_address),
+    addressKey,
+    maxPending: config.device_requests,
+    lifetimeMs: config.device_code_lifetime,
+    waitMs: config.consent_lifetime,
+  });
+  const pace = pollPace({
+    clock,
+    intervalMs: config.device_poll_interval,
+    maxKeys: config.device_requests,
   });
 
   return {
@@ -115,6 +145,19 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
       resources,
       redeem: codeGrant({ codes, ledger, audit, clock, resources, findUser: deps.findUser }),
       refresh: refreshGrant({ db, ledger, audit, clock, resources }),
+      poll: deviceCodeGrant({
+        store: devices,
+        pace,
+        ledger,
+        audit,
+        clock,
+        resources,
+        findUser: deps.findUser,
+        isLinked: deps.isLinked,
+      }),
+      deviceRequests: asking,
+      pollIntervalMs: config.device_poll_interval,
+      withCodes: config.client.some(({ device_flow }) => device_flow),
       registration: registration({
         db,
         store: registered,
@@ -130,12 +173,18 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
       servers: config.resource_server,
       introspect: introspection({ issuer: origin.origin, ledger, resources }),
     },
+    /** What the page `/device` stands on. */
+    deviceRequests: asking,
     /** Connected apps, with the processes that run for them. */
     connectedApps: (runningOf: (userId: UserId) => readonly RunningChild[]): ConnectedApps =>
       connectedApps({ ledger, codes, resources, runningOf }),
     reapTasks: [
       { name: 'oauth_codes', deleteExpired: (tx, now, most) => codes.deleteExpired(tx, now, most) },
       { name: 'oauth_requests', deleteExpired: (tx, now, most) => requests.deleteExpired(tx, now, most) },
+      {
+        name: 'oauth_device_requests',
+        deleteExpired: (tx, now, most) => devices.deleteExpired(tx, now, most),
+      },
       { name: 'oauth_clients', deleteExpired: (tx, now, most) => registered.deleteExpired(tx, now, most) },
     ] satisfies ReapTask[],
   };

@@ -6,10 +6,11 @@ import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Tokens } from '../sessions/ledger.ts';
 import type { Clients } from './clients.ts';
-import { FORM_MAX_BYTES, TOKEN_PATH } from './constants.ts';
+import { DEVICE_CODE_GRANT, FORM_MAX_BYTES, TOKEN_PATH } from './constants.ts';
 import type { codeGrant } from './grant-authorization-code.ts';
+import type { deviceCodeGrant } from './grant-device-code.ts';
 import type { refreshGrant } from './grant-refresh-token.ts';
-import type { OauthCounts } from './metrics.ts';
+import type { OauthCounts, TokenOutcome } from './metrics.ts';
 import { answerHeaders, openEndpoint } from './routes-endpoint.ts';
 import { invalidClient, invalidGrant } from './token-errors.ts';
 
@@ -19,10 +20,17 @@ export interface TokenRouteDeps {
   clients: Clients;
   redeem: ReturnType<typeof codeGrant>;
   refresh: ReturnType<typeof refreshGrant>;
+  poll: ReturnType<typeof deviceCodeGrant>;
   counts: OauthCounts;
 }
 
-type GrantType = 'authorization_code' | 'refresh_token';
+type GrantType = 'authorization_code' | 'refresh_token' | 'device_code';
+
+const GRANT_TYPES: ReadonlyMap<string, GrantType> = new Map([
+  ['authorization_code', 'authorization_code'],
+  ['refresh_token', 'refresh_token'],
+  [DEVICE_CODE_GRANT, 'device_code'],
+]);
 
 /** The token endpoint (RFC 6749 section 3.2), a file for each grant type. Clients are public: they say who they are, and prove nothing. */
 export function tokenRoute(deps: TokenRouteDeps): NativeRoutes {
@@ -68,6 +76,15 @@ export function tokenRoute(deps: TokenRouteDeps): NativeRoutes {
     return answer(refreshed.tokens, refreshed.scope);
   };
 
+  const poll = async (request: Request, form: URLSearchParams, clientId: string) => {
+    const { address, userAgent } = requestContext(request);
+    const deviceCode = get(form, 'device_code');
+    const grant = await deps.poll({ clientId, deviceCode, origin: { address, userAgent } });
+    if (grant === 'reused') return reused('device_code');
+    counts.token('device_code', 'success');
+    return answer(grant.tokens, grant.session.scope ?? '');
+  };
+
   const reused = (grantType: GrantType): never => {
     counts.token(grantType, 'reused');
     throw invalidGrant();
@@ -75,7 +92,7 @@ export function tokenRoute(deps: TokenRouteDeps): NativeRoutes {
 
   /** A client that was forgotten hears so, and registers again instead of trying for ever. */
   const refuse = (error: unknown, grantType: GrantType, clientId: string): never => {
-    counts.token(grantType, 'refused');
+    counts.token(grantType, outcomeOf(error));
     const isGrantError = error instanceof AppError && error.code === 'invalid_grant';
     throw isGrantError && !clients.isKnown(clientId) ? invalidClient() : error;
   };
@@ -84,8 +101,12 @@ export function tokenRoute(deps: TokenRouteDeps): NativeRoutes {
     const form = await readForm(request, FORM_MAX_BYTES);
     const grantType = requireGrantType(get(form, 'grant_type'));
     const clientId = requirePublicClient(request, form);
-    const pending = grantType === 'refresh_token' ? refresh(form, clientId) : redeem(request, form, clientId);
-    return pending.catch((error: unknown) => refuse(error, grantType, clientId));
+    const exchanges = {
+      authorization_code: () => redeem(request, form, clientId),
+      refresh_token: () => refresh(form, clientId),
+      device_code: () => poll(request, form, clientId),
+    };
+    return exchanges[grantType]().catch((error: unknown) => refuse(error, grantType, clientId));
   };
 
   return { [TOKEN_PATH]: openEndpoint(['POST'], exchange) };
@@ -97,8 +118,16 @@ export function get(form: URLSearchParams, name: string): string | undefined {
   return value === null || value === '' ? undefined : value;
 }
 
+/** Whoever waits for a person is refused nothing. */
+function outcomeOf(error: unknown): TokenOutcome {
+  const code = error instanceof AppError ? error.code : '';
+  if (code === 'authorization_pending') return 'pending';
+  return code === 'slow_down' ? 'slow_down' : 'refused';
+}
+
 function requireGrantType(grantType: string | undefined): GrantType {
-  if (grantType === 'authorization_code' || grantType === 'refresh_token') return grantType;
+  const known = GRANT_TYPES.get(grantType ?? '');
+  if (known !== undefined) return known;
   if (grantType === undefined) throw new AppError('bad_request', 'invalid_request', 'grant_type is missing');
   throw new AppError('bad_request', 'unsupported_grant_type', 'this grant type is not offered');
 }

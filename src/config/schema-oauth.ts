@@ -2,15 +2,18 @@ import { z } from 'zod';
 import { duration } from './duration.ts';
 import { secretFault } from './faults.ts';
 import { clientIdFault, redirectUriFault, schemeFault } from './faults-oauth.ts';
-import { checkedText, count, list, tables, text } from './values.ts';
+import { checkedText, count, list, tables, text, yesNo } from './values.ts';
 
 const client = z.strictObject(
   {
     client_id: checkedText('a client id', clientIdFault).describe('what the client calls itself in requests'),
     name: text('a text').describe('what people read on the consent page'),
     redirect_uris: list(checkedText('a redirect URI', redirectUriFault), 'a list of redirect URIs')
-      .refine((uris) => uris.length > 0, { error: 'at least one redirect URI' })
+      .default([])
       .describe('where it may be sent back to, exactly; http on loopback takes any port'),
+    device_flow: yesNo()
+      .default(false)
+      .describe('whether it may show a code for people to type at `/device` instead (RFC 8628)'),
   },
   { error: 'a table [[authorization_server.client]]' },
 );
@@ -49,6 +52,12 @@ export const authorizationServerSchema = z.strictObject(
     private_use_schemes: list(checkedText('a URI scheme', schemeFault), 'a list of URI schemes')
       .default(EDITORS)
       .describe('schemes besides https that redirect URIs may have: of programs that you know'),
+    device_code_lifetime: duration('10m', '1h').describe('time to type the code that a program shows'),
+    device_poll_interval: duration('5s', '1m').describe('how long a program waits between two questions'),
+    device_requests: count(1_000).describe('codes of programs that may wait at once, in all'),
+    device_requests_per_address: count(60).describe('codes asked for per address and window'),
+    user_codes_per_user: count(30).describe('wrong codes typed at `/device` per person and window'),
+    user_codes: count(1_000).describe('wrong codes typed at `/device` in all per window'),
     client: tables('authorization_server.client', client).describe('clients that need not register'),
     resource_server: tables('authorization_server.resource_server', resourceServer).describe(
       'servers of yours that may ask whether a token is good (RFC 7662)',

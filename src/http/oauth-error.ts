@@ -2,7 +2,7 @@ import { AppError } from '../lib/app-error.ts';
 import { OPEN_CORS } from './open-cors.ts';
 import { toProblem } from './problem.ts';
 
-/** Codes that stand in a specification: RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 7591 section 3.2.2, RFC 8707 section 2. */
+/** Codes that stand in a specification: RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 7591 section 3.2.2, RFC 8628 section 3.5, RFC 8707 section 2. */
 const OAUTH_CODES = [
   'invalid_request',
   'invalid_client',
@@ -13,6 +13,10 @@ const OAUTH_CODES = [
   'invalid_target',
   'invalid_redirect_uri',
   'invalid_client_metadata',
+  'authorization_pending',
+  'slow_down',
+  'access_denied',
+  'expired_token',
 ];
 
 /** An error of the token, registration, revocation and introspection endpoints. Any page may read it. */

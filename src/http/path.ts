@@ -12,6 +12,7 @@ const PROGRAM_PATHS = [
   '/oauth/register',
   '/oauth/revoke',
   '/oauth/introspect',
+  '/oauth/device_authorization',
   '/mcp',
   '/d',
   '/.well-known',
@@ -31,6 +32,12 @@ export function isBelow(path: string, prefix: string): boolean {
 }
 
 /** Endpoints whose errors are those of OAuth (RFC 6749 section 5.2); consent is a page for people. */
-const OAUTH_ENDPOINTS = ['/oauth/token', '/oauth/register', '/oauth/revoke', '/oauth/introspect'];
+const OAUTH_ENDPOINTS = [
+  '/oauth/token',
+  '/oauth/register',
+  '/oauth/revoke',
+  '/oauth/introspect',
+  '/oauth/device_authorization',
+];
 
 export const isOauthEndpoint = (path: string): boolean => OAUTH_ENDPOINTS.includes(path);

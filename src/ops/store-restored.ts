@@ -4,6 +4,7 @@ import {
   hostTickets,
   invitations,
   oauthCodes,
+  oauthDeviceRequests,
   oauthRequests,
   sessionIdTokens,
   sessionOutbox,
@@ -34,6 +35,7 @@ export function endEverything(tx: Tx, now: number): number {
   tx.delete(upstreamLinks).run();
   tx.delete(oauthRequests).run();
   tx.delete(oauthCodes).run();
+  tx.delete(oauthDeviceRequests).run();
   // Providers have replaced the refresh tokens since: the old ones could only be taken for stolen.
   tx.update(upstreamGrants)
     .set({ status: 'link_again', endReason: 'restored', sealedAccessToken: null, sealedRefreshToken: null })

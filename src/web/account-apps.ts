@@ -46,7 +46,7 @@ ${apps.map((app) => appRow(app, now))}</tbody>
 function appRow(app: ConnectedApp, now: number): Html {
   return html`<tr>
 <td><strong class="any">“${app.name}”</strong>
-<br><small class="any">Sent back to ${app.redirectUri === undefined ? 'an unknown address' : redirectHost(app.redirectUri)}</small>
+<br><small class="any">${app.redirectUri === undefined ? 'Let in by a code that you typed' : html`Sent back to ${redirectHost(app.redirectUri)}`}</small>
 <br><small>Connected ${instant(app.createdAt)}, ends ${instant(app.expiresAt)}</small></td>
 <td data-label="May use"><code class="any">${app.scope}</code>${app.backend === undefined && html`<br><small>not here any more</small>`}</td>
 <td data-label="Last used">${ago(app.lastSeenAt, now)}</td>

@@ -1,5 +1,6 @@
 import type { AuditStore } from '../audit/store.ts';
 import type { ConnectedApps } from '../authorization-server/connected-apps.ts';
+import type { DeviceRequests } from '../authorization-server/device-requests.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SessionGuard } from '../sessions/guard.ts';
@@ -12,6 +13,7 @@ import type { SignInService } from '../sign-in/service.ts';
 import type { OpenUpstream } from '../upstream/open-upstream.ts';
 import type { User } from '../users/model.ts';
 import type { OpenPeople } from '../users/open-people.ts';
+import type { TypedCodes } from './typed-codes.ts';
 
 /** What the pages stand on. */
 export interface WebDeps {
@@ -28,7 +30,9 @@ export interface WebDeps {
   attemptCookies: AttemptCookies;
   tokens: PersonalTokens;
   connectedApps: ConnectedApps;
-  upstream: Pick<OpenUpstream, 'accounts' | 'linking' | 'secrets'>;
+  deviceRequests: DeviceRequests;
+  typedCodes: TypedCodes;
+  upstream: Pick<OpenUpstream, 'accounts' | 'linking' | 'secrets' | 'tokens'>;
   auditStore: AuditStore;
   /** Hosts that rules of forward-auth name, with their ports unless those are the scheme's own. */
   protectedHosts: readonly string[];

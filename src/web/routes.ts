@@ -8,6 +8,7 @@ import { auditPages } from './admin-audit.ts';
 import { userPages } from './admin-user.ts';
 import { usersPages } from './admin-users.ts';
 import type { WebDeps } from './deps.ts';
+import { devicePages } from './device.ts';
 import { homePage } from './home.ts';
 import { invitationPages } from './invitation.ts';
 import { resetPasswordPages } from './reset-password.ts';
@@ -26,6 +27,7 @@ export function webRoutes(router: Router, deps: WebDeps): void {
   appPages(router, deps);
   linkPages(router, deps);
   passwordPages(router, deps);
+  devicePages(router, deps);
   usersPages(router, deps);
   userPages(router, deps);
   auditPages(router, deps);

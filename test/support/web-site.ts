@@ -13,7 +13,8 @@ import type { OpenUpstream } from '../../src/upstream/open-upstream.ts';
 import { linkCallbacks } from '../../src/upstream/routes.ts';
 import type { User, UserRole } from '../../src/users/model.ts';
 import { webRoutes } from '../../src/web/routes.ts';
-import { testAuthorizationServer } from './authorization-server.ts';
+import { typedCodes } from '../../src/web/typed-codes.ts';
+import { type TestAuthorizationServerOptions, testAuthorizationServer } from './authorization-server.ts';
 import { Browser, type Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
 import { temporaryServer } from './http-server.ts';
@@ -46,6 +47,7 @@ export interface WebSiteOptions {
   upstreamTable?: Record<string, unknown>;
   /** MCP backends, and what they want of people. */
   backends?: readonly BackendNeeds[];
+  authorizationServer?: TestAuthorizationServerOptions;
 }
 
 /** All pages for people, behind the real server on loopback. */
@@ -55,6 +57,7 @@ export async function webSite({
   providers = [],
   upstreamTable = {},
   backends = [],
+  authorizationServer,
 }: WebSiteOptions = {}): Promise<WebSite> {
   const origin = parseOrigin(`http://localhost:${port}`);
   const config = configSchema.parse({ url: origin.origin, provider: providers, upstream: upstreamTable });
@@ -71,6 +74,7 @@ export async function webSite({
     }),
   );
   const guard = sessionGuard({ ledger, origin, audit, clock });
+  const oauth = testAuthorizationServer(accounts.base, authorizationServer);
   const cookies = attemptCookies(origin);
   const limiter = () => rateLimiter({ clock, limit: 3_000, windowMs: 60_000, maxKeys: 100 });
   const isReturnTarget = (url: URL) => url.host === APP_HOST;
@@ -101,7 +105,16 @@ export async function webSite({
           }),
           auditStore,
           upstream,
-          connectedApps: testAuthorizationServer(accounts.base).connectedApps(() => []),
+          connectedApps: oauth.connectedApps(() => []),
+          deviceRequests: oauth.deviceRequests,
+          typedCodes: typedCodes({
+            config: config.authorization_server,
+            programs: oauth.deviceRequests,
+            ring,
+            audit,
+            clock,
+            limiter: (options) => rateLimiter({ clock, ...options }),
+          }),
           protectedHosts: [APP_HOST],
           appsOf: () => [`https://${APP_HOST}`],
           isReturnTarget,

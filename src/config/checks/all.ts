@@ -24,7 +24,12 @@ import {
   mcpSubjectsNameProviders,
   mcpTokensHaveProvider,
 } from './mcp.ts';
-import { oauthClientsDiffer, resourceServersDiffer, resourceServersNameBackends } from './oauth.ts';
+import {
+  oauthClientsAreAnswered,
+  oauthClientsDiffer,
+  resourceServersDiffer,
+  resourceServersNameBackends,
+} from './oauth.ts';
 import { oidcAsksForOpenid, oidcHasIssuer, providerNamesDiffer } from './providers.ts';
 import { secretsDiffer } from './secrets.ts';
 import { idleEndsFirst } from './sessions.ts';
@@ -61,6 +66,7 @@ export const allChecks: readonly Check[] = [
   mcpProvidersAreKnown,
   mcpSubjectsNameProviders,
   mcpTokensHaveProvider,
+  oauthClientsAreAnswered,
   oauthClientsDiffer,
   resourceServersDiffer,
   resourceServersNameBackends,

@@ -12,6 +12,14 @@ export const oauthClientsDiffer: Check = function* ({ authorization_server: { cl
   }
 };
 
+export const oauthClientsAreAnswered: Check = function* ({ authorization_server: { client } }) {
+  for (const [index, { redirect_uris, device_flow }] of client.entries()) {
+    if (redirect_uris.length > 0 || device_flow) continue;
+    const path = ['authorization_server', 'client', index, 'redirect_uris'];
+    yield { path, others: [], expected: 'at least one redirect URI, or device_flow = true' };
+  }
+};
+
 export const resourceServersDiffer: Check = function* ({ authorization_server: { resource_server } }) {
   for (const [index, { id }] of resource_server.entries()) {
     const first = resource_server.findIndex((other) => other.id === id);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import {
+  oauthClientsAreAnswered,
   oauthClientsDiffer,
   resourceServersDiffer,
   resourceServersNameBackends,
@@ -37,7 +38,10 @@ describe('[authorization_server] refuses', () => {
     [{ private_use_schemes: ['Cursor'] }],
     [client({ client_id: 'https://a.example/client.json' })],
     [client({ client_id: 'two words' })],
-    [client({ redirect_uris: [] })],
+    [client({ device_flow: 'yes' })],
+    [{ device_code_lifetime: '2h' }],
+    [{ device_poll_interval: '0s' }],
+    [{ user_codes: 0 }],
     [client({ redirect_uris: ['http://a.example/cb'] })],
     [client({ redirect_uris: ['javascript:alert(1)'] })],
     [client({ redirect_uris: ['https://a.example/#x'] })],
@@ -59,4 +63,15 @@ test('clients and resource servers differ by name, and name backends that are th
   expect([...resourceServersNameBackends(config(server({ backends: ['files'] })))]).toMatchObject([
     { path: ['authorization_server', 'resource_server', 0, 'backends', 0] },
   ]);
+});
+
+test('a client without a redirect URI has to show codes', () => {
+  const faults = (changes: Record<string, unknown>) => [
+    ...oauthClientsAreAnswered(configSchema.parse({ authorization_server: client(changes) })),
+  ];
+  expect(faults({ redirect_uris: [] })).toMatchObject([
+    { path: ['authorization_server', 'client', 0, 'redirect_uris'] },
+  ]);
+  expect(faults({ redirect_uris: [], device_flow: true })).toEqual([]);
+  expect(faults({})).toEqual([]);
 });
