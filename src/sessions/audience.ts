@@ -1,7 +1,13 @@
 import type { Audience } from './model.ts';
 
 /** What a personal token may do at `/api/v1`. */
-export const API_SCOPES = ['sessions:read', 'sessions:write', 'audit:read'] as const;
+export const API_SCOPES = [
+  'sessions:read',
+  'sessions:write',
+  'audit:read',
+  'devices:read',
+  'devices:write',
+] as const;
 export type ApiScope = (typeof API_SCOPES)[number];
 
 /** The appliance's own pages and API, for a browser session. */
@@ -15,6 +21,16 @@ export const scopeAudience = (scope: ApiScope): Audience => `scope:${scope}` as 
 
 /** One protected resource (RFC 8707), for a grant. */
 export const resourceAudience = (resource: string): Audience => `resource:${resource}` as Audience;
+
+/** What a paired device may ask of this appliance for itself. */
+export const deviceAudience = (origin: string): Audience => `device:${origin}` as Audience;
+
+/** Marks the session of a guest: the link that it came from, and ends with. */
+export const guestLinkAudience = (linkId: string): Audience => `guest-link:${linkId}` as Audience;
+
+/** The guest link that a session came from. */
+export const guestLinkOf = ({ audience }: { readonly audience: readonly Audience[] }): string | undefined =>
+  withoutPrefix(audience, 'guest-link:')[0];
 
 /** The hosts among audiences. */
 export const hostsOf = (audience: readonly Audience[]): string[] => withoutPrefix(audience, 'host:');

@@ -1,21 +1,10 @@
-import { afterCommit, type Tx } from '../db/write.ts';
+import type { Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
-import { newId } from '../lib/random.ts';
-import type { UserId } from '../users/model.ts';
 import { hostAudience, originAudience } from './audience.ts';
-import type { SessionEvents } from './events.ts';
-import type {
-  Issued,
-  Ledger,
-  NewBrowserSession,
-  NewChildSession,
-  NewGrant,
-  NewPersonalToken,
-} from './ledger.ts';
-import type { Credential, CredentialUse, Session, SessionId } from './model.ts';
-import { isLiveNow } from './recognition.ts';
-import type { Refusals } from './refusals.ts';
+import { blankSession, type Issue } from './issue.ts';
+import type { Ledger, NewBrowserSession, NewChildSession, NewGrant, NewPersonalToken } from './ledger.ts';
+import type { Credential, Session, SessionId } from './model.ts';
 import type { SessionStore } from './store.ts';
 import { hashToken, type TokenMint } from './token.ts';
 import type { Touches } from './touches.ts';
@@ -23,9 +12,8 @@ import type { Touches } from './touches.ts';
 export interface IssuingDeps {
   store: SessionStore;
   mint: TokenMint;
-  events: SessionEvents;
+  issue: Issue;
   touches: Touches;
-  refusals: Refusals;
   clock: Clock;
   /** The origin of `url`: the audience of browser sessions. */
   origin: string;
@@ -47,37 +35,8 @@ type Issuing = Pick<
 
 /** Makes sessions and their first credential, inside the caller's transaction. */
 export function issuing(deps: IssuingDeps): Issuing {
-  const { store, mint, events, clock } = deps;
-
-  const requireLive = (tx: Tx, id: SessionId): Session => {
-    const session = store.read(tx, id);
-    if (
-      session === undefined ||
-      !isLiveNow(session, deps.touches, clock.now()) ||
-      deps.refusals.refuses(session)
-    ) {
-      throw new AppError('unauthorized', 'session_ended', 'The session that asked for this has ended.');
-    }
-    return session;
-  };
-
-  const requireActiveUser = (tx: Tx, id: UserId) => {
-    if (store.findUser(tx, id)?.status === 'active') return;
-    throw new AppError('forbidden', 'user_disabled', 'This account may not sign in.');
-  };
-
-  const issue = (tx: Tx, session: Session, use: CredentialUse): Issued => {
-    const token = mint.mint(use);
-    store.insert(tx, session, {
-      hash: hashToken(token),
-      sessionId: session.id,
-      use,
-      expiresAt: undefined,
-      supersededAt: undefined,
-    });
-    afterCommit(tx, () => events.publish([{ change: 'created', session }]));
-    return { session, token };
-  };
+  const { store, mint, clock } = deps;
+  const { requireLive, requireActiveUser, issue } = deps.issue;
 
   return {
     requireLive,
@@ -163,23 +122,5 @@ export function issuing(deps: IssuingDeps): Issuing {
       });
       return { session, tokens: { access, refresh, accessExpiresAt } };
     },
-  };
-}
-
-function blankSession(userId: UserId, now: number): Omit<Session, 'kind' | 'audience' | 'origin'> {
-  return {
-    id: newId('ses') as SessionId,
-    userId,
-    parentId: undefined,
-    status: 'active',
-    revokedAt: undefined,
-    revokeReason: undefined,
-    createdAt: now,
-    lastSeenAt: now,
-    idleTimeoutMs: undefined,
-    expiresAt: undefined,
-    label: undefined,
-    clientId: undefined,
-    scope: undefined,
   };
 }

@@ -59,6 +59,42 @@ export interface NewGrant {
   origin: SessionOrigin;
 }
 
+export interface NewDeviceSession {
+  /** Whose device it becomes. */
+  userId: UserId;
+  /** The browser session that made the code, or approved; `undefined`: the operator at the machine. */
+  issuedBy: SessionId | undefined;
+  deviceId: string;
+  /** Ed25519, base64url of its 32 bytes; judged already. */
+  clientPublicKey: string;
+  /** What the device is called. */
+  label: string;
+  origin: SessionOrigin;
+}
+
+export interface NewGuestSession {
+  /** The session of the device, whose owner the guest acts for. */
+  parentId: SessionId;
+  linkId: string;
+  /** Lower case, with its port unless that is the scheme's own. */
+  host: string;
+  /** The end of the link, epoch milliseconds. */
+  expiresAt: number;
+  origin: SessionOrigin;
+}
+
+/** What a signed request is judged by: the live session that its `keyid` names, and the key it has to be signed with. */
+export type DeviceAuthentication =
+  | {
+      readonly ok: true;
+      readonly session: RecognisedSession;
+      readonly user: User;
+      readonly deviceId: string;
+      /** Base64url of the 32 bytes. */
+      readonly publicKey: string;
+    }
+  | { readonly ok: false; readonly reason: RefusalReason };
+
 /** What a client of a grant holds. */
 export interface Tokens {
   readonly access: SessionToken;
@@ -127,6 +163,12 @@ export interface Ledger {
     audience: Audience,
   ): Authentication | Promise<Authentication>;
 
+  /**
+   * The live session of a device by its id, for a request that its key signed: the signature is for the caller to check.
+   * Synchronous and touching as `authenticate`, and throws as it does.
+   */
+  recogniseDevice(id: SessionId): DeviceAuthentication | Promise<DeviceAuthentication>;
+
   /** @throws AppError `forbidden` (`user_disabled`) unless the person may hold sessions. */
   openBrowserSession(tx: Tx, request: NewBrowserSession): Issued;
   /** @throws AppError `unauthorized` (`session_ended`) unless the parent is live. */
@@ -135,6 +177,26 @@ export interface Ledger {
   openPersonalToken(tx: Tx, request: NewPersonalToken): Issued;
   /** @throws AppError `unauthorized` (`session_ended`) unless the issuing session is live. */
   openGrant(tx: Tx, request: NewGrant): IssuedGrant;
+  /**
+   * The session of a device that was just paired.
+   * @throws AppError `unauthorized` (`session_ended`) unless the issuing session is live, `forbidden` (`user_disabled`).
+   */
+  openDevice(tx: Tx, request: NewDeviceSession): Issued;
+  /** A new token for a device; the one before is good no more. @throws AppError `unauthorized` (`session_ended`), `forbidden` (`not_a_device`). */
+  replaceDeviceToken(tx: Tx, id: SessionId): SessionToken;
+  /** Requests have to be signed with this key from now on. @throws AppError as `replaceDeviceToken`. */
+  changeDeviceKey(tx: Tx, id: SessionId, publicKey: string): void;
+  /** What the session is shown as. */
+  renameDevice(tx: Tx, id: SessionId, label: string): void;
+  /**
+   * A browser session at one host of a device, for who came with a guest link; it ends with the device.
+   * @throws AppError `unauthorized` (`session_ended`), `forbidden` (`not_a_device`, `user_disabled`).
+   */
+  openGuestSession(tx: Tx, request: NewGuestSession): Issued;
+  /** The active sessions that came from a guest link. */
+  guestSessionsOf(tx: Tx, parentId: SessionId, linkId: string): SessionId[];
+  /** Counts as a use that no request tells of, a heartbeat; how often is for the caller to bound. */
+  touch(id: SessionId): void;
   /**
    * Replaces the tokens of a grant; the session stays. Whoever presents the same token again within the repeat window gets
    * the same pair, until the new refresh token is used; after that the grant ends. `check` runs first, and what it throws changes nothing.

@@ -31,6 +31,10 @@ export type RevokeReason =
   | 'token_reused'
   /** The tokens at a provider that a grant stood on are gone. */
   | 'upstream_ended'
+  /** A device was unpaired. */
+  | 'unpaired'
+  /** The guest link that a session came from has ended. */
+  | 'guest_link_ended'
   | 'restored';
 
 /** Where a session came from: shown to its user, so that a strange one is recognised. */
@@ -64,6 +68,17 @@ export interface Session {
   readonly clientId: string | undefined;
   /** What an OAuth client was granted, as `scope` (RFC 6749 section 3.3). */
   readonly scope: string | undefined;
+  /** The device of a device session. */
+  readonly deviceId: string | undefined;
+  /** The Ed25519 key that a device signs its requests with: base64url of its 32 bytes. */
+  readonly clientPublicKey: string | undefined;
+}
+
+/** What requests that a device signs are judged by. */
+export interface DeviceSigner {
+  readonly deviceId: string;
+  /** Base64url of the 32 bytes. */
+  readonly publicKey: string;
 }
 
 export interface Credential {
@@ -72,10 +87,15 @@ export interface Credential {
   readonly use: CredentialUse;
   readonly expiresAt: number | undefined;
   readonly supersededAt: number | undefined;
+  /** Where the credential is a device's key and no token: its `hash` is then the id of the session. */
+  readonly signer?: DeviceSigner;
 }
 
 /** What of a session decides a request. The rest is for people to look at: reading it would double the cost of a look-up. */
-export type RecognisedSession = Omit<Session, 'origin' | 'label' | 'scope' | 'revokedAt' | 'revokeReason'>;
+export type RecognisedSession = Omit<
+  Session,
+  'origin' | 'label' | 'scope' | 'revokedAt' | 'revokeReason' | 'deviceId' | 'clientPublicKey'
+>;
 
 /** A session with the person it belongs to, as a store reads them in one go. */
 export interface SessionWithUser {
@@ -91,6 +111,8 @@ export interface FoundCredential extends SessionWithUser {
 /** Finds what a credential stands for. Absence is `undefined`; only an outage throws, or rejects. */
 export interface CredentialReader {
   findByHash(hash: TokenHash): FoundCredential | undefined | Promise<FoundCredential | undefined>;
+  /** The key of a device session, as a credential with its `signer`. */
+  findSigner(id: SessionId): FoundCredential | undefined | Promise<FoundCredential | undefined>;
 }
 
 /** The whole session as it stands after a change, and what changed. */

@@ -5,10 +5,13 @@ import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
 import { LATENCY_BUCKETS, type Metrics } from '../lib/metrics.ts';
+import { deviceAudience } from './audience.ts';
 import { sessionCache } from './cache.ts';
+import { deviceSessions } from './devices.ts';
 import { ending } from './ending.ts';
 import { inProcessSessionEvents, type SessionEvents } from './events.ts';
 import { grants } from './grants.ts';
+import { issue } from './issue.ts';
 import { issuing } from './issuing.ts';
 import type { Ledger } from './ledger.ts';
 import { liveThings } from './live-things.ts';
@@ -20,6 +23,7 @@ import type { ReapTask } from './reaper.ts';
 import { recognition } from './recognition.ts';
 import { refusals } from './refusals.ts';
 import { sessionStore } from './store.ts';
+import { deviceSessionStore } from './store-devices.ts';
 import { grantStore } from './store-grants.ts';
 import { outboxStore } from './store-outbox.ts';
 import { reapingStore } from './store-reaping.ts';
@@ -82,12 +86,12 @@ export function openLedger({
   const box = outbox(outboxStore(db), events);
   const live = liveThings((error) => log.error('something of an ended session did not close', { error }));
   const ends = ending({ db, store, outbox: box, cache, live, refusals: refused, audit, clock });
+  const issuer = issue({ store, mint, events, touches: seen, refusals: refused, clock });
   const issues = issuing({
     store,
     mint,
-    events,
+    issue: issuer,
     touches: seen,
-    refusals: refused,
     clock,
     origin,
     idleTimeoutMs: config.idle_timeout,
@@ -100,9 +104,21 @@ export function openLedger({
     addCredential: (tx, credential) => store.addCredential(tx, credential),
     replace: (tx, ids) => ends.replace(tx, ids),
   });
-  const authenticate = recognition({
+  const devices = deviceSessions({
+    store,
+    devices: deviceSessionStore(),
+    issue: issuer,
+    mint,
+    touches: seen,
+    clock,
+    origin,
+    idleTimeoutMs: config.idle_timeout,
+    forget: (id) => cache.evict(id),
+  });
+  const recognise = recognition({
     cache,
-    findByHash: (hash) => credentials.findByHash(hash),
+    reader: credentials,
+    deviceAudience: deviceAudience(origin),
     mint,
     touches: seen,
     refusals: refused,
@@ -149,6 +165,7 @@ export function openLedger({
 
   return {
     ...issues,
+    ...devices,
     ...ends,
     ...granted,
     isGood(found) {
@@ -156,7 +173,7 @@ export function openLedger({
       const { expiresAt, supersededAt } = found.credential;
       return supersededAt === undefined && now < (expiresAt ?? Infinity) && isGrantLive(found, now);
     },
-    authenticate,
+    ...recognise,
     events,
     list: (userId) => {
       const now = clock.now();

@@ -2,10 +2,12 @@ import type { JudgedTime } from '../db/time-mark.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Histogram } from '../lib/metrics.ts';
+import { guestLinkOf } from './audience.ts';
 import type { CachedCredential, CachedSession, SessionCache } from './cache.ts';
-import type { Authentication, RefusalReason } from './ledger.ts';
+import type { Authentication, DeviceAuthentication, RefusalReason } from './ledger.ts';
 import {
   type Audience,
+  type CredentialReader,
   type CredentialUse,
   type FoundCredential,
   isLive,
@@ -19,7 +21,9 @@ import type { Touches } from './touches.ts';
 
 export interface RecognitionDeps {
   cache: SessionCache;
-  findByHash: (hash: TokenHash) => FoundCredential | undefined | Promise<FoundCredential | undefined>;
+  reader: CredentialReader;
+  /** Where devices are recognised. */
+  deviceAudience: Audience;
   mint: TokenMint;
   touches: Touches;
   refusals: Refusals;
@@ -33,7 +37,9 @@ export interface RecognitionDeps {
 const TOUCH_SHARE = 1 / 100;
 const MAX_TOUCH_RESOLUTION_MS = 5 * 60_000;
 
-const refused = (reason: RefusalReason): Authentication => ({ ok: false, reason });
+const SESSION_ID = /^ses_[a-z2-7]{26}$/;
+
+const refused = (reason: RefusalReason) => ({ ok: false, reason }) as const;
 const MALFORMED = refused('malformed');
 const UNKNOWN = refused('unknown');
 const OTHER_AUDIENCE = refused('other_audience');
@@ -42,18 +48,21 @@ const EXPIRED = refused('expired');
 
 /** Says who a token speaks for; see `Ledger.authenticate`. */
 export function recognition(deps: RecognitionDeps) {
-  const { cache, mint, touches, refusals, clock } = deps;
+  const { cache, reader, mint, touches, refusals, clock } = deps;
 
-  const read = (hash: TokenHash) => {
+  const read = (look: () => FoundCredential | undefined | Promise<FoundCredential | undefined>) => {
     const startedAt = clock.monotonicNow();
     const observe = () => deps.lookUpSeconds.observe((clock.monotonicNow() - startedAt) / 1_000);
-    const found = deps.findByHash(hash);
+    const found = look();
     if (found instanceof Promise) return found.finally(observe);
     observe();
     return found;
   };
 
-  /** A child's last use moves only together with its parent's, so that it never outlives it. */
+  /**
+   * A child's last use moves only together with its parent's, so that it never outlives it. What a guest does is no use of
+   * the device.
+   */
   const touch = (entry: CachedSession, now: number) => {
     const { id, parentId, idleTimeoutMs } = entry.session;
     if (parentId === undefined) entry.lastSeenAt = now;
@@ -61,7 +70,7 @@ export function recognition(deps: RecognitionDeps) {
     entry.lastSeenAt = now;
     entry.touchedAt = now;
     touches.record(id, now);
-    if (parentId === undefined) return;
+    if (parentId === undefined || guestLinkOf(entry.session) !== undefined) return;
     touches.record(parentId, now);
     const parent = cache.peek(parentId);
     if (parent !== undefined) parent.lastSeenAt = now;
@@ -76,7 +85,7 @@ export function recognition(deps: RecognitionDeps) {
     if (found === undefined) return UNKNOWN;
     const { entry, credential } = found;
     if (credential.use !== use || !entry.session.audience.includes(audience)) return OTHER_AUDIENCE;
-    if (entry.revoked || entry.user.status !== 'active' || refusals.refuses(entry.session)) return REVOKED;
+    if (entry.revoked || !mayAct(entry) || refusals.refuses(entry.session)) return REVOKED;
     if (credential.supersededAt !== undefined || now >= (credential.expiresAt ?? Infinity)) return EXPIRED;
     if (now >= endOf(entry, touches.get(entry.session.id))) return EXPIRED;
     touch(entry, now);
@@ -86,31 +95,68 @@ export function recognition(deps: RecognitionDeps) {
   const judgeFresh = (hash: TokenHash, use: CredentialUse, audience: Audience) =>
     cache.load(
       hash,
-      () => read(hash),
+      () => read(() => reader.findByHash(hash)),
       (found) => judge(found, use, audience),
     );
 
-  return function authenticate(
-    token: string,
-    use: CredentialUse,
-    audience: Audience,
-  ): Authentication | Promise<Authentication> {
-    const { now, monotonicNow, isBehind } = deps.readTime();
-    if (isBehind) throw clockBehind();
-    if (token.length !== TOKEN_LENGTH) return MALFORMED;
-    const hash = hashToken(token);
-    const known = cache.get(hash, monotonicNow);
-    if (known !== undefined) {
-      const judged = judge(known, use, audience, now);
-      if (judged !== EXPIRED) return judged;
-      // An entry that looks run out may only be old: another process may have touched the session.
-      cache.evict(known.entry.session.id);
-      return judgeFresh(hash, use, audience);
-    }
-    if (!mint.isGenuine(token)) return MALFORMED;
-    if (cache.isUnknown(hash)) return UNKNOWN;
-    return judgeFresh(hash, use, audience);
+  const judgeSigner = (found: CachedCredential | undefined, now?: number): DeviceAuthentication => {
+    const judged = judge(found, 'device', deps.deviceAudience, now);
+    const signer = found?.credential.signer;
+    if (!judged.ok) return judged;
+    return signer === undefined ? UNKNOWN : { ...judged, ...signer };
   };
+
+  /** The time to judge by. @throws AppError `unavailable` (`clock_behind`). */
+  const timeNow = () => {
+    const time = deps.readTime();
+    if (time.isBehind) throw clockBehind();
+    return time;
+  };
+
+  return {
+    authenticate(
+      token: string,
+      use: CredentialUse,
+      audience: Audience,
+    ): Authentication | Promise<Authentication> {
+      const { now, monotonicNow } = timeNow();
+      if (token.length !== TOKEN_LENGTH) return MALFORMED;
+      const hash = hashToken(token);
+      const known = cache.get(hash, monotonicNow);
+      if (known !== undefined) {
+        const judged = judge(known, use, audience, now);
+        if (judged !== EXPIRED) return judged;
+        // An entry that looks run out may only be old: another process may have touched the session.
+        cache.evict(known.entry.session.id);
+        return judgeFresh(hash, use, audience);
+      }
+      if (!mint.isGenuine(token)) return MALFORMED;
+      if (cache.isUnknown(hash)) return UNKNOWN;
+      return judgeFresh(hash, use, audience);
+    },
+
+    recogniseDevice(id: SessionId): DeviceAuthentication | Promise<DeviceAuthentication> {
+      const { now, monotonicNow } = timeNow();
+      if (!SESSION_ID.test(id)) return MALFORMED;
+      const place = signerPlace(id);
+      const known = cache.get(place, monotonicNow);
+      if (known !== undefined) return judgeSigner(known, now);
+      if (cache.isUnknown(place)) return UNKNOWN;
+      return cache.load(
+        place,
+        () => read(() => reader.findSigner(id)),
+        (found) => judgeSigner(found),
+      );
+    },
+  };
+}
+
+/** Where the cache keeps the key of a device: the id stands where the hash of a token would, which is longer. */
+const signerPlace = (id: SessionId) => id as string as TokenHash;
+
+/** A device goes on for a person who may not sign in any more, until somebody unpairs it. */
+function mayAct({ session, user }: CachedSession): boolean {
+  return user.status === 'active' || session.kind === 'device';
 }
 
 function endOf({ session, lastSeenAt }: CachedSession, touchedAt = 0): number {

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { credentials, sessions, users } from '../db/schema/index.ts';
 import { interner } from '../lib/interner.ts';
 import type { User } from '../users/model.ts';
@@ -31,6 +32,17 @@ export const FOUND_COLUMNS = {
   lastSignInAt: users.lastSignInAtMs,
 };
 
+/** The same of a device session, whose key stands in the place of a token. */
+export const SIGNER_COLUMNS = {
+  ...FOUND_COLUMNS,
+  hash: sessions.id,
+  use: sql`'device'`,
+  credentialExpiresAt: sql`null`,
+  supersededAt: sql`null`,
+  deviceId: sessions.deviceId,
+  publicKey: sessions.clientPublicKey,
+};
+
 /** The columns as SQLite gives them. */
 export type FoundRow = readonly [
   hash: Credential['hash'],
@@ -59,12 +71,14 @@ export type FoundRow = readonly [
   lastSignInAt: number | null,
 ];
 
+export type SignerRow = readonly [...FoundRow, deviceId: string, publicKey: string];
+
 /** Rows tell the same few words over and over; one copy of each keeps ten thousand sessions close together in memory. */
 const word = interner((text: string) => text);
 const list = interner((json: string): unknown => Object.freeze(JSON.parse(json)));
 
 /** By place, because the hot path spends more time on finding columns by name than on the look-up itself. */
-export function toFoundCredential(row: FoundRow): FoundCredential {
+export function toFoundCredential(row: readonly [...FoundRow, ...unknown[]]): FoundCredential {
   const sessionId = row[4];
   const userId = row[14];
   return {
@@ -101,4 +115,9 @@ export function toFoundCredential(row: FoundRow): FoundCredential {
       lastSignInAt: row[23] ?? undefined,
     },
   };
+}
+
+export function toFoundSigner(row: SignerRow): FoundCredential {
+  const found = toFoundCredential(row);
+  return { ...found, credential: { ...found.credential, signer: { deviceId: row[24], publicKey: row[25] } } };
 }

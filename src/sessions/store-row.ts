@@ -23,6 +23,8 @@ export function toSession(row: SessionRow): Session {
     },
     label: row.label ?? undefined,
     scope: row.scope ?? undefined,
+    deviceId: row.deviceId ?? undefined,
+    clientPublicKey: row.clientPublicKey ?? undefined,
   };
 }
 
@@ -80,6 +82,8 @@ export function fromSession(session: Session): Omit<typeof sessions.$inferInsert
     label: session.label ?? null,
     clientId: session.clientId ?? null,
     scope: session.scope ?? null,
+    deviceId: session.deviceId ?? null,
+    clientPublicKey: session.clientPublicKey ?? null,
   };
 }
 

@@ -17,7 +17,14 @@ import type {
   SessionKind,
   TokenHash,
 } from './model.ts';
-import { FOUND_COLUMNS, type FoundRow, toFoundCredential } from './store-found.ts';
+import {
+  FOUND_COLUMNS,
+  type FoundRow,
+  SIGNER_COLUMNS,
+  type SignerRow,
+  toFoundCredential,
+  toFoundSigner,
+} from './store-found.ts';
 import { REVOKED_KEPT_MS } from './store-reaping.ts';
 import { fromCredential, fromSession, toSession } from './store-row.ts';
 
@@ -40,6 +47,12 @@ export function sessionStore(db: Db) {
     .innerJoin(users, eq(users.rowKey, sessions.userKey))
     .where(eq(credentials.hash, opaqueText('hash')))
     .prepare();
+  const signerOf = db.reader
+    .select(SIGNER_COLUMNS)
+    .from(sessions)
+    .innerJoin(users, eq(users.rowKey, sessions.userKey))
+    .where(and(eq(sessions.id, opaqueText('id')), eq(sessions.kind, 'device')))
+    .prepare();
   const byId = db.reader
     .select()
     .from(sessions)
@@ -50,6 +63,11 @@ export function sessionStore(db: Db) {
     findByHash(hash: TokenHash): FoundCredential | undefined {
       const [row] = readOrOutage<unknown>(() => byHash.values({ hash })) as FoundRow[];
       return row === undefined ? undefined : toFoundCredential(row);
+    },
+
+    findSigner(id: SessionId): FoundCredential | undefined {
+      const [row] = readOrOutage<unknown>(() => signerOf.values({ id })) as SignerRow[];
+      return row === undefined ? undefined : toFoundSigner(row);
     },
 
     find(id: SessionId): Session | undefined {

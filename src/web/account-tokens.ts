@@ -25,6 +25,8 @@ const LIFETIMES_DAYS = [1, 7, 30, 90, 365];
 const SCOPE_TEXTS: Readonly<Record<ApiScope, string>> = {
   'sessions:read': 'See my sessions and tokens',
   'sessions:write': 'End my sessions and tokens',
+  'devices:read': 'See my devices',
+  'devices:write': 'Rename and unpair my devices',
   'audit:read': 'Read what is recorded about me',
 };
 

@@ -63,6 +63,8 @@ function newSession(
     label: undefined,
     clientId: undefined,
     scope: undefined,
+    deviceId: undefined,
+    clientPublicKey: undefined,
     ...changes,
   };
   const credential: Credential = {

@@ -22,12 +22,13 @@ export function heldReader(outage: () => Error): HeldReader {
   return {
     reader(db) {
       const store = sessionStore(db);
+      const hold = (readAnew: Held['readAnew']) =>
+        new Promise<FoundCredential | undefined>((resolve, reject) => {
+          held.push({ begun: readAnew(), readAnew, resolve, reject });
+        });
       return {
-        findByHash: (hash) =>
-          new Promise((resolve, reject) => {
-            const readAnew = () => store.findByHash(hash);
-            held.push({ begun: readAnew(), readAnew, resolve, reject });
-          }),
+        findByHash: (hash) => hold(() => store.findByHash(hash)),
+        findSigner: (id) => hold(() => store.findSigner(id)),
       };
     },
     get open() {

@@ -122,6 +122,8 @@ async function openGrant({ db, clock }: TemporaryLedger, userId: UserId, resourc
     label: undefined,
     clientId: 'client-of-a-test',
     scope: undefined,
+    deviceId: undefined,
+    clientPublicKey: undefined,
   };
   const credential = {
     hash: hashToken(token),

@@ -23,6 +23,8 @@ function aSession(id: string, kind: SessionKind, parentId?: string): Session {
     label: undefined,
     clientId: undefined,
     scope: undefined,
+    deviceId: undefined,
+    clientPublicKey: undefined,
   };
 }
 

@@ -1,0 +1,102 @@
+import { afterCommit, type Tx } from '../db/write.ts';
+import { AppError } from '../lib/app-error.ts';
+import type { Clock } from '../lib/clock.ts';
+import { deviceAudience, guestLinkAudience, hostAudience } from './audience.ts';
+import { blankSession, type Issue } from './issue.ts';
+import type { Ledger, NewDeviceSession, NewGuestSession } from './ledger.ts';
+import type { Session, SessionId } from './model.ts';
+import type { SessionStore } from './store.ts';
+import type { DeviceSessionStore } from './store-devices.ts';
+import { hashToken, type TokenMint } from './token.ts';
+import type { Touches } from './touches.ts';
+
+export interface DeviceSessionsDeps {
+  store: Pick<SessionStore, 'childrenAt'>;
+  devices: DeviceSessionStore;
+  issue: Issue;
+  mint: TokenMint;
+  touches: Touches;
+  clock: Clock;
+  /** The origin of `url`. */
+  origin: string;
+  /** Idle timeout of browser sessions. */
+  idleTimeoutMs: number;
+  /** Forgets what is cached of a session. */
+  forget: (id: SessionId) => void;
+}
+
+type DeviceSessions = Pick<
+  Ledger,
+  | 'openDevice'
+  | 'replaceDeviceToken'
+  | 'changeDeviceKey'
+  | 'renameDevice'
+  | 'openGuestSession'
+  | 'guestSessionsOf'
+  | 'touch'
+>;
+
+/** Sessions of devices, and of the guests that a device has. */
+export function deviceSessions(deps: DeviceSessionsDeps): DeviceSessions {
+  const { devices, mint, clock, forget } = deps;
+  const { issue, requireActiveUser, requireLive } = deps.issue;
+
+  const requireDevice = (tx: Tx, id: SessionId): Session => {
+    const session = requireLive(tx, id);
+    if (session.kind !== 'device')
+      throw new AppError('forbidden', 'not_a_device', 'Only the session of a device can do this.');
+    return session;
+  };
+
+  return {
+    openDevice(tx, { userId, issuedBy, deviceId, clientPublicKey, label, origin }: NewDeviceSession) {
+      requireActiveUser(tx, userId);
+      if (issuedBy !== undefined) requireLive(tx, issuedBy);
+      const session: Session = {
+        ...blankSession(userId, clock.now()),
+        kind: 'device',
+        audience: [deviceAudience(deps.origin)],
+        origin,
+        label,
+        deviceId,
+        clientPublicKey,
+      };
+      return issue(tx, session, 'device');
+    },
+
+    replaceDeviceToken(tx, id) {
+      requireDevice(tx, id);
+      const token = mint.mint('device');
+      devices.replaceToken(tx, { sessionId: id, hash: hashToken(token) });
+      afterCommit(tx, () => forget(id));
+      return token;
+    },
+
+    changeDeviceKey(tx, id, publicKey) {
+      requireDevice(tx, id);
+      devices.changeKey(tx, id, publicKey);
+      afterCommit(tx, () => forget(id));
+    },
+
+    renameDevice: (tx, id, label) => devices.rename(tx, id, label),
+
+    openGuestSession(tx, { parentId, linkId, host, expiresAt, origin }: NewGuestSession) {
+      const { userId } = requireDevice(tx, parentId);
+      requireActiveUser(tx, userId);
+      const session: Session = {
+        ...blankSession(userId, clock.now()),
+        kind: 'user',
+        parentId,
+        audience: [hostAudience(host), guestLinkAudience(linkId)],
+        idleTimeoutMs: deps.idleTimeoutMs,
+        expiresAt,
+        origin,
+      };
+      return issue(tx, session, 'cookie');
+    },
+
+    guestSessionsOf: (tx, parentId, linkId) => deps.store.childrenAt(tx, parentId, guestLinkAudience(linkId)),
+
+    touch: (id) => deps.touches.record(id, clock.now()),
+  };
+}
