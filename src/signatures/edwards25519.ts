@@ -2,11 +2,11 @@
 const P = 2n ** 255n - 19n;
 const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
 
-/** `y` of every point whose order divides 8, but for 0, 1 and −1. */
-const ORDER_EIGHT = [
-  2707385501144840649318225287225658788936804267575313519463743609750303021670n,
-  55188659117513257062467267217118295137698188065244968500265048394206261417927n,
-];
+/** `y` of a point of order eight; of the others it is −y. */
+const Y_OF_ORDER_EIGHT = 2707385501144840649318225287225658788936804267575313519463743609750303402022n;
+
+/** `y` of every point whose order divides 8. */
+const SMALL_ORDER: ReadonlySet<bigint> = new Set([0n, 1n, P - 1n, Y_OF_ORDER_EIGHT, P - Y_OF_ORDER_EIGHT]);
 
 /** What is wrong with 32 bytes that should be a point; `undefined` when nothing is. */
 export type PointDefect = 'not_canonical' | 'small_order' | 'not_on_curve';
@@ -18,7 +18,7 @@ export type PointDefect = 'not_canonical' | 'small_order' | 'not_on_curve';
 export function pointDefect(encoded: Uint8Array): PointDefect | undefined {
   const y = littleEndian(encoded) & ((1n << 255n) - 1n);
   if (y >= P) return 'not_canonical';
-  if (y === 0n || y === 1n || y === P - 1n || ORDER_EIGHT.includes(y)) return 'small_order';
+  if (SMALL_ORDER.has(y)) return 'small_order';
   // x = 0 belongs to 1 and −1 alone, so either sign of x is fine from here on.
   return isOnCurve(y) ? undefined : 'not_on_curve';
 }
