@@ -24,11 +24,11 @@ export interface IssueDeps {
 /** What issuing a session of any kind takes. */
 export interface Issue {
   /** @throws AppError `unauthorized` (`session_ended`) unless the session is live. */
-  requireLive(tx: Tx, id: SessionId): Session;
+  requireLive: (tx: Tx, id: SessionId) => Session;
   /** @throws AppError `forbidden` (`user_disabled`) unless the person may hold sessions. */
-  requireActiveUser(tx: Tx, id: UserId): void;
+  requireActiveUser: (tx: Tx, id: UserId) => void;
   /** Inserts the session with its first credential, and tells of it once that is committed. */
-  issue(tx: Tx, session: Session, use: CredentialUse): Issued;
+  issue: (tx: Tx, session: Session, use: CredentialUse) => Issued;
 }
 
 export function issue({ store, mint, events, touches, refusals, clock }: IssueDeps): Issue {
