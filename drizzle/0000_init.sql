@@ -99,14 +99,6 @@ CREATE TABLE `guest_links` (
 CREATE UNIQUE INDEX `guest_links_secret_hash_unique` ON `guest_links` (`secret_hash`);--> statement-breakpoint
 CREATE INDEX `guest_links_device` ON `guest_links` (`device_id`);--> statement-breakpoint
 CREATE INDEX `guest_links_expires` ON `guest_links` (`expires_at_ms`);--> statement-breakpoint
-CREATE TABLE `guest_sessions` (
-	`session_id` text PRIMARY KEY NOT NULL,
-	`link_id` text NOT NULL,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`link_id`) REFERENCES `guest_links`(`id`) ON UPDATE no action ON DELETE cascade
-);
---> statement-breakpoint
-CREATE INDEX `guest_sessions_link` ON `guest_sessions` (`link_id`);--> statement-breakpoint
 CREATE TABLE `mcp_protocol_sessions` (
 	`id` text PRIMARY KEY NOT NULL,
 	`session_id` text NOT NULL,

@@ -1,6 +1,5 @@
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { devices } from './devices.ts';
-import { sessions } from './sessions.ts';
 
 /** Links that let somebody without an account reach one service of one device. One that was ended is gone. */
 export const guestLinks = sqliteTable(
@@ -24,18 +23,4 @@ export const guestLinks = sqliteTable(
     index('guest_links_device').on(table.deviceId),
     index('guest_links_expires').on(table.expiresAtMs),
   ],
-);
-
-/** Sessions that began with a guest link, and end with it. */
-export const guestSessions = sqliteTable(
-  'guest_sessions',
-  {
-    sessionId: text('session_id')
-      .primaryKey()
-      .references(() => sessions.id, { onDelete: 'cascade' }),
-    linkId: text('link_id')
-      .notNull()
-      .references(() => guestLinks.id, { onDelete: 'cascade' }),
-  },
-  (table) => [index('guest_sessions_link').on(table.linkId)],
 );
