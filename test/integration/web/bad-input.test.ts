@@ -20,6 +20,8 @@ const FORMS: readonly (readonly [path: string, fields: Record<string, string>])[
   ['/account/links/work', { return_to: '/' }],
   ['/account/links/work/unlink', {}],
   ['/account/password', { old_password: GOOD_PASSWORD }],
+  ['/device', { code: 'ABCD-EFGH' }],
+  ['/device/answer', { request: 'x' }],
   ['/admin/users/invite', { role: 'member' }],
   ['/admin/users/void-invitation', { id: 'x' }],
   ['/admin/users/:id/disable', {}],
