@@ -20,6 +20,34 @@ CREATE TABLE `audit_events` (
 CREATE INDEX `audit_events_at` ON `audit_events` (`at_ms`);--> statement-breakpoint
 CREATE INDEX `audit_events_actor` ON `audit_events` (`actor_user_id`,`id`);--> statement-breakpoint
 CREATE INDEX `audit_events_subject` ON `audit_events` (`subject_user_id`,`id`) WHERE "audit_events"."subject_user_id" is not null;--> statement-breakpoint
+CREATE TABLE `deliveries` (
+	`sequence` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`id` text NOT NULL,
+	`device_id` text NOT NULL,
+	`body` text NOT NULL,
+	`status` text NOT NULL,
+	`created_by` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	`handed_out_at_ms` integer,
+	`settled_at_ms` integer,
+	`outcome` text,
+	`note` text,
+	`reap_at_ms` integer NOT NULL,
+	FOREIGN KEY (`device_id`) REFERENCES `devices`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `deliveries_id_unique` ON `deliveries` (`id`);--> statement-breakpoint
+CREATE INDEX `deliveries_device` ON `deliveries` (`device_id`,`sequence`);--> statement-breakpoint
+CREATE INDEX `deliveries_queued` ON `deliveries` (`device_id`,`sequence`) WHERE "deliveries"."status" = 'queued';--> statement-breakpoint
+CREATE INDEX `deliveries_reap` ON `deliveries` (`reap_at_ms`);--> statement-breakpoint
+CREATE TABLE `signature_marks` (
+	`session_id` text PRIMARY KEY NOT NULL,
+	`until_ms` integer NOT NULL,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `signature_marks_until` ON `signature_marks` (`until_ms`);--> statement-breakpoint
 CREATE TABLE `devices` (
 	`id` text PRIMARY KEY NOT NULL,
 	`user_id` text NOT NULL,
@@ -99,22 +127,6 @@ CREATE TABLE `guest_links` (
 CREATE UNIQUE INDEX `guest_links_secret_hash_unique` ON `guest_links` (`secret_hash`);--> statement-breakpoint
 CREATE INDEX `guest_links_device` ON `guest_links` (`device_id`);--> statement-breakpoint
 CREATE INDEX `guest_links_expires` ON `guest_links` (`expires_at_ms`);--> statement-breakpoint
-CREATE TABLE `mcp_protocol_sessions` (
-	`id` text PRIMARY KEY NOT NULL,
-	`session_id` text NOT NULL,
-	`backend` text NOT NULL,
-	`protocol_version` text NOT NULL,
-	`client_info` text,
-	`capabilities` text NOT NULL,
-	`log_level` text,
-	`subscriptions` text NOT NULL,
-	`created_at_ms` integer NOT NULL,
-	`last_used_at_ms` integer NOT NULL,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
-);
---> statement-breakpoint
-CREATE INDEX `mcp_protocol_sessions_session` ON `mcp_protocol_sessions` (`session_id`);--> statement-breakpoint
-CREATE INDEX `mcp_protocol_sessions_last_used` ON `mcp_protocol_sessions` (`last_used_at_ms`);--> statement-breakpoint
 CREATE TABLE `mcp_abouts` (
 	`user_id` text NOT NULL,
 	`backend` text NOT NULL,
@@ -134,6 +146,48 @@ CREATE TABLE `mcp_spawns` (
 	`spawned_at_ms` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `mcp_protocol_sessions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`session_id` text NOT NULL,
+	`backend` text NOT NULL,
+	`protocol_version` text NOT NULL,
+	`client_info` text,
+	`capabilities` text NOT NULL,
+	`log_level` text,
+	`subscriptions` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`last_used_at_ms` integer NOT NULL,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `mcp_protocol_sessions_session` ON `mcp_protocol_sessions` (`session_id`);--> statement-breakpoint
+CREATE INDEX `mcp_protocol_sessions_last_used` ON `mcp_protocol_sessions` (`last_used_at_ms`);--> statement-breakpoint
+CREATE TABLE `oauth_device_requests` (
+	`device_hash` text PRIMARY KEY NOT NULL,
+	`user_code_hash` text NOT NULL,
+	`client_id` text NOT NULL,
+	`client_name` text NOT NULL,
+	`resources` text NOT NULL,
+	`address` text,
+	`status` text NOT NULL,
+	`user_id` text,
+	`issued_by` text,
+	`resource` text,
+	`scope` text,
+	`session_id` text,
+	`created_at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	`reap_at_ms` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `oauth_device_requests_user_code_hash_unique` ON `oauth_device_requests` (`user_code_hash`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_user` ON `oauth_device_requests` (`user_id`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_issued_by` ON `oauth_device_requests` (`issued_by`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_session` ON `oauth_device_requests` (`session_id`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_reap` ON `oauth_device_requests` (`reap_at_ms`);--> statement-breakpoint
 CREATE TABLE `oauth_clients` (
 	`id` text PRIMARY KEY NOT NULL,
 	`metadata_hash` text NOT NULL,
@@ -176,32 +230,6 @@ CREATE TABLE `oauth_requests` (
 --> statement-breakpoint
 CREATE INDEX `oauth_requests_session` ON `oauth_requests` (`session_id`);--> statement-breakpoint
 CREATE INDEX `oauth_requests_expires` ON `oauth_requests` (`expires_at_ms`);--> statement-breakpoint
-CREATE TABLE `oauth_device_requests` (
-	`device_hash` text PRIMARY KEY NOT NULL,
-	`user_code_hash` text NOT NULL,
-	`client_id` text NOT NULL,
-	`client_name` text NOT NULL,
-	`resources` text NOT NULL,
-	`address` text,
-	`status` text NOT NULL,
-	`user_id` text,
-	`issued_by` text,
-	`resource` text,
-	`scope` text,
-	`session_id` text,
-	`created_at_ms` integer NOT NULL,
-	`expires_at_ms` integer NOT NULL,
-	`reap_at_ms` integer NOT NULL,
-	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
-);
---> statement-breakpoint
-CREATE UNIQUE INDEX `oauth_device_requests_user_code_hash_unique` ON `oauth_device_requests` (`user_code_hash`);--> statement-breakpoint
-CREATE INDEX `oauth_device_requests_user` ON `oauth_device_requests` (`user_id`);--> statement-breakpoint
-CREATE INDEX `oauth_device_requests_issued_by` ON `oauth_device_requests` (`issued_by`);--> statement-breakpoint
-CREATE INDEX `oauth_device_requests_session` ON `oauth_device_requests` (`session_id`);--> statement-breakpoint
-CREATE INDEX `oauth_device_requests_reap` ON `oauth_device_requests` (`reap_at_ms`);--> statement-breakpoint
 CREATE TABLE `credentials` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`session_key` integer NOT NULL,

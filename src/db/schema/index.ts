@@ -1,5 +1,6 @@
 export * from './appliance.ts';
 export * from './audit.ts';
+export * from './deliveries.ts';
 export * from './devices.ts';
 export * from './forward-auth.ts';
 export * from './guest-links.ts';
