@@ -6,21 +6,26 @@ const refusal = (kind: ApiRefusal['kind'], ...codes: readonly string[]): ApiRefu
 /** The refusals that follow from who may call a route and from what it takes. */
 export function impliedRefusals({ access, method, params, query, body }: ApiRoute): ApiRefusal[] {
   return [
-    ...refusal('bad_request', 'duplicate_cookie', 'malformed_cookie'),
-    ...refusal('unauthorized', 'not_signed_in'),
-    ...(access.scope === undefined
-      ? refusal('forbidden', 'browser_session_required')
-      : refusal('unauthorized', 'invalid_token')),
-    ...(access.ownersOnly === true ? refusal('forbidden', 'owner_required') : []),
-    ...(method === 'GET'
-      ? []
-      : [...refusal('forbidden', 'cross_origin'), ...refusal('unavailable', 'shutting_down')]),
+    ...(access.refusals ?? refusalsOfPeople(access, method)),
+    ...(method === 'GET' ? [] : refusal('unavailable', 'shutting_down')),
     ...(params === undefined ? [] : refusal('not_found', 'not_found')),
     ...(query === undefined
       ? []
       : [...refusal('bad_request', 'duplicate_parameter'), ...refusal('unprocessable', 'invalid_query')]),
     ...(body === undefined ? [] : bodyRefusals),
     ...refusal('unavailable', 'store_unavailable', 'clock_behind'),
+  ];
+}
+
+function refusalsOfPeople(access: ApiRoute['access'], method: ApiRoute['method']): ApiRefusal[] {
+  return [
+    ...refusal('bad_request', 'duplicate_cookie', 'malformed_cookie'),
+    ...refusal('unauthorized', 'not_signed_in'),
+    ...(access.scope === undefined
+      ? refusal('forbidden', 'browser_session_required')
+      : refusal('unauthorized', 'invalid_token')),
+    ...(access.ownersOnly === true ? refusal('forbidden', 'owner_required') : []),
+    ...(method === 'GET' ? [] : refusal('forbidden', 'cross_origin')),
   ];
 }
 

@@ -10,6 +10,10 @@ export interface ApiAccess<Caller> {
   /** The scope with which a personal token may call too; absent where only a browser session may. */
   readonly scope?: string;
   readonly ownersOnly?: boolean;
+  /** What decides where that is no browser session: a device's token or signature, or what the body holds alone. */
+  readonly by?: 'device_token' | 'device_signature' | 'body';
+  /** How it refuses, where that is not as people are refused. */
+  readonly refusals?: readonly ApiRefusal[];
   /** @throws AppError `unauthorized` or `forbidden`. */
   authenticate(request: Request): Promise<Caller>;
 }
@@ -74,7 +78,7 @@ export interface ApiRoute
     z.ZodType | undefined,
     z.ZodType | undefined
   > {
-  readonly access: Pick<ApiAccess<unknown>, 'scope' | 'ownersOnly'>;
+  readonly access: Omit<ApiAccess<unknown>, 'authenticate'>;
   /** @throws AppError for every refusal. */
   serve(request: Request, pathParams: unknown, limits: ApiLimits): Promise<Response>;
 }

@@ -52,6 +52,18 @@ export function openApiDocument({ routes, origin, cookie, version }: OpenApiOpti
           scheme: 'bearer',
           description: 'A personal token that names the scope. A cookie beside it is not looked at.',
         },
+        deviceToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'The session token that a device was given when it was paired.',
+        },
+        deviceSignature: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'signature',
+          description:
+            'A signature by the key of a paired device, with `signature-input` (RFC 9421) and `content-digest` (RFC 9530).',
+        },
       },
     },
   };
@@ -110,6 +122,9 @@ function operation(route: ApiRoute, components: Components): Json {
 }
 
 function securityOf({ access }: ApiRoute): Json[] {
+  if (access.by === 'body') return [];
+  if (access.by === 'device_token') return [{ deviceToken: [] }];
+  if (access.by === 'device_signature') return [{ deviceSignature: [] }];
   const token = access.scope === undefined ? [] : [{ personalToken: [access.scope] }];
   return [{ browserSession: [] }, ...token];
 }
