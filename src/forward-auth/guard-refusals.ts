@@ -26,7 +26,7 @@ export type RefusalNotes = ReturnType<typeof refusalNotes>;
 export function refusalNotes({ audit, clock }: { audit: AuditRecorder; clock: Clock }) {
   const rows = rateLimiter({ clock, limit: ROWS, windowMs: WINDOW_MS, maxKeys: MAX_KEYS });
   return (
-    action: 'forward_auth.denied' | 'forward_auth.ticket',
+    action: 'forward_auth.denied' | 'forward_auth.ticket' | 'device.denied',
     { reason, context: { address, userAgent }, host, caller }: NotedRefusal,
   ): void => {
     if (!rows.take(`${reason} ${addressKey(address)}`).ok) return;

@@ -32,6 +32,23 @@ export const guestLinkAudience = (linkId: string): Audience => `guest-link:${lin
 export const guestLinkOf = ({ audience }: { readonly audience: readonly Audience[] }): string | undefined =>
   withoutPrefix(audience, 'guest-link:')[0];
 
+/** One service of one device, for a personal token; whichever way it is reached. */
+export const reachAudience = (deviceId: string, service: string): Audience =>
+  `reach:${deviceId}/${service}` as Audience;
+
+/** A service of a device that a token reaches. */
+export interface ReachTarget {
+  readonly deviceId: string;
+  readonly service: string;
+}
+
+/** The services of devices among audiences. */
+export const reachesOf = (audience: readonly Audience[]): ReachTarget[] =>
+  withoutPrefix(audience, 'reach:').map((text) => {
+    const [deviceId = '', service = ''] = text.split('/');
+    return { deviceId, service };
+  });
+
 /** The hosts among audiences. */
 export const hostsOf = (audience: readonly Audience[]): string[] => withoutPrefix(audience, 'host:');
 
