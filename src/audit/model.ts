@@ -42,6 +42,7 @@ export type AuditAction =
   | 'oauth.code_reused'
   | 'oauth.token_reused'
   | 'user_code.rate_limited'
+  | 'device.denied'
   | 'keys.rotated'
   | 'restored';
 

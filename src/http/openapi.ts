@@ -16,13 +16,17 @@ export interface OpenApiOptions {
 }
 
 const problem = z
-  .strictObject({
+  .looseObject({
     type: z.literal('about:blank'),
     title: z.string(),
     status: z.int(),
     detail: z.string().describe('for people; it never repeats what was sent in'),
     code: z.string().describe('for programs; it stays the same between releases'),
     request_id: z.string().describe('finds the line in the log'),
+    server_time: z.iso
+      .datetime()
+      .optional()
+      .describe('where a device was refused: the time it was judged by, to set its clock by'),
   })
   .meta({ id: 'Problem', description: 'An error (RFC 9457).' });
 

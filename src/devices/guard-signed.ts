@@ -1,0 +1,207 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
+import type { ApiAccess } from '../http/api-route.ts';
+import { bearerToken } from '../http/bearer.ts';
+import { keepBody, readBody } from '../http/body.ts';
+import { requestHost } from '../http/host.ts';
+import { rateLimiter } from '../http/rate-limit.ts';
+import { requestContext } from '../http/request-context.ts';
+import { AppError } from '../lib/app-error.ts';
+import type { Clock } from '../lib/clock.ts';
+import { instantText } from '../lib/instant.ts';
+import { deviceAudience } from '../sessions/audience.ts';
+import type { DeviceAuthentication, Ledger } from '../sessions/ledger.ts';
+import type { RecognisedSession, SessionId } from '../sessions/model.ts';
+import { fitsDigests } from '../signatures/content-digest.ts';
+import type { DevicePublicKey } from '../signatures/ed25519-key.ts';
+import {
+  ageRefusal,
+  isSignedBy,
+  readSignedRequest,
+  type SignedRequest,
+} from '../signatures/verify-request.ts';
+import type { User } from '../users/model.ts';
+import type { SignatureMetrics } from './metrics-signatures.ts';
+import type { NonceMemory } from './nonces.ts';
+import type { SignatureMarks } from './signature-marks.ts';
+import { SIGNATURE_REFUSALS, type SignatureRefusalReason, signatureRefusal } from './signature-refusal.ts';
+
+/** The device that asks. */
+export interface DeviceCaller {
+  readonly session: RecognisedSession;
+  /** The person it belongs to. */
+  readonly user: User;
+  readonly deviceId: string;
+  /** Base64url of the 32 bytes. */
+  readonly publicKey: string;
+}
+
+export interface DeviceGuardDeps {
+  ledger: Pick<Ledger, 'authenticate' | 'recogniseDevice'>;
+  nonces: NonceMemory;
+  marks: Pick<SignatureMarks, 'taken'>;
+  /** The origin of `url`. */
+  origin: { readonly origin: string; readonly secure: boolean };
+  /** Where signed requests are taken: the host of `url`, and that of `devices.relay_url`. */
+  authorities: readonly string[];
+  maxBodyBytes: number;
+  audit: AuditRecorder;
+  metrics: SignatureMetrics;
+  clock: Clock;
+}
+
+export type DeviceGuard = ReturnType<typeof deviceGuard>;
+
+/** Refusals of one device that the audit keeps in `WINDOW_MS`. */
+const ROWS = 20;
+const WINDOW_MS = 60_000;
+const MAX_KEYS = 1_000;
+
+/** Decides which device a request comes from. Nothing of a signed request has any effect before it is verified, body included. */
+export function deviceGuard(deps: DeviceGuardDeps) {
+  const { ledger, nonces, marks, origin, authorities, clock, metrics } = deps;
+  const audience = deviceAudience(origin.origin);
+  const rows = rateLimiter({ clock, limit: ROWS, windowMs: WINDOW_MS, maxKeys: MAX_KEYS });
+
+  const refusal = (reason: SignatureRefusalReason): AppError => {
+    metrics.refused(reason);
+    return signatureRefusal(reason, clock.now());
+  };
+
+  const note = (request: Request, reason: string, sessionId: SessionId, found: DeviceAuthentication) => {
+    if (!rows.take(sessionId).ok) return;
+    const { address, userAgent } = requestContext(request);
+    const owner = found.ok ? { subjectUserId: found.user.id } : {};
+    const detail = { reason, ...(found.ok ? { device: found.deviceId } : {}) };
+    deps.audit.note({
+      at: clock.now(),
+      action: 'device.denied',
+      outcome: 'refused',
+      ...owner,
+      sessionId,
+      address,
+      userAgent,
+      detail,
+    });
+  };
+
+  const authorityOf = (request: Request): string => {
+    const host = request.headers.get('host') ?? '';
+    const authority = authorities.includes(host) ? host : requestHost(request, origin.secure);
+    if (!authorities.includes(authority)) throw refusal('authority');
+    return authority;
+  };
+
+  /** Whether the body is the one that was signed; whoever reads it next gets these bytes. */
+  const holdToDigest = async (request: Request, { digests }: SignedRequest) => {
+    if (digests === undefined) return;
+    const body = await readBody(request, deps.maxBodyBytes);
+    if (!fitsDigests(digests, body)) throw refusal('digest_mismatch');
+    keepBody(request, body);
+  };
+
+  const accept = (request: Request, signed: SignedRequest, caller: DeviceCaller) => {
+    const written = marks.taken(caller.session.id, signed.stated.created);
+    if (written === undefined && signed.digests === undefined) {
+      metrics.accepted();
+      return caller;
+    }
+    return (async () => {
+      await written;
+      await holdToDigest(request, signed);
+      metrics.accepted();
+      return caller;
+    })();
+  };
+
+  const judge = (
+    request: Request,
+    authority: string,
+    signed: SignedRequest,
+    found: DeviceAuthentication,
+  ): DeviceCaller | Promise<DeviceCaller> => {
+    const { keyId, nonce, created } = signed.stated;
+    if (!found.ok) {
+      if (found.reason === 'revoked') note(request, found.reason, keyId as SessionId, found);
+      throw refusal('unknown_device');
+    }
+    const target = { method: request.method, authority, url: request.url };
+    const verdict = isSignedBy(found.publicKey as DevicePublicKey, signed, target)
+      ? nonces.take(found.session, nonce, created)
+      : 'invalid';
+    if (verdict !== 'fresh') {
+      if (verdict !== 'stale') note(request, verdict, found.session.id, found);
+      throw refusal(verdict);
+    }
+    const { session, user, deviceId, publicKey } = found;
+    return accept(request, signed, { session, user, deviceId, publicKey });
+  };
+
+  /**
+   * The device that signed this request (RFC 9421, in the profile of docs/devices.md). In the same turn where memory answers
+   * and there is no body; a body is read, held against its digest, and kept for whoever reads it next.
+   * @throws AppError `unauthorized` or `bad_request`, each refusal with its own code and with `server_time`.
+   */
+  const signedDevice = (request: Request): DeviceCaller | Promise<DeviceCaller> => {
+    const signed = readSignedRequest(request.headers);
+    if (typeof signed === 'string') throw refusal(signed);
+    const authority = authorityOf(request);
+    const aged = ageRefusal(signed.stated.created, clock.now());
+    if (aged !== undefined) throw refusal(aged);
+    const found = ledger.recogniseDevice(signed.stated.keyId as SessionId);
+    if (!(found instanceof Promise)) return judge(request, authority, signed, found);
+    return found.then((late) => judge(request, authority, signed, late));
+  };
+
+  const unauthorized = (code: string, message: string) =>
+    new AppError('unauthorized', code, message, { members: { server_time: instantText(clock.now()) } });
+
+  const fromToken = async (token: string): Promise<DeviceCaller> => {
+    const known = await ledger.authenticate(token, 'device', audience);
+    const found = known.ok ? await ledger.recogniseDevice(known.session.id) : known;
+    if (!('deviceId' in found)) {
+      throw unauthorized('invalid_token', 'The token is unknown, or its device is not paired any more.');
+    }
+    const { session, user, deviceId, publicKey } = found;
+    return { session, user, deviceId, publicKey };
+  };
+
+  return {
+    signedDevice,
+
+    /**
+     * The device whose session token stands in `Authorization`, or that signed the request; for what only reads.
+     * @throws AppError as `signedDevice`, and `unauthorized` (`token_required`, `invalid_token`).
+     */
+    async knownDevice(request: Request): Promise<DeviceCaller> {
+      if (request.headers.has('signature')) return signedDevice(request);
+      const token = bearerToken(request);
+      if (token !== undefined) return fromToken(token);
+      throw unauthorized('token_required', 'This needs the token of a device, or its signature.');
+    },
+  };
+}
+
+const TOKEN_REFUSALS = ['token_required', 'invalid_token'].map((code) => ({
+  kind: 'unauthorized' as const,
+  code,
+}));
+
+/** Who may call the routes for devices: what a route asks for and what is said of it are one thing. */
+export function deviceAccess(guard: DeviceGuard) {
+  return {
+    /** A signed request alone. */
+    signed: {
+      by: 'device_signature',
+      refusals: SIGNATURE_REFUSALS,
+      authenticate: async (request: Request) => guard.signedDevice(request),
+    } satisfies ApiAccess<DeviceCaller>,
+    /** The session token is enough. */
+    known: {
+      by: 'device_token',
+      refusals: [...SIGNATURE_REFUSALS, ...TOKEN_REFUSALS],
+      authenticate: (request: Request) => guard.knownDevice(request),
+    } satisfies ApiAccess<DeviceCaller>,
+  };
+}
+
+export type DeviceApiAccess = ReturnType<typeof deviceAccess>;
