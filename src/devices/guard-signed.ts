@@ -12,7 +12,7 @@ import { deviceAudience } from '../sessions/audience.ts';
 import type { DeviceAuthentication, Ledger } from '../sessions/ledger.ts';
 import type { RecognisedSession, SessionId } from '../sessions/model.ts';
 import { fitsDigests } from '../signatures/content-digest.ts';
-import type { DevicePublicKey } from '../signatures/ed25519-key.ts';
+import type { DevicePublicKey } from '../signatures/model.ts';
 import {
   ageRefusal,
   isSignedBy,

@@ -1,11 +1,8 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import type { Branded } from '../lib/brand.ts';
 import { randomBytes } from '../lib/random.ts';
 import { KEY_BYTES } from './constants.ts';
 import { type PointDefect, pointDefect } from './edwards25519.ts';
-
-/** An Ed25519 public key that was judged: its 32 bytes in base64url without padding, 43 characters. */
-export type DevicePublicKey = Branded<string, 'DevicePublicKey'>;
+import type { DevicePublicKey } from './model.ts';
 
 export type KeyDefect = 'not_base64url' | 'wrong_length' | PointDefect;
 

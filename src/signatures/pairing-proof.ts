@@ -1,5 +1,6 @@
 import { PAIRING_CONTEXT, SIGNATURE_BYTES } from './constants.ts';
-import { type DeviceKey, type DevicePublicKey, verifyText } from './ed25519-key.ts';
+import { type DeviceKey, verifyText } from './ed25519-key.ts';
+import type { DevicePublicKey } from './model.ts';
 
 /** What a device states when it pairs: that it holds the key, here and now, for this code. */
 export interface PairingClaim {

@@ -1,6 +1,7 @@
 import { MAX_AGE_SECONDS, MAX_AHEAD_SECONDS } from './constants.ts';
 import { readContentDigest, type StatedDigests } from './content-digest.ts';
-import { type DevicePublicKey, verifyText } from './ed25519-key.ts';
+import { verifyText } from './ed25519-key.ts';
+import type { DevicePublicKey } from './model.ts';
 import { type RequestTarget, requestComponents, signatureBase } from './signature-base.ts';
 import { readSignature, type StatedSignature, type StatementDefect } from './signature-input.ts';
 

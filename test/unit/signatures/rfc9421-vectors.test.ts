@@ -1,10 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import {
-  type DevicePublicKey,
-  deviceKey,
-  readPublicKey,
-  verifyText,
-} from '../../../src/signatures/ed25519-key.ts';
+import { deviceKey, readPublicKey, verifyText } from '../../../src/signatures/ed25519-key.ts';
+import type { DevicePublicKey } from '../../../src/signatures/model.ts';
 import { signatureBase } from '../../../src/signatures/signature-base.ts';
 import { readSignature } from '../../../src/signatures/signature-input.ts';
 import {
