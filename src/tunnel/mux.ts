@@ -1,0 +1,435 @@
+import type { Clock } from '../lib/clock.ts';
+import { CloseCode, Flag, FrameType, GoAwayCode, HEADER_BYTES, INITIAL_WINDOW_BYTES } from './constants.ts';
+import { controlFrame, readUint16, readUint32 } from './frame.ts';
+import type { FrameTransport, Mux, MuxEnd, MuxLimits, TunnelStream } from './model.ts';
+import { MuxStream, type StreamOwner } from './stream.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export interface MuxOptions {
+  /** `client`: who dialled. Its streams have odd ids. */
+  readonly role: 'client' | 'server';
+  readonly transport: FrameTransport;
+  readonly clock: Clock;
+  readonly limits: MuxLimits;
+  /** A stream that the other side opened; without it such streams are reset. */
+  readonly onStream?: (stream: TunnelStream) => void;
+  /** The other side takes no new streams. */
+  readonly onGoAway?: () => void;
+  /** Once, when it is over. */
+  readonly onEnd: (cause: MuxEnd) => void;
+}
+
+/** Data in a frame that is sent: more would make interactive streams wait behind bulk ones. */
+const FRAME_BYTES = 16 * 1024;
+/** Ids that were reset a moment ago, whose data may still be under way. */
+const REMEMBERED_RESETS = 1024;
+/** Frames that wait for a full transport, besides data. */
+const WAITING_CONTROL_FRAMES = 1024;
+/** Pings of ours that wait for their answer. */
+const WAITING_PINGS = 8;
+/** Pings that are answered; one every few seconds is usual. */
+const PINGS = { capacity: 64, perSecond: 8 };
+/** Frames that do nothing, or come too late: a few are part of the protocol. */
+const IDLE_FRAMES = { capacity: 4096, perSecond: 256 };
+/** A window that is used up within so many round trips is too small. */
+const GROWING_ROUND_TRIPS = 2;
+
+/** Frames are put together here: a transport takes what it needs before it returns. */
+const scratch = new Uint8Array(HEADER_BYTES + FRAME_BYTES);
+
+/** Streams over one transport, by yamux version 0, one frame a message. */
+export function openMux(options: MuxOptions): Mux {
+  return new YamuxMux(options);
+}
+
+interface WaitingPing extends PromiseWithResolvers<number> {
+  readonly sentAt: number;
+}
+
+class YamuxMux implements Mux, StreamOwner {
+  readonly #options: MuxOptions;
+  readonly #streams = new Map<number, MuxStream>();
+  #nextId: number;
+  #lastRemoteId = 0;
+  #goneAway = false;
+  #ended = false;
+  #held = 0;
+  #grown = 0;
+
+  /** The line of streams that have something to send; each gets one frame, then stands behind the others. */
+  #first: MuxStream | undefined;
+  #last: MuxStream | undefined;
+  #control: Uint8Array[] = [];
+  #full = false;
+  #flushing = false;
+
+  readonly #opens: TokenBucket;
+  readonly #pingsTaken: TokenBucket;
+  readonly #idleFrames: TokenBucket;
+  /** Streams that were reset here, and what the other side may have sent since. */
+  readonly #resets = new Map<number, number>();
+
+  readonly #pings = new Map<number, WaitingPing>();
+  #nextPing = 1;
+  #roundTripMs: number | undefined;
+
+  constructor(options: MuxOptions) {
+    const { clock, limits } = options;
+    this.#options = options;
+    this.#nextId = options.role === 'client' ? 1 : 2;
+    this.#opens = new TokenBucket(clock, {
+      capacity: limits.opensPerSecond,
+      perSecond: limits.opensPerSecond,
+    });
+    this.#pingsTaken = new TokenBucket(clock, PINGS);
+    this.#idleFrames = new TokenBucket(clock, IDLE_FRAMES);
+  }
+
+  get streams(): ReadonlyMap<number, TunnelStream> {
+    return this.#streams;
+  }
+
+  get bufferedBytes(): number {
+    return this.#held;
+  }
+
+  get isOpen(): boolean {
+    return !this.#ended && !this.#goneAway;
+  }
+
+  open(): TunnelStream | undefined {
+    if (!this.isOpen || this.#streams.size >= this.#options.limits.streams) return undefined;
+    const stream = this.#newStream(this.#nextId, Flag.syn);
+    this.#nextId += 2;
+    return stream;
+  }
+
+  ping(): Promise<number> {
+    if (this.#ended) return Promise.reject(new Error('the tunnel has ended'));
+    const id = this.#nextPing++;
+    const waiting = { ...Promise.withResolvers<number>(), sentAt: this.#options.clock.monotonicNow() };
+    this.#pings.set(id, waiting);
+    for (const [oldest, { reject }] of this.#pings) {
+      if (this.#pings.size <= WAITING_PINGS) break;
+      this.#pings.delete(oldest);
+      reject(new Error('a ping was not answered'));
+    }
+    this.#sendControl(controlFrame(FrameType.ping, Flag.syn, 0, id));
+    return waiting.promise;
+  }
+
+  goAway(): void {
+    if (!this.isOpen) return;
+    this.#goneAway = true;
+    this.#sendControl(controlFrame(FrameType.goAway, 0, 0, GoAwayCode.normal));
+  }
+
+  end(code: number, reason: string): void {
+    this.#end({ kind: 'local', code, reason }, GoAwayCode.normal);
+  }
+
+  lost(code: number, reason: string): void {
+    this.#end({ kind: 'lost', code, reason });
+  }
+
+  drained(): void {
+    this.#full = false;
+    this.#flush();
+  }
+
+  receive(message: Uint8Array | string): void {
+    if (this.#ended) return;
+    try {
+      if (typeof message === 'string') return this.#violated('a text message');
+      this.#receiveFrame(message);
+    } catch (error) {
+      // A reader that throws is a bug of ours; which streams it hurt, nobody knows.
+      this.#end(
+        { kind: 'internal', code: CloseCode.internalError, reason: 'a bug', error },
+        GoAwayCode.internalError,
+      );
+    }
+  }
+
+  // What streams ask.
+
+  ready(stream: MuxStream): void {
+    if (stream.inLine || this.#ended) return;
+    stream.inLine = true;
+    if (this.#last === undefined) this.#first = stream;
+    else this.#last.next = stream;
+    this.#last = stream;
+    this.#flushSoon();
+  }
+
+  hold(bytes: number): void {
+    this.#held += bytes;
+    if (this.#held > this.#options.limits.memoryBytes) this.#relieve();
+  }
+
+  closed(stream: MuxStream): void {
+    if (!this.#streams.delete(stream.id)) return;
+    this.#grown -= stream.grownBytes;
+  }
+
+  resetByUs(stream: MuxStream, tell: boolean): void {
+    this.closed(stream);
+    if (tell) this.#refuse(stream.id, stream.receiveWindow);
+  }
+
+  growth(windowBytes: number, sinceMs: number): number {
+    const { maxWindowBytes, memoryBytes } = this.#options.limits;
+    if (windowBytes * 2 > maxWindowBytes) return 0;
+    if (this.#roundTripMs === undefined) {
+      if (this.#pings.size === 0) this.ping().catch(() => undefined);
+      return 0;
+    }
+    if (sinceMs > this.#roundTripMs * GROWING_ROUND_TRIPS) return 0;
+    const taken = this.#streams.size * INITIAL_WINDOW_BYTES + this.#grown;
+    if (taken + windowBytes > memoryBytes) return 0;
+    this.#grown += windowBytes;
+    return windowBytes;
+  }
+
+  now(): number {
+    return this.#options.clock.monotonicNow();
+  }
+
+  // What arrives.
+
+  #receiveFrame(message: Uint8Array): void {
+    if (message.length < HEADER_BYTES) return this.#violated('a frame without a header');
+    if (message[0] !== 0) return this.#violated('another version');
+    const flags = readUint16(message, 2);
+    if (flags > 15) return this.#violated('unknown flags');
+    const type = message[1];
+    const id = readUint32(message, 4);
+    const length = readUint32(message, 8);
+    if (type === FrameType.data) return this.#receiveData(message, flags, id, length);
+    if (message.length > HEADER_BYTES) return this.#violated('data in a frame that has none');
+    if (type === FrameType.windowUpdate) return this.#receiveCredit(flags, id, length);
+    if (id !== 0) return this.#violated('a session frame with a stream');
+    if (type === FrameType.ping) return this.#receivePing(flags, length);
+    if (type === FrameType.goAway) return this.#receiveGoAway(flags, length);
+    this.#violated('an unknown type');
+  }
+
+  #receiveData(message: Uint8Array, flags: number, id: number, length: number): void {
+    if (length !== message.length - HEADER_BYTES) return this.#violated('a frame of another length');
+    if (length > this.#options.limits.maxFrameBytes) return this.#violated('a frame that is too long');
+    const stream = this.#find(flags, id);
+    if (stream === undefined) return this.#receiveStray(flags, id, length, length);
+    if ((flags & Flag.rst) !== 0) return this.#receiveReset(stream);
+    if (length > 0 && !stream.receive(message.subarray(HEADER_BYTES))) {
+      return this.#violated('data beyond the window or the end');
+    }
+    if (length === 0 && flags === 0 && !this.#spend()) return;
+    if ((flags & Flag.fin) !== 0) stream.receiveFin();
+  }
+
+  #receiveCredit(flags: number, id: number, credit: number): void {
+    const stream = this.#find(flags, id);
+    if (stream === undefined) return this.#receiveStray(flags, id, 0, credit);
+    if ((flags & Flag.rst) !== 0) return this.#receiveReset(stream);
+    if (!stream.receiveCredit(credit)) return this.#violated('a window beyond 32 bits');
+    if (credit === 0 && flags === 0 && !this.#spend()) return;
+    if ((flags & Flag.fin) !== 0) stream.receiveFin();
+  }
+
+  #receiveReset(stream: MuxStream): void {
+    this.closed(stream);
+    stream.over('remote');
+  }
+
+  /** The stream that a frame is for, begun by it where it says so. */
+  #find(flags: number, id: number): MuxStream | undefined {
+    const stream = this.#streams.get(id);
+    if ((flags & Flag.syn) === 0) return stream;
+    if (stream !== undefined) {
+      this.#violated('a stream that is open already');
+      return undefined;
+    }
+    return this.#accept(flags, id);
+  }
+
+  #accept(flags: number, id: number): MuxStream | undefined {
+    const { role, limits, onStream } = this.#options;
+    const isTheirs = id % 2 === (role === 'client' ? 0 : 1);
+    if (!isTheirs || id <= this.#lastRemoteId) {
+      this.#violated('a stream id that is not the next one');
+      return undefined;
+    }
+    this.#lastRemoteId = id;
+    const isWelcome = onStream !== undefined && !this.#goneAway && this.#streams.size < limits.streams;
+    if (!this.#opens.take() || !isWelcome) {
+      if (this.#spend() && (flags & Flag.rst) === 0) this.#refuse(id, INITIAL_WINDOW_BYTES);
+      return undefined;
+    }
+    const stream = this.#newStream(id, Flag.ack);
+    onStream(stream);
+    return this.#streams.get(id);
+  }
+
+  /** A frame for a stream that is not open: under way when it was reset, or wrong. */
+  #receiveStray(flags: number, id: number, bytes: number, worth: number): void {
+    if (this.#ended) return;
+    const left = this.#resets.get(id);
+    if (left !== undefined) {
+      if (bytes > left) return this.#violated('data beyond the window');
+      if ((flags & (Flag.fin | Flag.rst)) !== 0) this.#resets.delete(id);
+      else this.#resets.set(id, left - bytes);
+      if (worth === 0) this.#spend();
+      return;
+    }
+    if (!this.#wasOpened(id)) return this.#violated('a stream that was never opened');
+    this.#spend();
+  }
+
+  #wasOpened(id: number): boolean {
+    if (id === 0) return false;
+    const isOurs = id % 2 === (this.#options.role === 'client' ? 1 : 0);
+    return isOurs ? id < this.#nextId : id <= this.#lastRemoteId;
+  }
+
+  #receivePing(flags: number, value: number): void {
+    if (flags === Flag.syn) {
+      if (!this.#pingsTaken.take()) return this.#flooded('pings');
+      return this.#sendControl(controlFrame(FrameType.ping, Flag.ack, 0, value));
+    }
+    if (flags !== Flag.ack || value >= this.#nextPing) return this.#violated('a ping that was not asked for');
+    const waiting = this.#pings.get(value);
+    if (waiting === undefined) {
+      this.#spend();
+      return;
+    }
+    this.#pings.delete(value);
+    const roundTripMs = this.now() - waiting.sentAt;
+    this.#roundTripMs = Math.min(roundTripMs, (this.#roundTripMs ?? roundTripMs) * 2);
+    waiting.resolve(roundTripMs);
+  }
+
+  #receiveGoAway(flags: number, code: number): void {
+    if (flags !== 0) return this.#violated('a go away with flags');
+    if (code !== GoAwayCode.normal) {
+      return this.#end({ kind: 'remote', code: CloseCode.normal, reason: `went away with code ${code}` });
+    }
+    if (this.#goneAway && !this.#spend()) return;
+    this.#goneAway = true;
+    this.#options.onGoAway?.();
+  }
+
+  // What goes out.
+
+  #newStream(id: number, greeting: number): MuxStream {
+    const stream = new MuxStream(this, id, this.#options.clock.now(), greeting);
+    this.#streams.set(id, stream);
+    return stream;
+  }
+
+  /** Tells the other side that a stream is over, and remembers what it may have sent before it hears of that. */
+  #refuse(id: number, window: number): void {
+    this.#resets.set(id, window);
+    if (this.#resets.size > REMEMBERED_RESETS) {
+      for (const oldest of this.#resets.keys()) {
+        this.#resets.delete(oldest);
+        break;
+      }
+    }
+    this.#sendControl(controlFrame(FrameType.windowUpdate, Flag.rst, id, 0));
+  }
+
+  #sendControl(frame: Uint8Array): void {
+    if (this.#ended) return;
+    if (this.#control.length >= WAITING_CONTROL_FRAMES) return this.#flooded('answers that nobody takes');
+    this.#control.push(frame);
+    this.#flushSoon();
+  }
+
+  /** All that is written in one turn goes out together: a head, a body and an end are one frame. */
+  #flushSoon(): void {
+    if (this.#flushing || this.#full) return;
+    this.#flushing = true;
+    queueMicrotask(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushing = false;
+    if (this.#ended || this.#full) return;
+    const { transport } = this.#options;
+    if (transport.cork === undefined) this.#sendAll();
+    else transport.cork(this.#sendAll);
+  };
+
+  readonly #sendAll = (): void => {
+    const { transport } = this.#options;
+    for (let sent = 0; sent < this.#control.length; sent++) {
+      const frame = this.#control[sent];
+      if (frame !== undefined && !transport.send(frame)) {
+        this.#control = this.#control.slice(sent + 1);
+        this.#full = true;
+        return;
+      }
+    }
+    if (this.#control.length > 0) this.#control = [];
+    while (this.#first !== undefined && this.#control.length === 0 && !this.#full)
+      this.#sendNext(this.#first);
+    if (this.#control.length > 0 && !this.#full) this.#sendAll();
+  };
+
+  #sendNext(stream: MuxStream): void {
+    this.#first = stream.next;
+    if (this.#first === undefined) this.#last = undefined;
+    stream.next = undefined;
+    stream.inLine = false;
+    const length = stream.nextFrame(scratch, FRAME_BYTES);
+    if (length > 0 && !this.#options.transport.send(scratch.subarray(0, length))) this.#full = true;
+    if (stream.hasFrame) this.ready(stream);
+  }
+
+  // What goes wrong.
+
+  /** Takes from what is allowed of frames that do nothing; false: it was too many, and the mux is over. */
+  #spend(): boolean {
+    if (this.#ended) return false;
+    if (this.#idleFrames.take()) return true;
+    this.#flooded('frames that do nothing');
+    return false;
+  }
+
+  /** Resets the stream that holds most. */
+  #relieve(): void {
+    let most: MuxStream | undefined;
+    for (const stream of this.#streams.values()) {
+      if (stream.heldBytes > (most?.heldBytes ?? 0)) most = stream;
+    }
+    most?.resetAs('memory');
+  }
+
+  #violated(what: string): void {
+    const code = CloseCode.protocolError;
+    this.#end({ kind: 'protocol', code, reason: `the other side sent ${what}` }, GoAwayCode.protocolError);
+  }
+
+  #flooded(what: string): void {
+    const code = CloseCode.flood;
+    this.#end({ kind: 'flood', code, reason: `too many ${what}` }, GoAwayCode.protocolError);
+  }
+
+  #end(cause: MuxEnd, goAwayCode?: number): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { transport, onEnd } = this.#options;
+    if (goAwayCode !== undefined) transport.send(controlFrame(FrameType.goAway, 0, 0, goAwayCode));
+    if (cause.kind !== 'lost') transport.close(cause.code, cause.reason);
+    this.#first = this.#last = undefined;
+    this.#control = [];
+    this.#resets.clear();
+    // What both sides have finished is whole: its reader may take its time.
+    const streams = [...this.#streams.values()].filter(({ isFinished }) => !isFinished);
+    this.#streams.clear();
+    for (const { reject } of this.#pings.values()) reject(new Error('the tunnel has ended'));
+    this.#pings.clear();
+    for (const stream of streams) stream.over('tunnel');
+    onEnd(cause);
+  }
+}
