@@ -23,6 +23,7 @@ import type { RunningBroker } from './mcp/broker.ts';
 import { openMcpBroker } from './mcp/open-mcp.ts';
 import { type McpFront, openMcpFront } from './mcp/routes-front.ts';
 import { loopMetrics } from './ops/loop-metrics.ts';
+import { type MemoryAtRest, memoryAtRest } from './ops/memory-at-rest.ts';
 import { observeProcess } from './ops/process-metrics.ts';
 import { readiness } from './ops/readiness.ts';
 import { probeRoutes } from './ops/routes.ts';
@@ -66,7 +67,9 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     }),
   );
   const mcp = await openMcp(config, services, { clock, log }, starting);
-  for (const loop of [...loopsOf(config, services, streams), ...mcpLoops(config, mcp)]) {
+  const isInUse = () => mcp.broker.placesTaken > 0;
+  const memory = starting.use(memoryAtRest({ clock: wallClock, isInUse }));
+  for (const loop of [...loopsOf(config, services, streams), ...mcpLoops(config, mcp, memory)]) {
     starting.use(startLoop({ ...loop, clock, log, onRound: loopMetrics(metrics)(loop.name) }));
   }
 
@@ -101,7 +104,7 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     nativeRoutes: forwardAuth.nativeRoutes,
     ownRoutes: { ...oauthRoutes(services.authorizationServer), ...mcp.front.nativeRoutes },
     probeRoutes: probeRoutes(ready),
-    isServedHost: (host) => host === origin.host || forwardAuth.isProtectedHost(host),
+    isServedHost: (host) => host === origin.host || forwardAuth.isSiteHost(host),
     trustedProxies: config.trusted_proxies.flatMap((range) => parseRange(range) ?? []),
     corsOrigins: config.cors.allowed_origins,
     tls,
@@ -191,9 +194,12 @@ async function openMcp(
   return { broker, front };
 }
 
-function mcpLoops({ mcp_server }: Config, { broker, front }: Mcp) {
+function mcpLoops({ mcp_server }: Config, { broker, front }: Mcp, memory: MemoryAtRest) {
+  const sweepChildren = async () => {
+    if (broker.sweep() > 0) memory.awaitRest();
+  };
   return [
-    { name: 'mcp-children', everyMs: mcp_server.child_reap_interval, run: async () => broker.sweep() },
+    { name: 'mcp-children', everyMs: mcp_server.child_reap_interval, run: sweepChildren },
     { name: 'mcp-sessions', everyMs: mcp_server.child_reap_interval, run: () => front.sweep() },
     { name: 'mcp-keep-alive', everyMs: mcp_server.stream_keep_alive, run: async () => front.keepAlive() },
   ];
@@ -234,6 +240,7 @@ function addPeopleRoutes(
     }),
     protectedHosts: forwardAuth.protectedHosts,
     appsOf: forwardAuth.appsOf,
+    deviceHandle: () => undefined,
     tokenMaxLifetimeMs: config.sessions.personal_max_lifetime,
   });
   signInRoutes(router, {
@@ -261,6 +268,7 @@ function tokensOf({ sessions }: Config, { db, ledger, audit, clock, forwardAuth 
     clock,
     maxLifetimeMs: sessions.personal_max_lifetime,
     isProtectedHost,
+    findReach: () => undefined,
   });
 }
 

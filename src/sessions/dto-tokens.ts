@@ -1,13 +1,33 @@
 import { z } from 'zod';
+import { SERVICE_NAME, SERVICE_NAME_EXPECTED } from '../config/service-name.ts';
 import { instantText } from '../lib/instant.ts';
-import { API_SCOPES, hostsOf, scopesOf } from './audience.ts';
+import { API_SCOPES, hostsOf, reachesOf, scopesOf } from './audience.ts';
 import { type Session, sessionEndsAt } from './model.ts';
 
 /** Lists in a request are bounded, so that a session's row stays small. */
 const MAX_HOSTS = 50;
+const MAX_REACHES = 50;
 
 const MAX_LABEL_LENGTH = 100;
 const MAX_HOST_LENGTH = 261;
+const MAX_DEVICE_LENGTH = 100;
+
+const serviceName = z
+  .string({ error: 'the name of a service' })
+  .regex(SERVICE_NAME, { error: SERVICE_NAME_EXPECTED });
+
+const namedReach = z
+  .strictObject(
+    {
+      device: z
+        .string({ error: 'a device' })
+        .max(MAX_DEVICE_LENGTH, { error: 'a device' })
+        .describe('id or handle of a device'),
+      service: serviceName,
+    },
+    { error: 'an object of device and service' },
+  )
+  .meta({ id: 'NamedReach' });
 
 const label = z
   .string({ error: 'a text' })
@@ -34,6 +54,11 @@ export const newTokenDto = z
         .max(API_SCOPES.length, { error: 'each scope once' })
         .default([])
         .describe('what it may do in this API'),
+      reach: z
+        .array(namedReach, { error: 'a list of devices and services' })
+        .max(MAX_REACHES, { error: `at most ${MAX_REACHES}` })
+        .default([])
+        .describe('services of devices it reaches, at `/d/…`, at their hosts and with `postern connect`'),
       expires_in: z
         .int({ error: 'a whole number of seconds' })
         .min(1, { error: 'at least one second' })
@@ -41,7 +66,7 @@ export const newTokenDto = z
     },
     { error: 'an object' },
   )
-  .meta({ id: 'NewToken', description: 'At least one host or scope.' });
+  .meta({ id: 'NewToken', description: 'At least one host, scope or device.' });
 
 export const tokenDto = z
   .strictObject({
@@ -49,6 +74,9 @@ export const tokenDto = z
     label: z.string(),
     hosts: z.array(z.string()),
     scopes: z.array(z.enum(API_SCOPES)),
+    reach: z
+      .array(z.strictObject({ device: z.string().describe('id of a device'), service: z.string() }))
+      .describe('services of devices it reaches'),
     address: z.string().nullable().describe('where it was made from'),
     created_at: z.iso.datetime(),
     last_seen_at: z.iso.datetime().describe('its last use'),
@@ -68,6 +96,7 @@ export function toTokenDto(session: Session): z.input<typeof tokenDto> {
     label: session.label ?? '',
     hosts: hostsOf(session.audience),
     scopes: scopesOf(session.audience),
+    reach: reachesOf(session.audience).map(({ deviceId, service }) => ({ device: deviceId, service })),
     address: session.origin.address ?? null,
     created_at: instantText(session.createdAt),
     last_seen_at: instantText(session.lastSeenAt),

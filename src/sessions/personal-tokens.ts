@@ -3,7 +3,7 @@ import type { Db } from '../db/open.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Actor, UserId } from '../users/model.ts';
-import { type ApiScope, hostAudience, scopeAudience } from './audience.ts';
+import { type ApiScope, hostAudience, type ReachTarget, reachAudience, scopeAudience } from './audience.ts';
 import { PERSONAL_CLIENT_ID } from './issuing.ts';
 import type { Issued, Ledger } from './ledger.ts';
 import type { Session, SessionId } from './model.ts';
@@ -16,12 +16,22 @@ export interface PersonalTokensDeps {
   maxLifetimeMs: number;
   /** Whether a rule of forward-auth names this host. */
   isProtectedHost: (host: string) => boolean;
+  /** The service of a device that somebody names, by its id or handle; `undefined` unless they may reach it. */
+  findReach: (userId: UserId, device: string, service: string) => ReachTarget | undefined;
+}
+
+/** A service of a device, as somebody names it. */
+export interface NamedReach {
+  /** Id or handle. */
+  readonly device: string;
+  readonly service: string;
 }
 
 export interface PersonalTokenRequest {
   label: string;
   hosts: readonly string[];
   scopes: readonly ApiScope[];
+  reach: readonly NamedReach[];
   lifetimeMs: number;
 }
 
@@ -38,8 +48,15 @@ export function personalTokens({
   clock,
   maxLifetimeMs,
   isProtectedHost,
+  findReach,
 }: PersonalTokensDeps) {
-  const audienceOf = ({ hosts, scopes }: PersonalTokenRequest) => {
+  const reachOf = (userId: UserId | undefined, { device, service }: NamedReach) => {
+    const found = userId && findReach(userId, device, service);
+    if (found !== undefined) return reachAudience(found.deviceId, found.service);
+    throw new AppError('unprocessable', 'unknown_device', 'One of the devices is none that you may reach.');
+  };
+
+  const audienceOf = ({ hosts, scopes, reach }: PersonalTokenRequest, userId: UserId | undefined) => {
     const lowerCase = new Set(hosts.map((host) => host.toLowerCase()));
     if (![...lowerCase].every(isProtectedHost)) {
       throw new AppError(
@@ -48,9 +65,13 @@ export function personalTokens({
         'One of the hosts is not protected by this appliance.',
       );
     }
-    const audience = [...[...lowerCase].map(hostAudience), ...new Set(scopes.map(scopeAudience))];
+    const audience = [
+      ...[...lowerCase].map(hostAudience),
+      ...new Set(scopes.map(scopeAudience)),
+      ...new Set(reach.map((named) => reachOf(userId, named))),
+    ];
     if (audience.length === 0) {
-      throw new AppError('unprocessable', 'no_audience', 'Choose at least one host or scope.');
+      throw new AppError('unprocessable', 'no_audience', 'Choose at least one host, scope or device.');
     }
     return audience;
   };
@@ -74,11 +95,11 @@ export function personalTokens({
   return {
     /**
      * Makes a token for whom `issuedBy` belongs to; the secret is in the answer and nowhere else.
-     * @throws AppError `unprocessable` (`unknown_host`, `no_audience`, `lifetime_too_long`, `too_many_tokens`),
+     * @throws AppError `unprocessable` (`unknown_host`, `unknown_device`, `no_audience`, `lifetime_too_long`, `too_many_tokens`),
      * `unauthorized` (`session_ended`) when the browser session that asks ended meanwhile.
      */
     async create(issuedBy: SessionId, request: PersonalTokenRequest, by: Actor): Promise<Issued> {
-      const audience = audienceOf(request);
+      const audience = audienceOf(request, by.userId);
       requireLifetime(request.lifetimeMs);
       return db.write((tx) => {
         requireRoom(by.userId);

@@ -39,12 +39,13 @@ export function tokenRoutes({ tokens, access }: TokenRoutesDeps): ApiRoute[] {
       refusals: [
         { kind: 'unauthorized', code: 'session_ended' },
         { kind: 'unprocessable', code: 'unknown_host' },
+        { kind: 'unprocessable', code: 'unknown_device' },
         { kind: 'unprocessable', code: 'no_audience' },
         { kind: 'unprocessable', code: 'lifetime_too_long' },
         { kind: 'unprocessable', code: 'too_many_tokens' },
       ],
-      async handle({ request, caller, body: { label, hosts, scopes, expires_in } }) {
-        const wanted = { label, hosts, scopes, lifetimeMs: expires_in * 1_000 };
+      async handle({ request, caller, body: { label, hosts, scopes, reach, expires_in } }) {
+        const wanted = { label, hosts, scopes, reach, lifetimeMs: expires_in * 1_000 };
         const { session, token } = await tokens.create(caller.session.id, wanted, actor(request, caller));
         return { token: toTokenDto(session), secret: token };
       },

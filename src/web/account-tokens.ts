@@ -4,11 +4,11 @@ import { toProblem } from '../http/problem.ts';
 import type { Router } from '../http/router.ts';
 import { shortcomings } from '../http/shortcomings.ts';
 import { AppError } from '../lib/app-error.ts';
-import { API_SCOPES, type ApiScope, hostsOf, scopesOf } from '../sessions/audience.ts';
+import { API_SCOPES, type ApiScope, hostsOf, reachesOf, scopesOf } from '../sessions/audience.ts';
 import { newTokenDto } from '../sessions/dto-tokens.ts';
 import type { Caller } from '../sessions/guard.ts';
 import { type Session, sessionEndsAt } from '../sessions/model.ts';
-import type { PersonalTokenRequest } from '../sessions/personal-tokens.ts';
+import type { NamedReach, PersonalTokenRequest } from '../sessions/personal-tokens.ts';
 import { sessionIdOf, unknownSession } from './account-sessions.ts';
 import type { WebDeps } from './deps.ts';
 import { errorNotice, field } from './fields.ts';
@@ -58,12 +58,14 @@ async function make(deps: WebDeps, request: Request, caller: Caller): Promise<Re
 interface Chosen {
   label: string | undefined;
   isChecked: (name: string) => boolean;
+  reach: string | undefined;
   expiresIn: string;
 }
 
 const NOTHING_CHOSEN: Chosen = {
   label: undefined,
   isChecked: () => false,
+  reach: undefined,
   expiresIn: String(30 * DAY_SECONDS),
 };
 
@@ -71,6 +73,10 @@ function chosenIn(form: URLSearchParams): Chosen {
   return {
     label: newTokenDto.shape.label.safeParse(form.get('label')).data,
     isChecked: (name) => form.has(name),
+    reach:
+      reachIn(form)
+        .map(({ device, service }) => `${device}/${service}`)
+        .join(' ') || undefined,
     expiresIn: form.get('expires_in') ?? NOTHING_CHOSEN.expiresIn,
   };
 }
@@ -82,6 +88,7 @@ function wanted(form: URLSearchParams, { protectedHosts }: WebDeps): PersonalTok
     label: singleParam(form, 'label') ?? '',
     hosts: protectedHosts.filter((host) => isChosen(`host ${host}`)),
     scopes: API_SCOPES.filter((scope) => isChosen(`scope ${scope}`)),
+    reach: reachIn(form),
     expires_in: Number(singleParam(form, 'expires_in') ?? Number.NaN),
   });
   if (!parsed.success) {
@@ -91,8 +98,19 @@ function wanted(form: URLSearchParams, { protectedHosts }: WebDeps): PersonalTok
       `The form does not fit: ${shortcomings(parsed.error)}.`,
     );
   }
-  const { label, hosts, scopes, expires_in } = parsed.data;
-  return { label, hosts, scopes, lifetimeMs: expires_in * 1_000 };
+  const { label, hosts, scopes, reach, expires_in } = parsed.data;
+  return { label, hosts, scopes, reach, lifetimeMs: expires_in * 1_000 };
+}
+
+/** What was typed as `pi/web kitchen/ssh`. Signs that neither part may have are left out, so that it can be shown again. */
+function reachIn(form: URLSearchParams): NamedReach[] {
+  const typed = (form.get('reach') ?? '').toLowerCase().split(/[\s,]+/);
+  return typed
+    .filter((each) => each !== '')
+    .map((each) => {
+      const [device = '', ...service] = each.replaceAll(/[^a-z0-9/_-]/g, '').split('/');
+      return { device, service: service.join('/') };
+    });
 }
 
 async function revoke(deps: WebDeps, request: Request, caller: Caller): Promise<Response> {
@@ -122,7 +140,7 @@ function tokensPage(
   const tokens = deps.tokens.list(caller.user.id);
   const body = html`${refusal === undefined ? noticeOf(request) : errorNotice(refusal.message)}
 <p>A token lets a program of yours in, as you, where you allow it and nowhere else.</p>
-${tokens.length > 0 && html`<div class="card">${tokenTable(tokens, deps.clock.now())}</div>`}
+${tokens.length > 0 && html`<div class="card">${tokenTable(tokens, deps)}</div>`}
 <h2>Make a token</h2>
 ${tokenForm(deps, chosen)}`;
   const problem = refusal && toProblem(refusal);
@@ -135,11 +153,12 @@ ${tokenForm(deps, chosen)}`;
   });
 }
 
-function tokenTable(tokens: readonly Session[], now: number): Html {
+function tokenTable(tokens: readonly Session[], { clock, deviceHandle: handleOf }: WebDeps): Html {
+  const now = clock.now();
   const rows = tokens.map(
     (token) => html`<tr>
 <td><strong class="any">${token.label}</strong><br><small>Made ${instant(token.createdAt)}</small></td>
-<td data-label="Good for"><span class="any">${goodFor(token)}</span></td>
+<td data-label="Good for"><span class="any">${goodFor(token, handleOf)}</span></td>
 <td data-label="Last used">${token.lastSeenAt > token.createdAt ? ago(token.lastSeenAt, now) : 'never'}</td>
 <td data-label="Ends">${instant(sessionEndsAt(token))}</td>
 <td><form class="inline" method="post" action="${PATH}/revoke">
@@ -155,8 +174,12 @@ ${rows}</tbody>
 </table>`;
 }
 
-function goodFor({ audience }: Session): Html[] {
-  const texts = [...hostsOf(audience), ...scopesOf(audience).map((scope) => SCOPE_TEXTS[scope])];
+function goodFor({ audience }: Session, handleOf: WebDeps['deviceHandle']): Html[] {
+  const reach = reachesOf(audience).map(
+    ({ deviceId, service }) => `${service} of ${handleOf(deviceId) ?? 'a device that is gone'}`,
+  );
+  const scopes = scopesOf(audience).map((scope) => SCOPE_TEXTS[scope]);
+  const texts = [...hostsOf(audience), ...reach, ...scopes];
   return texts.map((text, index) => html`${index > 0 && raw('<br>')}${text}`);
 }
 
@@ -167,6 +190,7 @@ function tokenForm({ protectedHosts, tokenMaxLifetimeMs }: WebDeps, chosen: Chos
 ${field({ name: 'label', label: 'What you call it', hint: 'So that you know later which program has it.', value: chosen.label, autocomplete: 'off', maxLength: 100 })}
 ${hosts.length > 0 && html`<fieldset><legend>Apps it opens</legend>${hosts}</fieldset>`}
 <fieldset><legend>What it may do here</legend>${scopes}</fieldset>
+${field({ name: 'reach', label: 'Services of devices it reaches', hint: 'Each as device/service, with spaces between: pi/web pi/ssh. Optional.', value: chosen.reach, autocomplete: 'off', isOptional: true })}
 <label for="expires_in">How long it works</label>
 <select id="expires_in" name="expires_in">${lifetimes(tokenMaxLifetimeMs, chosen)}</select>
 <button>Make the token</button>

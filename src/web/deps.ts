@@ -38,6 +38,8 @@ export interface WebDeps {
   protectedHosts: readonly string[];
   /** Addresses of the protected apps whose start page this person may open. */
   appsOf: (user: User) => readonly string[];
+  /** The handle of a live device, by its id. */
+  deviceHandle: (id: string) => string | undefined;
   /** Whether a URL is on a host that sign-in may lead back to. */
   isReturnTarget: (url: URL) => boolean;
   /** Where people land without a deep link: a path. */

@@ -19,6 +19,7 @@ import { testAuthorizationServer } from './authorization-server.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
 import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
+import { findTestReach } from './reach.ts';
 import { testUpstream } from './upstream.ts';
 
 /** The one host that a rule of forward-auth names. */
@@ -94,6 +95,7 @@ export function temporaryApi({
     clock,
     maxLifetimeMs: config.sessions.personal_max_lifetime,
     isProtectedHost: (host) => host === PROTECTED_HOST,
+    findReach: findTestReach,
   });
   const upstream = testUpstream(accounts, { backends });
   const routes = apiRoutes({

@@ -21,6 +21,7 @@ import { temporaryServer } from './http-server.ts';
 import { TEST_SECRET } from './ledger.ts';
 import { GOOD_PASSWORD, type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
 import { testProviderSignIn } from './provider-sign-in.ts';
+import { findTestReach, testDeviceHandle } from './reach.ts';
 import { testUpstream } from './upstream.ts';
 
 /** The one host that a rule of forward-auth names. */
@@ -102,7 +103,9 @@ export async function webSite({
             clock,
             maxLifetimeMs: tokenMaxLifetimeMs,
             isProtectedHost: (host) => host === APP_HOST,
+            findReach: findTestReach,
           }),
+          deviceHandle: testDeviceHandle,
           auditStore,
           upstream,
           connectedApps: oauth.connectedApps(() => []),
