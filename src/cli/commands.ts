@@ -192,6 +192,12 @@ export const COMMANDS: readonly CommandSpec[] = [
       'Refused while the server runs. Sessions, tokens, codes and links of the backup are revoked.\n' +
       'What was there before is moved aside, into the data directory.',
     operands: [{ name: 'FILE' }],
+    flags: [
+      {
+        name: 'keep-devices',
+        about: 'devices stay paired; one that was unpaired after the backup was written is paired again',
+      },
+    ],
     configured: true,
     load: async () => (await import('./commands/restore.ts')).restore,
   },

@@ -20,7 +20,7 @@ import type { Clock } from '../lib/clock.ts';
 import { CommandError } from '../lib/command-error.ts';
 import { instantText } from '../lib/instant.ts';
 import type { BackupDeps } from './backup.ts';
-import { endEverything } from './store-restored.ts';
+import { endEverything, type RestoreTerms } from './store-restored.ts';
 
 export interface RestoreReport {
   /** When the backup was written, epoch milliseconds. */
@@ -39,6 +39,7 @@ export interface RestoreReport {
 export async function restoreBackup(
   file: string,
   { dataDir, keptFiles, clock }: BackupDeps,
+  terms: RestoreTerms = { keepDevices: false },
 ): Promise<RestoreReport> {
   const draft = join(dataDir, 'restoring.db');
   const fresh = join(dataDir, 'restored.db');
@@ -46,7 +47,7 @@ export async function restoreBackup(
   try {
     copyPrivately(file, draft);
     const { createdAt, files } = takeFilesOut(draft);
-    const sessionsEnded = await endAccess(draft, clock);
+    const sessionsEnded = await endAccess(draft, clock, terms);
     // A copy: what this process still holds of the draft, and its log, must not become the database's.
     createPrivately(fresh);
     copyDatabase(draft, fresh);
@@ -76,14 +77,19 @@ function copyPrivately(from: string, to: string): void {
 }
 
 /** Brings the copy up to date and ends what it would let in. */
-async function endAccess(path: string, clock: Clock): Promise<number> {
+async function endAccess(path: string, clock: Clock, terms: RestoreTerms): Promise<number> {
   migrateDatabase(path);
   await using db = openDatabase({ path, clock });
   const audit = auditStore(db);
   return db.write((tx) => {
     const now = db.timeMark.now();
-    const ended = endEverything(tx, now);
-    audit.insert(tx, { at: now, action: 'restored', outcome: 'success', detail: { sessions: ended } });
+    const ended = endEverything(tx, now, terms);
+    audit.insert(tx, {
+      at: now,
+      action: 'restored',
+      outcome: 'success',
+      detail: { sessions: ended, kept_devices: terms.keepDevices },
+    });
     return ended;
   });
 }

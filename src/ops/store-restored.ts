@@ -1,11 +1,15 @@
-import { count, eq, inArray, isNull } from 'drizzle-orm';
+import { and, count, eq, inArray, isNull, ne } from 'drizzle-orm';
 import {
   applianceState,
+  deliveries,
+  devices,
+  guestLinks,
   hostTickets,
   invitations,
   oauthCodes,
   oauthDeviceRequests,
   oauthRequests,
+  pairings,
   sessionIdTokens,
   sessionOutbox,
   sessions,
@@ -16,17 +20,49 @@ import {
 } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 
+export interface RestoreTerms {
+  /** Devices stay paired: they cannot sign in again by themselves. */
+  keepDevices: boolean;
+}
+
 /**
  * Ends everything in a restored database that would let anybody in: it knows nothing of what was ended after it was
- * written. Returns how many live sessions there were.
+ * written. Returns how many live sessions were ended.
  */
-export function endEverything(tx: Tx, now: number): number {
-  const active = eq(sessions.status, 'active');
-  const before = tx.select({ count: count() }).from(sessions).where(active).get()?.count ?? 0;
+export function endEverything(tx: Tx, now: number, { keepDevices }: RestoreTerms): number {
+  const ended = endSessions(tx, now, keepDevices);
+  if (!keepDevices) unpairAll(tx, now);
+  // What waits may have arrived since, and would arrive twice.
+  tx.update(deliveries)
+    .set({ status: 'cancelled', settledAtMs: now })
+    .where(eq(deliveries.status, 'queued'))
+    .run();
+  tx.delete(guestLinks).run();
+  tx.delete(pairings).run();
+  endWhatLedToSessions(tx, now);
+  return ended;
+}
+
+function endSessions(tx: Tx, now: number, keepDevices: boolean): number {
+  const ending = and(eq(sessions.status, 'active'), keepDevices ? ne(sessions.kind, 'device') : undefined);
+  const before = tx.select({ count: count() }).from(sessions).where(ending).get()?.count ?? 0;
   tx.update(sessions)
     .set({ status: 'revoked', revokedAtMs: now, revokeReason: 'restored' })
-    .where(active)
+    .where(ending)
     .run();
+  return before;
+}
+
+/** A device whose session has ended is not paired any more: its serial and key are free for a new pairing. */
+function unpairAll(tx: Tx, now: number): void {
+  tx.update(devices)
+    .set({ unpairedAtMs: now, unpairReason: 'restored' })
+    .where(isNull(devices.unpairedAtMs))
+    .run();
+}
+
+/** Codes, tickets, links and upstream tokens. */
+function endWhatLedToSessions(tx: Tx, now: number): void {
   tx.update(users).set({ endedBeforeMs: now }).run();
   tx.delete(sessionIdTokens).run();
   tx.delete(sessionOutbox).run();
@@ -45,5 +81,4 @@ export function endEverything(tx: Tx, now: number): number {
   tx.delete(applianceState)
     .where(inArray(applianceState.key, ['setup_secret_hash', 'setup_expires_at_ms']))
     .run();
-  return before;
 }

@@ -13,7 +13,7 @@ test('after a restore no code, no refresh token and no waiting request is good',
   const mail = client.authorizePath(clientId, { resource: testResource('mail').resource });
   const waiting = await client.consent(await site.fetch(mail, { session }), session);
   const { db, clock } = site.base;
-  await db.write((tx) => endEverything(tx, clock.now()));
+  await db.write((tx) => endEverything(tx, clock.now(), { keepDevices: false }));
   expect((await client.redeem(clientId, code)).status).toBe(400);
   expect((await client.refresh(clientId, tokens.refresh_token)).status).toBe(400);
   const again = await site.base.signIn(session.session.userId);

@@ -14,9 +14,12 @@ import { join } from 'node:path';
 import { databasePath } from '../../../src/db/files.ts';
 import { migrateDatabase } from '../../../src/db/migrate.ts';
 import { openDatabase } from '../../../src/db/open.ts';
+import type { Tx } from '../../../src/db/write.ts';
 import { backUp } from '../../../src/ops/backup.ts';
 import { restoreBackup } from '../../../src/ops/restore.ts';
 import { originAudience } from '../../../src/sessions/audience.ts';
+import type { SessionId } from '../../../src/sessions/model.ts';
+import type { UserId } from '../../../src/users/model.ts';
 import { temporaryDatabase, temporaryDirectory } from '../../support/database.ts';
 import { TEST_ORIGIN, temporaryLedger } from '../../support/ledger.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -131,7 +134,7 @@ describe('a restore', () => {
       restored.ledger.authenticate(appliance.token, 'cookie', originAudience(TEST_ORIGIN)),
     ).toMatchObject({ ok: false });
     expect(restored.auditStore.list({ limit: 1 })).toMatchObject([
-      { action: 'restored', detail: { sessions: 1 } },
+      { action: 'restored', detail: { sessions: 1, kept_devices: false } },
     ]);
     const again = await restored.signIn(appliance.userId);
     expect(restored.ledger.authenticate(again.token, 'cookie', originAudience(TEST_ORIGIN))).toMatchObject({
@@ -167,6 +170,26 @@ describe('a restore', () => {
     expect(valueIn(path, 'SELECT ended_before_ms AS value FROM users')).toBe(clock.now());
     expect(readFileSync(path).includes('the-secret-to-look-for')).toBe(false);
     expect(readFileSync(file).includes('the-secret-to-look-for')).toBe(true);
+  });
+
+  test.each([
+    [false, { status: 'revoked', unpaired: true, ended: 2 }],
+    [true, { status: 'active', unpaired: false, ended: 1 }],
+  ])('where devices are kept (%p): their sessions and pairing', async (keepDevices, expected) => {
+    await using appliance = await inUse();
+    const { db, emptyDir, file, clock, session, userId } = appliance;
+    const deviceSession = await db.write((tx) => withDevice(appliance, tx, { userId, issuedBy: session.id }));
+    backUp(file, kept(appliance.dataDir, clock));
+    const { sessionsEnded } = await restoreBackup(file, kept(emptyDir, clock), { keepDevices });
+    const path = databasePath(emptyDir);
+    expect(sessionsEnded).toBe(expected.ended);
+    expect(valueIn(path, `SELECT status AS value FROM sessions WHERE id = '${deviceSession}'`)).toBe(
+      expected.status,
+    );
+    expect(valueIn(path, 'SELECT unpaired_at_ms AS value FROM devices') !== null).toBe(expected.unpaired);
+    expect(valueIn(path, 'SELECT status AS value FROM deliveries')).toBe('cancelled');
+    expect(valueIn(path, 'SELECT count(*) AS value FROM guest_links')).toBe(0);
+    expect(valueIn(path, 'SELECT count(*) AS value FROM pairings')).toBe(0);
   });
 
   test('moves what was there aside, with what was not merged into it yet', async () => {
@@ -225,6 +248,40 @@ describe('a restore', () => {
     expect(contentOf(other.directory)).toEqual(before);
   });
 });
+
+/** A paired device with something waiting for it, a guest link, and the code that it was paired with. */
+function withDevice(
+  { ledger, clock }: Awaited<ReturnType<typeof inUse>>,
+  tx: Tx,
+  { userId, issuedBy }: { userId: UserId; issuedBy: SessionId },
+): SessionId {
+  const { session } = ledger.openDevice(tx, {
+    userId,
+    issuedBy,
+    deviceId: 'dev_1',
+    clientPublicKey: 'key',
+    label: 'pi',
+    origin: { provider: undefined, providerSid: undefined, address: undefined, userAgent: undefined },
+  });
+  const [now, later] = [clock.now(), clock.now() + 1e9];
+  tx.run(
+    `INSERT INTO devices (id, user_id, session_id, handle, name, labels, public_key, paired_at_ms)
+     VALUES ('dev_1', '${userId}', '${session.id}', 'pi', 'pi', '{}', 'key', ${now})`,
+  );
+  tx.run(
+    `INSERT INTO deliveries (id, device_id, body, status, created_by, created_at_ms, expires_at_ms, reap_at_ms)
+     VALUES ('dlv_1', 'dev_1', '{}', 'queued', '${userId}', ${now}, ${later}, ${later})`,
+  );
+  tx.run(
+    `INSERT INTO guest_links (id, device_id, service, label, secret_hash, created_at_ms, expires_at_ms, uses, max_uses)
+     VALUES ('gst_1', 'dev_1', 'web', 'guest', 'hash', ${now}, ${later}, 0, 1)`,
+  );
+  tx.run(
+    `INSERT INTO pairings (id, user_id, code_hash, token_hash, created_at_ms, expires_at_ms, device_id, proofs)
+     VALUES ('par_1', '${userId}', 'c', 't', ${now}, ${later}, 'dev_1', '[]')`,
+  );
+  return session.id;
+}
 
 /** Name and digest of every file. */
 function contentOf(directory: string): string[] {
