@@ -127,6 +127,22 @@ CREATE TABLE `guest_links` (
 CREATE UNIQUE INDEX `guest_links_secret_hash_unique` ON `guest_links` (`secret_hash`);--> statement-breakpoint
 CREATE INDEX `guest_links_device` ON `guest_links` (`device_id`);--> statement-breakpoint
 CREATE INDEX `guest_links_expires` ON `guest_links` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `mcp_protocol_sessions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`session_id` text NOT NULL,
+	`backend` text NOT NULL,
+	`protocol_version` text NOT NULL,
+	`client_info` text,
+	`capabilities` text NOT NULL,
+	`log_level` text,
+	`subscriptions` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`last_used_at_ms` integer NOT NULL,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `mcp_protocol_sessions_session` ON `mcp_protocol_sessions` (`session_id`);--> statement-breakpoint
+CREATE INDEX `mcp_protocol_sessions_last_used` ON `mcp_protocol_sessions` (`last_used_at_ms`);--> statement-breakpoint
 CREATE TABLE `mcp_abouts` (
 	`user_id` text NOT NULL,
 	`backend` text NOT NULL,
@@ -146,48 +162,6 @@ CREATE TABLE `mcp_spawns` (
 	`spawned_at_ms` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE TABLE `mcp_protocol_sessions` (
-	`id` text PRIMARY KEY NOT NULL,
-	`session_id` text NOT NULL,
-	`backend` text NOT NULL,
-	`protocol_version` text NOT NULL,
-	`client_info` text,
-	`capabilities` text NOT NULL,
-	`log_level` text,
-	`subscriptions` text NOT NULL,
-	`created_at_ms` integer NOT NULL,
-	`last_used_at_ms` integer NOT NULL,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
-);
---> statement-breakpoint
-CREATE INDEX `mcp_protocol_sessions_session` ON `mcp_protocol_sessions` (`session_id`);--> statement-breakpoint
-CREATE INDEX `mcp_protocol_sessions_last_used` ON `mcp_protocol_sessions` (`last_used_at_ms`);--> statement-breakpoint
-CREATE TABLE `oauth_device_requests` (
-	`device_hash` text PRIMARY KEY NOT NULL,
-	`user_code_hash` text NOT NULL,
-	`client_id` text NOT NULL,
-	`client_name` text NOT NULL,
-	`resources` text NOT NULL,
-	`address` text,
-	`status` text NOT NULL,
-	`user_id` text,
-	`issued_by` text,
-	`resource` text,
-	`scope` text,
-	`session_id` text,
-	`created_at_ms` integer NOT NULL,
-	`expires_at_ms` integer NOT NULL,
-	`reap_at_ms` integer NOT NULL,
-	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
-);
---> statement-breakpoint
-CREATE UNIQUE INDEX `oauth_device_requests_user_code_hash_unique` ON `oauth_device_requests` (`user_code_hash`);--> statement-breakpoint
-CREATE INDEX `oauth_device_requests_user` ON `oauth_device_requests` (`user_id`);--> statement-breakpoint
-CREATE INDEX `oauth_device_requests_issued_by` ON `oauth_device_requests` (`issued_by`);--> statement-breakpoint
-CREATE INDEX `oauth_device_requests_session` ON `oauth_device_requests` (`session_id`);--> statement-breakpoint
-CREATE INDEX `oauth_device_requests_reap` ON `oauth_device_requests` (`reap_at_ms`);--> statement-breakpoint
 CREATE TABLE `oauth_clients` (
 	`id` text PRIMARY KEY NOT NULL,
 	`metadata_hash` text NOT NULL,
@@ -230,6 +204,57 @@ CREATE TABLE `oauth_requests` (
 --> statement-breakpoint
 CREATE INDEX `oauth_requests_session` ON `oauth_requests` (`session_id`);--> statement-breakpoint
 CREATE INDEX `oauth_requests_expires` ON `oauth_requests` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `oauth_device_requests` (
+	`device_hash` text PRIMARY KEY NOT NULL,
+	`user_code_hash` text NOT NULL,
+	`client_id` text NOT NULL,
+	`client_name` text NOT NULL,
+	`resources` text NOT NULL,
+	`address` text,
+	`status` text NOT NULL,
+	`user_id` text,
+	`issued_by` text,
+	`resource` text,
+	`scope` text,
+	`session_id` text,
+	`created_at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	`reap_at_ms` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `oauth_device_requests_user_code_hash_unique` ON `oauth_device_requests` (`user_code_hash`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_user` ON `oauth_device_requests` (`user_id`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_issued_by` ON `oauth_device_requests` (`issued_by`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_session` ON `oauth_device_requests` (`session_id`);--> statement-breakpoint
+CREATE INDEX `oauth_device_requests_reap` ON `oauth_device_requests` (`reap_at_ms`);--> statement-breakpoint
+CREATE TABLE `pairing_requests` (
+	`device_hash` text PRIMARY KEY NOT NULL,
+	`user_code_hash` text NOT NULL,
+	`public_key` text NOT NULL,
+	`about` text NOT NULL,
+	`address` text,
+	`status` text NOT NULL,
+	`user_id` text,
+	`issued_by` text,
+	`device_id` text,
+	`proofs` text NOT NULL,
+	`created_at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	`reap_at_ms` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
+	FOREIGN KEY (`device_id`) REFERENCES `devices`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `pairing_requests_user_code_hash_unique` ON `pairing_requests` (`user_code_hash`);--> statement-breakpoint
+CREATE INDEX `pairing_requests_key` ON `pairing_requests` (`public_key`);--> statement-breakpoint
+CREATE INDEX `pairing_requests_user` ON `pairing_requests` (`user_id`);--> statement-breakpoint
+CREATE INDEX `pairing_requests_issued_by` ON `pairing_requests` (`issued_by`);--> statement-breakpoint
+CREATE INDEX `pairing_requests_device` ON `pairing_requests` (`device_id`);--> statement-breakpoint
+CREATE INDEX `pairing_requests_reap` ON `pairing_requests` (`reap_at_ms`);--> statement-breakpoint
 CREATE TABLE `credentials` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`session_key` integer NOT NULL,

@@ -28,7 +28,7 @@ export const devices = sqliteTable(
     /** What the device last said of itself, and when. */
     reportedAtMs: integer('reported_at_ms'),
     reportedVersion: text('reported_version'),
-    reportedState: text('reported_state', { mode: 'json' }).$type<Record<string, string>>(),
+    reportedState: text('reported_state', { mode: 'json' }).$type<Record<string, string | number | boolean>>(),
     unpairedAtMs: integer('unpaired_at_ms'),
     unpairReason: text('unpair_reason'),
   },

@@ -9,6 +9,7 @@ export * from './mcp-abouts.ts';
 export * from './mcp-spawns.ts';
 export * from './oauth.ts';
 export * from './oauth-device.ts';
+export * from './pairing-requests.ts';
 export * from './sessions.ts';
 export * from './sign-in.ts';
 export * from './upstream.ts';
