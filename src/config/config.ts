@@ -117,7 +117,11 @@ function settle(config: Config, cwd: string): Config {
   return {
     ...config,
     url: new URL(config.url).origin,
-    devices: { ...config.devices, base: config.devices.base ?? usualDeviceBase(config) },
+    devices: {
+      ...config.devices,
+      base: config.devices.base ?? usualDeviceBase(config),
+      relay_url: new URL(config.devices.relay_url ?? config.url).origin,
+    },
     data_dir: resolve(cwd, config.data_dir),
     mcp: config.mcp.map((backend) => ({
       ...backend,

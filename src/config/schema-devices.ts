@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
+import { publicUrlFault } from './faults.ts';
 import { deviceBaseFault } from './faults-devices.ts';
 import { deviceRule } from './schema-device-rules.ts';
 import { checkedText, count, tables } from './values.ts';
@@ -24,6 +25,39 @@ export const devicesSchema = <T extends z.ZodType>(people: T) =>
       redeems_per_address: count(30).describe('pairing codes refused per address and window'),
       redeems: count(1_000).describe('pairing codes refused in all per window'),
       redeems_window: duration('15m').describe('window of these limits'),
+      relay_url: checkedText('an origin like https://relay.example.com', publicUrlFault)
+        .optional()
+        .describe('origin that devices dial for their tunnel; by default that of `url`'),
+      heartbeat_interval: duration('20s', '10m').describe(
+        'how often a tunnel is asked whether its device is there',
+      ),
+      heartbeat_timeout: duration('45s', '1h').describe(
+        'how long a tunnel may be silent before it is closed; longer than `heartbeat_interval`',
+      ),
+      seen_interval: duration('15m', '1d').describe(
+        'how often it is written that a connected device is there; besides, when its tunnel closes',
+      ),
+      tunnel_memory_bytes: count(16_777_216).describe(
+        'what one tunnel may hold in memory for slow readers and writers, in bytes',
+      ),
+      tunnel_window_bytes: count(4_194_304).describe('what a stream may have under way at most, in bytes'),
+      streams_per_tunnel: count(1_024).describe(
+        'requests, WebSockets and connections of one tunnel at one time',
+      ),
+      opens_per_second: count(50_000).describe('streams that are opened in one tunnel in a second'),
+      answer_timeout: duration('2m', '1h').describe('how long the head of an answer may take'),
+      stream_idle_timeout: duration('24h', '30d').describe(
+        'how long a stream in which nothing moves stays open',
+      ),
+      max_request_bytes: count(1_099_511_627_776, 4_398_046_511_104).describe(
+        'largest body of a request to a device, in bytes',
+      ),
+      max_message_bytes: count(4_194_304, 67_108_864).describe(
+        'largest message of a WebSocket to a device, in bytes',
+      ),
+      max_buffered_bytes: count(16_777_216).describe(
+        'what may wait to be sent on one WebSocket, in bytes; it is closed beyond that',
+      ),
     },
     { error: 'a table [devices]' },
   );

@@ -4,7 +4,9 @@ import {
   deviceBaseOmitsDefaultPort,
   deviceBaseStandsApart,
   deviceSubjectsNameProviders,
+  heartbeatsComeInTime,
   plainHttpBaseStaysHere,
+  relayStandsApart,
 } from './devices.ts';
 import {
   plainHttpRulesStayHere,
@@ -58,6 +60,8 @@ export const allChecks: readonly Check[] = [
   plainHttpBaseStaysHere,
   deviceBaseOmitsDefaultPort,
   deviceSubjectsNameProviders,
+  relayStandsApart,
+  heartbeatsComeInTime,
   mcpCachesStandApart,
   mcpHasOneTransport,
   mcpIsolationProtects,

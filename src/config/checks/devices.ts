@@ -56,3 +56,34 @@ export const deviceSubjectsNameProviders: Check = function* ({ provider, devices
     }
   }
 };
+
+const RELAY: Path = ['devices', 'relay_url'];
+
+/** Over plain http a tunnel would be anybody's to read, and pages of devices and apps are not to stand where tunnels arrive. */
+export const relayStandsApart: Check = function* ({ url, devices: { relay_url, base }, forward_auth }) {
+  if (relay_url === undefined) return;
+  const { host, protocol } = new URL(relay_url);
+  if (protocol !== new URL(url).protocol) {
+    yield { path: RELAY, others: [['url']], expected: 'an origin of the scheme that url has' };
+  }
+  if (base !== undefined && isBelowBase(host, base)) {
+    yield { path: RELAY, others: [BASE], expected: 'a host that is not devices.base, nor below it' };
+  }
+  for (const [index, rule] of forward_auth.rule.entries()) {
+    if (rule.host !== host) continue;
+    const others: Path[] = [['forward_auth', 'rule', index, 'host']];
+    yield { path: RELAY, others, expected: 'a host that no rule protects' };
+  }
+};
+
+/** A tunnel that is asked less often than it may be silent would close while all is well. */
+export const heartbeatsComeInTime: Check = function* ({
+  devices: { heartbeat_interval, heartbeat_timeout },
+}) {
+  if (heartbeat_timeout > heartbeat_interval) return;
+  yield {
+    path: ['devices', 'heartbeat_timeout'],
+    others: [['devices', 'heartbeat_interval']],
+    expected: 'longer than devices.heartbeat_interval',
+  };
+};
