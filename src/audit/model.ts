@@ -43,6 +43,14 @@ export type AuditAction =
   | 'oauth.token_reused'
   | 'user_code.rate_limited'
   | 'device.denied'
+  | 'pairing.created'
+  | 'pairing.cancelled'
+  | 'pairing.refused'
+  | 'device.paired'
+  | 'device.token_repeated'
+  | 'device.key_rotated'
+  | 'device.changed'
+  | 'device.unpaired'
   | 'keys.rotated'
   | 'restored';
 
