@@ -31,6 +31,5 @@ export const deviceHandleFault: Fault = (text) =>
 /** What is wrong with which label. */
 export function labelFaults(labels: Readonly<Record<string, string>>): Map<string, string> {
   const empty = Object.entries(labels).filter(([name, value]) => name.trim() === '' || value.trim() === '');
-  const faults = new Map(empty.map(([name]) => [name, 'a label and its value, neither of them empty']));
-  return Object.keys(labels).length === 0 ? new Map([['', 'at least one label']]) : faults;
+  return new Map(empty.map(([name]) => [name, 'a label and its value, neither of them empty']));
 }

@@ -19,6 +19,7 @@ export const deviceRule = <T extends z.ZodType>(people: T) =>
             for (const [name, message] of labelFaults(value))
               issues.push({ code: 'custom', message, path: [name], input: value[name] });
           })
+          .refine((labels) => Object.keys(labels).length > 0, { error: 'at least one label' })
           .optional()
           .describe('labels that a device must have, all of them; beside `device` both must fit'),
         services: list(

@@ -123,6 +123,21 @@ describe('my tokens', () => {
     expect(none.text).toContain('value="86400" selected');
   });
 
+  test('reach services of devices, and say which', async () => {
+    await using site = await webSite();
+    const { browser } = await site.signedIn('alice');
+    const made = await site.post(browser, '/account/tokens', {
+      label: 'x',
+      reach: ' pi/web,  PI/ssh dev_a/web',
+      expires_in: '60',
+    });
+    expect(made.response.status).toBe(200);
+    const { text } = await site.get(browser, '/account/tokens');
+    expect(text).toContain('web of pi<br>ssh of pi<');
+    const again = await site.post(browser, '/account/tokens', { label: '', reach: 'pi/web "><b>/x' });
+    expect(again.text).toContain('value="pi/web b/x"');
+  });
+
   test.each([
     [{ label: '' }, 'label'],
     [{ label: 'a\u0000b' }, 'label'],
@@ -130,7 +145,11 @@ describe('my tokens', () => {
     [{ label: 'x', 'scope sessions:read': 'on', expires_in: '0' }, 'expires_in'],
     [{ label: 'x', 'scope sessions:read': 'on', expires_in: 'soon' }, 'expires_in'],
     [{ label: 'x', 'scope sessions:read': 'on', expires_in: '99999999999' }, 'lives at most'],
-    [{ label: 'x', expires_in: '60' }, 'at least one host or scope'],
+    [{ label: 'x', expires_in: '60' }, 'at least one host, scope or device'],
+    [{ label: 'x', expires_in: '60', reach: 'elsewhere/web' }, 'none that you may reach'],
+    [{ label: 'x', expires_in: '60', reach: 'pi' }, 'reach.0.service'],
+    [{ label: 'x', expires_in: '60', reach: 'pi/web/admin' }, 'reach.0.service'],
+    [{ label: 'x', expires_in: '60', reach: '/web' }, 'none that you may reach'],
     [{ label: 'x', expires_in: '60', 'host evil.example': 'on', 'scope everything': 'on' }, 'at least one'],
   ])('that cannot be made are refused: %j', async (fields, why) => {
     await using site = await webSite();

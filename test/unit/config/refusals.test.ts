@@ -30,6 +30,12 @@ ${lines.includes('allow =') ? '' : 'allow = "everyone"'}
 ${lines}
 `;
 
+const deviceRule = (lines: string) => `
+[[devices.rule]]
+${lines.includes('allow =') ? '' : 'allow = "everyone"'}
+${lines}
+`;
+
 const LONG = 'x'.repeat(32);
 
 /** What stands in the file, the key that is complained of, what the complaint shows, says and offers instead. */
@@ -275,6 +281,111 @@ const REFUSALS: [toml: string, key: string, found: string | undefined, expected:
     'provider.home.owners',
     'a value that is not shown',
     'a table of subjects',
+  ],
+  // devices
+  [
+    '[devices]\nbase = "https://devices.home"',
+    'devices.base',
+    '"https://devices.home"',
+    'a host name that hosts',
+  ],
+  ['[devices]\nbase = "devices.home/x"', 'devices.base', '"devices.home/x"', 'a host name that hosts'],
+  ['[devices]\nbase = "192.0.2.1"', 'devices.base', '"192.0.2.1"', 'a host name that hosts'],
+  ['[devices]\nbase = "0x7f.1"', 'devices.base', '"0x7f.1"', 'a host name that hosts'],
+  ['[devices]\nbase = "[::1]:7400"', 'devices.base', '"[::1]:7400"', 'a host name that hosts'],
+  [
+    '[devices]\nbase = "devices.localhost:0"',
+    'devices.base',
+    '"devices.localhost:0"',
+    'a host name that hosts',
+  ],
+  [
+    '[devices]\nbase = "devices.localhost."',
+    'devices.base',
+    '"devices.localhost."',
+    'a host name that hosts',
+  ],
+  [
+    '[devices]\nbase = "*.devices.home"',
+    'devices.base',
+    '"*.devices.home"',
+    'the name alone',
+    'devices.home',
+  ],
+  ['[devices]\nbase = ".devices.home"', 'devices.base', '".devices.home"', 'the name alone', 'devices.home'],
+  [
+    '[devices]\nbase = "Devices.Home"',
+    'devices.base',
+    '"Devices.Home"',
+    'in its canonical form',
+    'devices.home',
+  ],
+  [
+    `${HTTPS}[devices]\nbase = "${'a.'.repeat(95)}x"`,
+    'devices.base',
+    `"${'a.'.repeat(40)}…"`,
+    'at most 189 characters',
+  ],
+  [`${HTTPS}[devices]\nbase = "auth.example.com"`, 'devices.base', '"auth.example.com"', 'host of url'],
+  [`${HTTPS}[devices]\nbase = "example.com"`, 'devices.base', '"example.com"', 'host of url'],
+  [`${HTTPS}[devices]\nbase = "com"`, 'devices.base', '"com"', 'host of url'],
+  [`${HTTPS}[devices]\nbase = "example.com:8443"`, 'devices.base', '"example.com:8443"', 'host of url'],
+  [
+    `${HTTPS}${PROXIES}[devices]\nbase = "apps.example"${rule('host = "nas.apps.example:8443"')}`,
+    'devices.base',
+    '"apps.example"',
+    'the protected host nas.apps.example:8443 is not',
+  ],
+  [
+    `${HTTPS}${PROXIES}[devices]\nbase = "nas.example"${rule('host = "nas.example"')}`,
+    'devices.base',
+    '"nas.example"',
+    'the protected host nas.example is not',
+  ],
+  ['[devices]\nbase = "localhost:7400"', 'devices.base', '"localhost:7400"', 'host of url'],
+  ['[devices]\nbase = "devices.home"', 'devices.base', '"devices.home"', 'because url is http'],
+  ['[devices]\nbase = "devices.localhost:80"', 'devices.base', '"devices.localhost:80"', 'without :80'],
+  [`${HTTPS}[devices]\nbase = "devices.home:443"`, 'devices.base', '"devices.home:443"', 'without :443'],
+  [deviceRule('device = "Pi"'), 'devices.rule[0].device', '"Pi"', 'a handle'],
+  [deviceRule('device = "a--b"'), 'devices.rule[0].device', '"a--b"', 'a handle'],
+  [deviceRule('device = "pi*"'), 'devices.rule[0].device', '"pi*"', 'a handle'],
+  [deviceRule(''), 'devices.rule[0].device', 'nothing', 'a device or labels'],
+  [deviceRule('labels = {}'), 'devices.rule[0].labels', 'a table', 'at least one label'],
+  [
+    deviceRule('device = "pi"\nservices = []'),
+    'devices.rule[0].services',
+    'an empty list',
+    'at least one service',
+  ],
+  [
+    deviceRule('device = "pi"\nservices = ["xn"]'),
+    'devices.rule[0].services[0]',
+    '"xn"',
+    'single hyphens between them',
+  ],
+  [
+    deviceRule('device = "pi"\nservices = ["a--b"]'),
+    'devices.rule[0].services[0]',
+    '"a--b"',
+    'single hyphens between them',
+  ],
+  [
+    deviceRule('device = "pi"\nallow = "public"'),
+    'devices.rule[0].allow',
+    '"public"',
+    '"everyone", "owners"',
+  ],
+  [
+    deviceRule('device = "pi"\nallow = {}'),
+    'devices.rule[0].allow',
+    'a table',
+    'somebody in at least one',
+  ],
+  [
+    provider('') + provider('', 'work') + deviceRule('device = "pi"\nallow = { subjects = ["4711"] }'),
+    'devices.rule[0].allow.subjects[0]',
+    '"4711"',
+    'behind the name of its provider',
   ],
   // forward-auth
   [rule(''), 'trusted_proxies', 'an empty list', 'because there are forward_auth rules'],
