@@ -95,7 +95,7 @@ export interface Mux {
   drained(): void;
   /** The transport has closed by itself. */
   lost(code: number, reason: string): void;
-  /** A new stream, of which the other side hears with the first bytes; undefined when none may be opened. */
+  /** A new stream; what is written to it in this turn goes out with its announcement. Undefined when none may be opened. */
   open(): TunnelStream | undefined;
   /** The time to the other side and back, in milliseconds. Rejects when the tunnel ends first. */
   ping(): Promise<number>;

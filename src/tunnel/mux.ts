@@ -52,6 +52,7 @@ class YamuxMux implements Mux, StreamOwner {
   #nextId: number;
   #lastRemoteId = 0;
   #goneAway = false;
+  #peerGoneAway = false;
   #ended = false;
   #held = 0;
   #grown = 0;
@@ -94,13 +95,19 @@ class YamuxMux implements Mux, StreamOwner {
   }
 
   get isOpen(): boolean {
-    return !this.#ended && !this.#goneAway;
+    return !this.#ended && !this.#goneAway && !this.#peerGoneAway;
+  }
+
+  get isCrowded(): boolean {
+    return this.#held * 2 > this.#options.limits.memoryBytes;
   }
 
   open(): TunnelStream | undefined {
     if (!this.isOpen || this.#streams.size >= this.#options.limits.streams) return undefined;
     const stream = this.#newStream(this.#nextId, Flag.syn);
     this.#nextId += 2;
+    // Ids arrive in their order, whoever writes first; what is written in this turn goes with it.
+    this.ready(stream);
     return stream;
   }
 
@@ -119,7 +126,7 @@ class YamuxMux implements Mux, StreamOwner {
   }
 
   goAway(): void {
-    if (!this.isOpen) return;
+    if (this.#goneAway) return;
     this.#goneAway = true;
     this.#sendControl(controlFrame(FrameType.goAway, 0, 0, GoAwayCode.normal));
   }
@@ -298,10 +305,7 @@ class YamuxMux implements Mux, StreamOwner {
     }
     if (flags !== Flag.ack || value >= this.#nextPing) return this.#violated('a ping that was not asked for');
     const waiting = this.#pings.get(value);
-    if (waiting === undefined) {
-      this.#spend();
-      return;
-    }
+    if (waiting === undefined) return void this.#spend();
     this.#pings.delete(value);
     const roundTripMs = this.now() - waiting.sentAt;
     this.#roundTripMs = Math.min(roundTripMs, (this.#roundTripMs ?? roundTripMs) * 2);
@@ -313,8 +317,8 @@ class YamuxMux implements Mux, StreamOwner {
     if (code !== GoAwayCode.normal) {
       return this.#end({ kind: 'remote', code: CloseCode.normal, reason: `went away with code ${code}` });
     }
-    if (this.#goneAway && !this.#spend()) return;
-    this.#goneAway = true;
+    if (this.#peerGoneAway) return void this.#spend();
+    this.#peerGoneAway = true;
     this.#options.onGoAway?.();
   }
 

@@ -16,6 +16,8 @@ export interface StreamOwner {
   /** How much more a window may grow, once `sinceMs` have passed for half of it to be used. */
   growth(windowBytes: number, sinceMs: number): number;
   now(): number;
+  /** So much waits already that nobody may write ahead. */
+  readonly isCrowded: boolean;
 }
 
 /** What may wait unsent before a writer has to wait too, in bytes. */
@@ -113,7 +115,7 @@ export class MuxStream implements TunnelStream {
     this.#owner.hold(data.length);
     if (!this.isWritable) return undefined;
     if (this.#sendWindow > 0) this.#owner.ready(this);
-    if (this.#unsent.bytes <= WRITE_AHEAD_BYTES) return undefined;
+    if (this.#unsent.bytes <= (this.#owner.isCrowded ? 0 : WRITE_AHEAD_BYTES)) return undefined;
     this.#room ??= Promise.withResolvers();
     return this.#room.promise;
   }
@@ -131,8 +133,7 @@ export class MuxStream implements TunnelStream {
   /** Ends the stream from this side. */
   resetAs(reason: ResetReason): void {
     if (this.#reset !== undefined || this.#isDone) return;
-    const isUnheard = (this.#greeting & Flag.syn) !== 0;
-    this.#owner.resetByUs(this, !isUnheard && !this.isFinished);
+    this.#owner.resetByUs(this, !this.#isUnheard && !this.isFinished);
     this.over(reason);
   }
 
@@ -207,7 +208,7 @@ export class MuxStream implements TunnelStream {
     const most = Math.min(mostBytes, this.#sendWindow);
     const length = this.#unsent.bytes === 0 ? 0 : this.#unsent.moveInto(frame, HEADER_BYTES, most);
     const fin = this.#finished && !this.#finSent && this.#unsent.bytes === 0;
-    if (length === 0 && !fin) return 0;
+    if (length === 0 && !fin) return this.#isUnheard ? this.#announce(frame) : 0;
     writeHeader(frame, FrameType.data, this.#greet() | (fin ? Flag.fin : 0), this.id, length);
     this.#sendWindow -= length;
     this.#bytesOut += length;
@@ -221,7 +222,12 @@ export class MuxStream implements TunnelStream {
   get hasFrame(): boolean {
     if (this.#reset !== undefined) return false;
     if (this.#unsent.bytes > 0) return this.#sendWindow > 0 || this.#owesCredit;
-    return this.#owesCredit || (this.#finished && !this.#finSent);
+    return this.#owesCredit || this.#isUnheard || (this.#finished && !this.#finSent);
+  }
+
+  /** This side opened it, and the other one does not know yet. */
+  get #isUnheard(): boolean {
+    return (this.#greeting & Flag.syn) !== 0;
   }
 
   get #owesCredit(): boolean {
@@ -237,6 +243,11 @@ export class MuxStream implements TunnelStream {
     this.#credit = 0;
     this.#creditAt = now;
     writeHeader(frame, FrameType.windowUpdate, this.#greet(), this.id, credit);
+    return HEADER_BYTES;
+  }
+
+  #announce(frame: Uint8Array): number {
+    writeHeader(frame, FrameType.windowUpdate, this.#greet(), this.id, 0);
     return HEADER_BYTES;
   }
 

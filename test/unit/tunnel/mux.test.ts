@@ -7,7 +7,7 @@ test('a question, its answer, and both sides forget the stream', async () => {
     client: {
       onStream(stream) {
         const heard = recordingReader(stream);
-        void heard.done.promise.then(() => {
+        heard.done.promise.then(() => {
           void stream.write(Buffer.from(`you said ${heard.text}`));
           stream.finish();
         });
