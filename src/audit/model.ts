@@ -42,6 +42,8 @@ export type AuditAction =
   | 'oauth.code_reused'
   | 'oauth.token_reused'
   | 'user_code.rate_limited'
+  | 'device.join_approved'
+  | 'device.join_denied'
   | 'device.denied'
   | 'pairing.created'
   | 'pairing.cancelled'

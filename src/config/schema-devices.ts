@@ -24,6 +24,13 @@ export const devicesSchema = <T extends z.ZodType>(people: T) =>
       per_user: count(1_000).describe('paired devices of one person'),
       redeems_per_address: count(30).describe('pairing codes refused per address and window'),
       redeems: count(1_000).describe('pairing codes refused in all per window'),
+      joins_per_address: count(30).describe(
+        'devices that may ask to be let in by showing a code, per address and window',
+      ),
+      joins: count(1_000).describe('devices that may wait to be let in at once, in all'),
+      join_poll_interval: duration('5s', '1m').describe(
+        'how long a device that shows a code waits between two questions',
+      ),
       redeems_window: duration('15m').describe('window of these limits'),
       relay_url: checkedText('an origin like https://relay.example.com', publicUrlFault)
         .optional()

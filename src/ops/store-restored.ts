@@ -9,6 +9,7 @@ import {
   oauthCodes,
   oauthDeviceRequests,
   oauthRequests,
+  pairingRequests,
   pairings,
   sessionIdTokens,
   sessionOutbox,
@@ -39,6 +40,7 @@ export function endEverything(tx: Tx, now: number, { keepDevices }: RestoreTerms
     .run();
   tx.delete(guestLinks).run();
   tx.delete(pairings).run();
+  tx.delete(pairingRequests).run();
   endWhatLedToSessions(tx, now);
   return ended;
 }

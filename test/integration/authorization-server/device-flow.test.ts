@@ -154,7 +154,7 @@ describe('an answer', () => {
     const codes = await t.tv.begin();
     await t.tv.approve(codes, t.person);
     const { db, clock } = t.site.base;
-    await db.write((tx) => endEverything(tx, clock.now()));
+    await db.write((tx) => endEverything(tx, clock.now(), { keepDevices: false }));
     expect(await t.tv.errorOf(codes)).toBe('invalid_grant');
   });
 });

@@ -60,7 +60,7 @@ test('after a restore accounts have to be linked again, and pasted secrets are s
   const { userId, browser } = await links.linked('ada');
   const { db, clock, ledger } = links.site.accounts.base;
   await links.site.upstream.secrets.store('TOKEN', 'a-pasted-token', { userId });
-  await db.write((tx) => endEverything(tx, clock.now()));
+  await db.write((tx) => endEverything(tx, clock.now(), { keepDevices: false }));
   const [row] = db.reader.select().from(upstreamGrants).all();
   expect(row).toMatchObject({
     status: 'link_again',
