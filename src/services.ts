@@ -9,6 +9,7 @@ import { lockDataDirectory } from './db/lock.ts';
 import { migrateDatabase, migrationState } from './db/migrate.ts';
 import { openDatabase } from './db/open.ts';
 import { markedClock } from './db/time-mark.ts';
+import { openDeviceGuard } from './devices/guard-open.ts';
 import { openForwardAuth } from './forward-auth/routes.ts';
 import { ruleSubjects } from './forward-auth/subjects.ts';
 import { auditBudget } from './http/audit-budget.ts';
@@ -117,6 +118,16 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
   });
   opening.use(signIn);
   const guard = sessionGuard({ ledger, origin, audit, clock });
+  const deviceGuard = openDeviceGuard({
+    db,
+    ledger,
+    origin,
+    authorities: [origin.host],
+    maxBodyBytes: config.http.max_body_bytes,
+    audit,
+    metrics,
+    clock,
+  });
   const forwardAuth = openForwardAuth({
     config: config.forward_auth,
     origin,
@@ -153,6 +164,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     upstream.reapTask,
     ...authorizationServer.reapTasks,
     forwardAuth.reapTask,
+    deviceGuard.reapTask,
     audits.reapTask(config.audit.retention),
   ];
   const rounds: (() => unknown)[] = [];
@@ -174,6 +186,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     backends,
     ring,
     guard,
+    deviceGuard,
     authorizationServer,
     forwardAuth,
     limiter,

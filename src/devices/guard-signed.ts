@@ -7,7 +7,6 @@ import { rateLimiter } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
-import { instantText } from '../lib/instant.ts';
 import { deviceAudience } from '../sessions/audience.ts';
 import type { DeviceAuthentication, Ledger } from '../sessions/ledger.ts';
 import type { RecognisedSession, SessionId } from '../sessions/model.ts';
@@ -20,10 +19,15 @@ import {
   type SignedRequest,
 } from '../signatures/verify-request.ts';
 import type { User } from '../users/model.ts';
+import {
+  SIGNATURE_REFUSALS,
+  type SignatureRefusalReason,
+  signatureRefusal,
+  toldTime,
+} from './guard-signature-refusals.ts';
 import type { SignatureMetrics } from './metrics-signatures.ts';
 import type { NonceMemory } from './nonces.ts';
 import type { SignatureMarks } from './signature-marks.ts';
-import { SIGNATURE_REFUSALS, type SignatureRefusalReason, signatureRefusal } from './signature-refusal.ts';
 
 /** The device that asks. */
 export interface DeviceCaller {
@@ -153,7 +157,7 @@ export function deviceGuard(deps: DeviceGuardDeps) {
   };
 
   const unauthorized = (code: string, message: string) =>
-    new AppError('unauthorized', code, message, { members: { server_time: instantText(clock.now()) } });
+    new AppError('unauthorized', code, message, toldTime(clock.now()));
 
   const fromToken = async (token: string): Promise<DeviceCaller> => {
     const known = await ledger.authenticate(token, 'device', audience);

@@ -23,10 +23,10 @@ const problem = z
     detail: z.string().describe('for people; it never repeats what was sent in'),
     code: z.string().describe('for programs; it stays the same between releases'),
     request_id: z.string().describe('finds the line in the log'),
-    server_time: z.iso
-      .datetime()
+    server_time: z
+      .int()
       .optional()
-      .describe('where a device was refused: the time it was judged by, to set its clock by'),
+      .describe('where a device was refused: the time it was judged by, in seconds since 1970'),
   })
   .meta({ id: 'Problem', description: 'An error (RFC 9457).' });
 

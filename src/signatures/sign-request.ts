@@ -38,15 +38,21 @@ export function newNonce(): string {
 }
 
 /** Signs a request in the profile of devices (RFC 9421 section 3.1); the fields are good for one request, for a minute. */
-export function signRequest(
+export function signRequest(request: RequestToSign, signer: RequestSigner): SignatureHeaders {
+  return signRequestOnce(request, signer, newNonce());
+}
+
+/** The same with a nonce that was chosen already: nobody may have used it. */
+export function signRequestOnce(
   { method, url, body }: RequestToSign,
   { key, sessionId, now }: RequestSigner,
+  nonce: string,
 ): SignatureHeaders {
   const digest = body === undefined || body.byteLength === 0 ? undefined : contentDigest(body);
   const components = requestComponents({ method, authority: url.host, url: url.href }, digest);
   const names = components.map(([name]) => `"${name}"`).join(' ');
   const created = Math.floor(now / 1_000);
-  const params = `(${names});created=${created};nonce="${newNonce()}";keyid="${sessionId}";tag="${REQUEST_TAG}"`;
+  const params = `(${names});created=${created};nonce="${nonce}";keyid="${sessionId}";tag="${REQUEST_TAG}"`;
   const signature = Buffer.from(key.sign(signatureBase(components, params))).toString('base64');
   return {
     'signature-input': `${LABEL}=${params}`,
