@@ -53,7 +53,7 @@ export function personalTokens({
   const reachOf = (userId: UserId | undefined, { device, service }: NamedReach) => {
     const found = userId && findReach(userId, device, service);
     if (found !== undefined) return reachAudience(found.deviceId, found.service);
-    throw new AppError('unprocessable', 'unknown_device', 'One of the devices is none that you may reach.');
+    throw new AppError('unprocessable', 'device_out_of_reach', 'One of the devices is none that you may reach.');
   };
 
   const audienceOf = ({ hosts, scopes, reach }: PersonalTokenRequest, userId: UserId | undefined) => {
@@ -95,7 +95,7 @@ export function personalTokens({
   return {
     /**
      * Makes a token for whom `issuedBy` belongs to; the secret is in the answer and nowhere else.
-     * @throws AppError `unprocessable` (`unknown_host`, `unknown_device`, `no_audience`, `lifetime_too_long`, `too_many_tokens`),
+     * @throws AppError `unprocessable` (`unknown_host`, `device_out_of_reach`, `no_audience`, `lifetime_too_long`, `too_many_tokens`),
      * `unauthorized` (`session_ended`) when the browser session that asks ended meanwhile.
      */
     async create(issuedBy: SessionId, request: PersonalTokenRequest, by: Actor): Promise<Issued> {

@@ -39,7 +39,7 @@ export function tokenRoutes({ tokens, access }: TokenRoutesDeps): ApiRoute[] {
       refusals: [
         { kind: 'unauthorized', code: 'session_ended' },
         { kind: 'unprocessable', code: 'unknown_host' },
-        { kind: 'unprocessable', code: 'unknown_device' },
+        { kind: 'unprocessable', code: 'device_out_of_reach' },
         { kind: 'unprocessable', code: 'no_audience' },
         { kind: 'unprocessable', code: 'lifetime_too_long' },
         { kind: 'unprocessable', code: 'too_many_tokens' },
