@@ -110,7 +110,7 @@ export function guestLinks(deps: GuestLinksDeps) {
      * @throws AppError `unprocessable` (`no_device_hosts`, `lifetime_too_long`, `too_many_guest_links`),
      * `unauthorized` (`session_ended`) when the browser session that asks, or the device's own, ended meanwhile.
      */
-    make(device: ReachedDevice, request: GuestLinkRequest, by: LinkMaker): Promise<MadeGuestLink> {
+    async make(device: ReachedDevice, request: GuestLinkRequest, by: LinkMaker): Promise<MadeGuestLink> {
       if (hosts === undefined) throw noDeviceHosts();
       requireLifetime(request.lifetimeMs);
       const { service, label, lifetimeMs, maxUses } = request;
