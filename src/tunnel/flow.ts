@@ -53,7 +53,11 @@ export function readableOf(
       // A consumer that was already waiting has it now, and nobody pulls for what did not fill the queue.
       settle();
     },
-    end: () => controller?.close(),
+    end() {
+      // Nobody pulls any more; what is left is the consumer's.
+      stream.consumed(enqueued - returned);
+      controller?.close();
+    },
     reset(reason) {
       controller?.error(new StreamResetError(reason));
       controller = undefined;

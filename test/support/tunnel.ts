@@ -45,12 +45,9 @@ function tunnelSide(role: MuxOptions['role'], options: SideOptions, peer: () => 
   const closes: number[] = [];
   const frames: Uint8Array[] = [];
   let full = false;
+  const next = () => (full ? undefined : waiting.shift());
   const release = () => {
-    while (!full) {
-      const frame = waiting.shift();
-      if (frame === undefined) return;
-      peer()?.receive(frame);
-    }
+    for (let frame = next(); frame !== undefined; frame = next()) peer()?.receive(frame);
   };
   const transport: FrameTransport = {
     send(frame) {

@@ -3,17 +3,13 @@ import type { TunnelStream } from '../../../src/tunnel/model.ts';
 import { mustOpen, recordingReader, tunnelPair } from '../../support/tunnel.ts';
 
 test('a question, its answer, and both sides forget the stream', async () => {
-  const { client, server } = tunnelPair({
-    client: {
-      onStream(stream) {
-        const heard = recordingReader(stream);
-        heard.done.promise.then(() => {
-          void stream.write(Buffer.from(`you said ${heard.text}`));
-          stream.finish();
-        });
-      },
-    },
-  });
+  const answerIt = async (stream: TunnelStream) => {
+    const heard = recordingReader(stream);
+    await heard.done.promise;
+    void stream.write(Buffer.from(`you said ${heard.text}`));
+    stream.finish();
+  };
+  const { client, server } = tunnelPair({ client: { onStream: (stream) => void answerIt(stream) } });
   const stream = mustOpen(server.mux);
   const answer = recordingReader(stream);
   void stream.write(Buffer.from('he'));
