@@ -2,13 +2,14 @@ import type { AuditAction, AuditDetail } from '../audit/model.ts';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
 import type { Tx } from '../db/write.ts';
+import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { RevokeReason } from '../sessions/model.ts';
 import type { Actor, UserId } from '../users/model.ts';
 import type { DeviceDirectory } from './directory.ts';
 import type { DeviceCounts } from './metrics.ts';
-import type { Device, DeviceLabels, DeviceReport } from './model.ts';
+import { type Device, type DeviceLabels, type DeviceReport, isDeviceId } from './model.ts';
 import type { DevicePatch, DeviceStore } from './store.ts';
 import type { PairingStore } from './store-pairings.ts';
 
@@ -81,6 +82,12 @@ export function devices(deps: DevicesDeps) {
     find: directory.find,
     findByHandle: directory.findByHandle,
     findBySession: directory.findBySession,
+    /** A live device of this person, by id or handle. @throws AppError `not_found`. */
+    requireOf({ id }: { readonly id: UserId }, text: string): Device {
+      const device = isDeviceId(text) ? directory.find(text) : directory.findByHandle(text);
+      if (device?.userId !== id) throw new AppError('not_found', 'not_found', 'There is no such device.');
+      return device;
+    },
     /** Live devices of a person, or of everybody, by name. */
     list: (userId?: UserId): Device[] => store.list(userId),
 

@@ -6,6 +6,9 @@ import type { UserId } from '../users/model.ts';
 export type DeviceId = Branded<`dev_${string}`, 'DeviceId'>;
 export type PairingId = Branded<`pair_${string}`, 'PairingId'>;
 
+/** Whether a text names a device by its id; no handle looks like one. */
+export const isDeviceId = (text: string): text is DeviceId => /^dev_[a-z2-7]{26}$/.test(text);
+
 export type DeviceLabels = Readonly<Record<string, string>>;
 export type DeviceState = Readonly<Record<string, string | number | boolean>>;
 

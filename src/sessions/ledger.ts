@@ -228,6 +228,8 @@ export interface Ledger {
   /** Live sessions of a user, newest use first; touches that are not written yet included. */
   list(userId: UserId): Session[];
   find(id: SessionId): Session | undefined;
+  /** When a session was last used, epoch milliseconds; touches that are not written yet included. */
+  lastSeenAt(id: SessionId): number | undefined;
   /** Live browser sessions that came from this provider session (`sid`). */
   findByProviderSid(provider: string, sid: string): Session[];
 

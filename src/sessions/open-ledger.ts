@@ -184,6 +184,10 @@ export function openLedger({
         .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
     },
     find: (id) => store.find(id),
+    lastSeenAt(id) {
+      const session = store.find(id);
+      return session === undefined ? undefined : lastUseOf(session);
+    },
     findByProviderSid: (provider, sid) => store.findByProviderSid(provider, sid),
     userChanged: (userId) => cache.evictUser(userId),
     attach: (id, close) => live.attach(id, close),

@@ -1,0 +1,80 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
+import type { Config } from '../config/schema.ts';
+import type { Db } from '../db/open.ts';
+import type { PublicOrigin } from '../http/origin.ts';
+import type { RateLimiter } from '../http/rate-limit.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { KeyRing } from '../lib/key-ring.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import type { Ledger } from '../sessions/ledger.ts';
+import type { ReapTask } from '../sessions/reaper.ts';
+import { admission } from './admission.ts';
+import { devices } from './devices.ts';
+import { deviceDirectory } from './directory.ts';
+import { deviceKeys } from './keys.ts';
+import { deviceCounts } from './metrics.ts';
+import type { DeviceId } from './model.ts';
+import { pairings } from './pairings.ts';
+import { redeem } from './redeem.ts';
+import { redeemLimits } from './redeem-limits.ts';
+import { seenDevices } from './seen.ts';
+import { deviceStore } from './store.ts';
+import { pairingStore } from './store-pairings.ts';
+
+export interface OpenDevicesDeps {
+  config: Config['devices'];
+  origin: PublicOrigin;
+  db: Db;
+  ring: KeyRing;
+  /** Judges by the time mark (`markedClock`). */
+  clock: Clock;
+  ledger: Ledger;
+  audit: AuditRecorder;
+  metrics: Metrics;
+  limiter: (options: { limit: number; windowMs: number; maxKeys: number }) => RateLimiter;
+  addressKey: (address: string) => string;
+  /** Whether the tunnel of this device is open. */
+  isConnected: (id: DeviceId) => boolean;
+}
+
+export type OpenDevices = ReturnType<typeof openDevices>;
+
+/** Puts pairing and devices together; see DESIGN.md section 7 for what they promise. */
+export function openDevices({ config, origin: { origin }, ...deps }: OpenDevicesDeps) {
+  const { db, ring, clock, ledger, audit, limiter, addressKey } = deps;
+  const store = deviceStore(db);
+  const codes = pairingStore(db);
+  const counts = deviceCounts(deps.metrics, () => store.count(db.reader));
+  const directory = deviceDirectory(store);
+  const admitting = admission({ store, ledger, audit, clock, maxPerUser: config.per_user });
+  const shared = { db, ledger, audit, clock, origin };
+
+  return {
+    devices: devices({ ...shared, store, pairings: codes, directory, counts }),
+    keys: deviceKeys({ ...shared, store, directory, counts }),
+    admission: admitting,
+    pairings: pairings({
+      ...shared,
+      ring,
+      store: codes,
+      count: counts.pairing,
+      lifetimeMs: config.pairing_lifetime,
+      maxPerUser: config.pairings_per_user,
+    }),
+    redeem: redeem({
+      ...shared,
+      ring,
+      store: codes,
+      devices: store,
+      admission: admitting,
+      limits: redeemLimits({ limiter, addressKey, config }),
+      count: counts.pairing,
+      repeatMs: config.pairing_lifetime,
+    }),
+    seen: seenDevices({ ledger, isConnected: deps.isConnected }),
+    reapTask: {
+      name: 'pairings',
+      deleteExpired: (tx, now, limit) => codes.deleteExpired(tx, now, limit),
+    } satisfies ReapTask,
+  };
+}
