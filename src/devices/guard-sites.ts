@@ -58,6 +58,7 @@ export function deviceSites<Device extends ReachedDevice>({
       audience: hostAudience(host),
       rulesFor: () => [rule],
       tenant: device.id,
+      deniedAs: 'device.denied',
     };
   };
 

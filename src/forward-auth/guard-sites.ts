@@ -18,6 +18,8 @@ export interface Site {
    * when the next one's first session begins there.
    */
   readonly tenant?: string;
+  /** What the audit calls a refusal there; `forward_auth.denied` where absent. */
+  readonly deniedAs?: 'device.denied';
 }
 
 /** Finds the site that a `Host` header (or its like) names. */

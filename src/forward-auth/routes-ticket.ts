@@ -29,9 +29,10 @@ export function ticketRoute({ sites, flows, tickets, sessions, noteRefusal }: Ti
     return canonical !== undefined && mayPassAll(site.rulesFor(canonical), user);
   };
 
-  const refuse = (request: Request, caller: Caller, { host }: FlowTarget): Response => {
+  const refuse = (request: Request, caller: Caller, site: Site): Response => {
     const context = requestContext(request);
-    noteRefusal('forward_auth.denied', { reason: 'not_allowed', context, host, caller });
+    const { host } = site.origin;
+    noteRefusal(site.deniedAs ?? 'forward_auth.denied', { reason: 'not_allowed', context, host, caller });
     return notAllowedPage(caller.user, host);
   };
 
@@ -46,7 +47,7 @@ export function ticketRoute({ sites, flows, tickets, sessions, noteRefusal }: Ti
     if (caller === undefined) {
       return redirectTo(withQuery('/sign-in', { return_to: `${pathname}${search}&${AFTER_SIGN_IN}=1` }));
     }
-    if (!mayPass(target, site, caller)) return refuse(request, caller, target);
+    if (!mayPass(target, site, caller)) return refuse(request, caller, site);
     const ticket = await tickets.issue({ session: caller.session, flowHash: flowHash as TokenHash, target });
     const finish = withQuery(site.origin.origin + FINISH_PATH, { ticket });
     return followsForeignForm(request, searchParams) ? continueTo(finish) : redirectTo(finish);

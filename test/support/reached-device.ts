@@ -11,6 +11,8 @@ export interface ReachedDevices {
   readonly directory: DeviceDirectory;
   /** A device with a session, as pairing leaves it. */
   add(userId: UserId, handle: string, labels?: DeviceLabels): Promise<Device>;
+  /** Takes it out of use. */
+  unpair(device: Device): Promise<void>;
 }
 
 /** Devices that are there to be reached; how they paired does not matter. */
@@ -24,8 +26,16 @@ export function reachedDevices({
   clock: Clock;
 }): ReachedDevices {
   const store = deviceStore(db);
+  const directory = deviceDirectory(store);
   return {
-    directory: deviceDirectory(store),
+    directory,
+    async unpair(device) {
+      await ledger.writeEnding([{ session: device.sessionId }], (tx) => {
+        ledger.endIn(tx, device.sessionId, { reason: 'unpaired' });
+        store.unpairOf(tx, [device.sessionId], clock.now(), 'unpaired');
+        directory.changed(tx, device);
+      });
+    },
     add: (userId, handle, labels = {}) =>
       db.write((tx) => {
         const id = newId('dev') as DeviceId;
