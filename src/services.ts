@@ -9,7 +9,9 @@ import { lockDataDirectory } from './db/lock.ts';
 import { migrateDatabase, migrationState } from './db/migrate.ts';
 import { openDatabase } from './db/open.ts';
 import { markedClock } from './db/time-mark.ts';
+import { openDeviceAccess } from './devices/guard-access.ts';
 import { openDeviceGuard } from './devices/guard-open.ts';
+import { openDevices } from './devices/open-devices.ts';
 import { openForwardAuth } from './forward-auth/routes.ts';
 import { ruleSubjects } from './forward-auth/subjects.ts';
 import { auditBudget } from './http/audit-budget.ts';
@@ -128,6 +130,31 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     metrics,
     clock,
   });
+  const devices = openDevices({
+    config: config.devices,
+    origin,
+    db,
+    ring,
+    clock,
+    ledger,
+    audit,
+    metrics,
+    limiter,
+    addressKey,
+    isConnected: () => false,
+  });
+  const deviceReach = openDeviceAccess({
+    config: config.devices,
+    origin,
+    db,
+    clock,
+    ledger,
+    audit,
+    metrics,
+    subjectsOf,
+    directory: devices.devices,
+    findUser: (id) => people.store.find(id),
+  });
   const forwardAuth = openForwardAuth({
     config: config.forward_auth,
     origin,
@@ -139,6 +166,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     audit,
     metrics,
     subjectsOf,
+    otherSites: deviceReach.sites,
   });
   const authorizationServer = openAuthorizationServer({
     config: config.authorization_server,
@@ -165,6 +193,8 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     ...authorizationServer.reapTasks,
     forwardAuth.reapTask,
     deviceGuard.reapTask,
+    devices.reapTask,
+    deviceReach.reapTask,
     audits.reapTask(config.audit.retention),
   ];
   const rounds: (() => unknown)[] = [];
@@ -187,6 +217,8 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     ring,
     guard,
     deviceGuard,
+    devices,
+    deviceReach,
     authorizationServer,
     forwardAuth,
     limiter,

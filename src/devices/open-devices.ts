@@ -8,12 +8,14 @@ import type { KeyRing } from '../lib/key-ring.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { ReapTask } from '../sessions/reaper.ts';
+import { tunnelUrl } from './addresses.ts';
 import { admission } from './admission.ts';
 import { devices } from './devices.ts';
 import { deviceDirectory } from './directory.ts';
 import { deviceKeys } from './keys.ts';
 import { deviceCounts } from './metrics.ts';
 import type { DeviceId } from './model.ts';
+import { openJoins } from './open-joins.ts';
 import { pairings } from './pairings.ts';
 import { redeem } from './redeem.ts';
 import { redeemLimits } from './redeem-limits.ts';
@@ -50,6 +52,7 @@ export function openDevices({ config, origin: { origin }, ...deps }: OpenDevices
   const shared = { db, ledger, audit, clock, origin };
 
   return {
+    tunnelUrl: tunnelUrl(config.relay_url ?? origin),
     devices: devices({ ...shared, store, pairings: codes, directory, counts }),
     keys: deviceKeys({ ...shared, store, directory, counts }),
     admission: admitting,
@@ -71,6 +74,7 @@ export function openDevices({ config, origin: { origin }, ...deps }: OpenDevices
       count: counts.pairing,
       repeatMs: config.pairing_lifetime,
     }),
+    joins: openJoins({ ...shared, config, ring, devices: store, admission: admitting, limiter }),
     seen: seenDevices({ ledger, isConnected: deps.isConnected }),
     reapTask: {
       name: 'pairings',

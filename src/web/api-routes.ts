@@ -2,6 +2,10 @@ import { auditRoutes } from '../audit/routes.ts';
 import type { AuditStore } from '../audit/store.ts';
 import type { ConnectedApps } from '../authorization-server/connected-apps.ts';
 import { connectedAppRoutes } from '../authorization-server/routes-apps.ts';
+import type { DeviceApiAccess } from '../devices/guard-signed.ts';
+import type { GuestLinks } from '../devices/guest-links.ts';
+import type { OpenDevices } from '../devices/open-devices.ts';
+import { deviceApiRoutes } from '../devices/routes.ts';
 import type { ApiRoute } from '../http/api-route.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import type { SessionEventStreams } from '../sessions/events-streams.ts';
@@ -31,6 +35,9 @@ export interface ApiRoutesDeps {
   invitations: Invitations;
   auditStore: AuditStore;
   upstream: Pick<OpenUpstream, 'accounts' | 'linking' | 'secrets' | 'tokens'>;
+  devices: OpenDevices;
+  deviceReach: { readonly links: GuestLinks };
+  deviceGuard: { readonly access: DeviceApiAccess };
 }
 
 /** Everything that `/api/v1` serves and `/openapi.json` describes. */
@@ -47,5 +54,12 @@ export function apiRoutes(deps: ApiRoutesDeps): ApiRoute[] {
     ...invitationRoutes({ invitations, access }),
     ...linkRoutes({ upstream, access }),
     ...connectedAppRoutes({ apps: deps.connectedApps, access }),
+    ...deviceApiRoutes({
+      devices: deps.devices,
+      guestLinks: deps.deviceReach.links,
+      access,
+      deviceAccess: deps.deviceGuard.access,
+      users: people.store,
+    }),
   ];
 }

@@ -16,6 +16,7 @@ import type { UserId } from '../../src/users/model.ts';
 import { apiRoutes } from '../../src/web/api-routes.ts';
 import { apiContract, type OpenApiDocument } from './api-contract.ts';
 import { testAuthorizationServer } from './authorization-server.ts';
+import { type TestDevicesOptions, testDevices } from './devices.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
 import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
@@ -69,6 +70,7 @@ export interface TemporaryApiOptions extends TemporaryLedgerOptions {
   maxStreamsPerUser?: number;
   /** MCP backends, and what they want of people. */
   backends?: readonly BackendNeeds[];
+  devices?: TestDevicesOptions;
 }
 
 /** The whole of `/api/v1` behind the real server, over a ledger of its own. */
@@ -109,6 +111,7 @@ export function temporaryApi({
     auditStore: base.auditStore,
     upstream,
     connectedApps: testAuthorizationServer(base).connectedApps(() => []),
+    ...testDevices(base, { ...options.devices, maxBodyBytes: MAX_BODY_BYTES }),
   });
   const described = { routes, origin: TEST_ORIGIN, cookie: TEST_COOKIE, version: '1.2.3' };
   let router: Router | undefined;

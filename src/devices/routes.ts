@@ -1,0 +1,36 @@
+import type { ApiRoute } from '../http/api-route.ts';
+import type { SessionApiAccess } from '../sessions/guard.ts';
+import type { UserStore } from '../users/store.ts';
+import type { DeviceApiAccess } from './guard-signed.ts';
+import type { GuestLinks } from './guest-links.ts';
+import type { OpenDevices } from './open-devices.ts';
+import { ownDeviceRoutes } from './routes-device.ts';
+import { deviceRoutes } from './routes-devices.ts';
+import { guestLinkRoutes } from './routes-guest-links.ts';
+import { pairingRoutes } from './routes-pairings.ts';
+
+export interface DeviceApiDeps {
+  devices: OpenDevices;
+  guestLinks: GuestLinks;
+  /** What people bring. */
+  access: SessionApiAccess;
+  /** What devices bring. */
+  deviceAccess: DeviceApiAccess;
+  users: Pick<UserStore, 'find'>;
+}
+
+/** Everything of `/api/v1` that is about devices. */
+export function deviceApiRoutes({
+  devices,
+  guestLinks,
+  access,
+  deviceAccess,
+  users,
+}: DeviceApiDeps): ApiRoute[] {
+  return [
+    ...pairingRoutes({ ...devices, access }),
+    ...deviceRoutes({ ...devices, access, users }),
+    ...guestLinkRoutes({ ...devices, links: guestLinks, access }),
+    ...ownDeviceRoutes({ ...devices, access: deviceAccess }),
+  ];
+}

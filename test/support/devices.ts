@@ -1,0 +1,33 @@
+import { openDeviceGuard } from '../../src/devices/guard-open.ts';
+import type { DeviceId } from '../../src/devices/model.ts';
+import { openDevices } from '../../src/devices/open-devices.ts';
+import { parseOrigin } from '../../src/http/origin.ts';
+import { addressKey, rateLimiter } from '../../src/http/rate-limit.ts';
+import { keyRing } from '../../src/lib/key-ring.ts';
+import { TEST_ORIGIN, TEST_SECRET, type TemporaryLedger } from './ledger.ts';
+
+export interface TestDevicesOptions {
+  config?: Partial<TemporaryLedger['config']['devices']>;
+  isConnected?: (id: DeviceId) => boolean;
+  maxBodyBytes?: number;
+}
+
+/** Pairing and devices over a ledger, with what recognises devices. */
+export function testDevices(
+  base: TemporaryLedger,
+  { config = {}, isConnected = () => false, maxBodyBytes = 65_536 }: TestDevicesOptions = {},
+) {
+  const { clock } = base;
+  const origin = parseOrigin(TEST_ORIGIN);
+  const devices = openDevices({
+    ...base,
+    config: { ...base.config.devices, ...config },
+    origin,
+    ring: keyRing([TEST_SECRET]),
+    limiter: (options) => rateLimiter({ clock, ...options }),
+    addressKey,
+    isConnected,
+  });
+  const deviceGuard = openDeviceGuard({ ...base, origin, authorities: [origin.host], maxBodyBytes });
+  return { devices, deviceGuard };
+}
