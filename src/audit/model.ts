@@ -53,6 +53,9 @@ export type AuditAction =
   | 'device.key_rotated'
   | 'device.changed'
   | 'device.unpaired'
+  | 'device.cloned'
+  | 'device.stream_ended'
+  | 'device.tunnel_ended'
   | 'keys.rotated'
   | 'restored';
 

@@ -16,6 +16,9 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   too_many_requests: 429,
   header_fields_too_large: 431,
   not_implemented: 501,
+  bad_gateway: 502,
+  gateway_timeout: 504,
+  offline: 503,
   unavailable: 503,
 };
 
@@ -37,7 +40,9 @@ const TITLES: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   501: 'Not Implemented',
+  502: 'Bad Gateway',
   503: 'Service Unavailable',
+  504: 'Gateway Timeout',
 };
 
 /** An error as the outside may see it. */

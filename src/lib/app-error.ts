@@ -15,6 +15,10 @@ export type ErrorKind =
   | 'too_many_requests'
   | 'header_fields_too_large'
   | 'not_implemented'
+  | 'bad_gateway'
+  | 'gateway_timeout'
+  /** What was asked for is not there now; unlike `unavailable`, nothing is wrong with us. */
+  | 'offline'
   | 'unavailable';
 
 interface AppErrorOptions {

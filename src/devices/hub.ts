@@ -1,0 +1,230 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
+import { AppError } from '../lib/app-error.ts';
+import type { Clock } from '../lib/clock.ts';
+import { instantText } from '../lib/instant.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import type { Ledger } from '../sessions/ledger.ts';
+import { CloseCode } from '../tunnel/constants.ts';
+import type { MuxEnd, MuxLimits } from '../tunnel/model.ts';
+import { cloneWatch } from './clones.ts';
+import { hubMetrics } from './metrics-hub.ts';
+import type { Device, DeviceId } from './model.ts';
+import type { Carried, OpenStream } from './open-stream.ts';
+import { TunnelConnection, type TunnelPeer, type TunnelTiming } from './tunnel-connection.ts';
+
+export interface HubDeps {
+  ledger: Pick<Ledger, 'attach' | 'recogniseDevice' | 'touch' | 'find'>;
+  audit: AuditRecorder;
+  metrics: Metrics;
+  clock: Clock;
+  log: Logger;
+  limits: MuxLimits;
+  timing: TunnelTiming;
+  /** A device is connected: what waited for it may go. */
+  onConnected?: (id: DeviceId) => void;
+}
+
+/** What of a device the hub needs to carry something to it. */
+export type HubDevice = Pick<Device, 'id' | 'sessionId'>;
+
+/** What a visitor is told of a device that is not connected: ask again after so many seconds. */
+const RETRY_SECONDS = 30;
+/** The same where there are as many streams as there may be. */
+const BUSY_RETRY_SECONDS = 1;
+const GOING_AWAY = 'the server is going away';
+
+export type Hub = ReturnType<typeof openHub>;
+
+/** The tunnels of all devices: one for each, the newest that proved who it is. */
+export function openHub(deps: HubDeps) {
+  const { ledger, audit, clock, log, limits, timing } = deps;
+  const tunnels = new Map<DeviceId, TunnelConnection>();
+  const clones = cloneWatch(clock);
+  const past = { in: 0, out: 0 };
+  /** Of devices that were connected and are not any more, epoch milliseconds; the ledger writes it a little later. */
+  const lastHeard = new Map<DeviceId, number>();
+  const attachments = new WeakMap<TunnelConnection, Disposable>();
+  let generations = 0;
+  let isClosing = false;
+
+  const metrics = hubMetrics(deps.metrics, () => {
+    const sum = { tunnels: tunnels.size, streams: 0, bufferedBytes: 0, bytesIn: past.in, bytesOut: past.out };
+    for (const tunnel of tunnels.values()) {
+      const { bytesOfEnded } = tunnel;
+      sum.streams += tunnel.streamCount;
+      sum.bufferedBytes += tunnel.bufferedBytes;
+      sum.bytesIn += bytesOfEnded.in;
+      sum.bytesOut += bytesOfEnded.out;
+      for (const { stream } of tunnel.streams) {
+        sum.bytesIn += stream.stats.bytesIn;
+        sum.bytesOut += stream.stats.bytesOut;
+      }
+    }
+    return sum;
+  });
+
+  const noteClone = ({ deviceId, sessionId, address }: TunnelPeer) => {
+    metrics.cloned();
+    log.warn('two agents with one key take turns', { device: deviceId });
+    audit.note({
+      at: clock.now(),
+      action: 'device.cloned',
+      outcome: 'refused',
+      subjectUserId: ledger.find(sessionId)?.userId,
+      sessionId,
+      address,
+      detail: { device: deviceId },
+    });
+  };
+
+  const onOpened = (tunnel: TunnelConnection) => {
+    const { deviceId, instance } = tunnel.peer;
+    if (isClosing) return tunnel.end(CloseCode.goingAway, GOING_AWAY);
+    const current = tunnels.get(deviceId);
+    // Its own proof is older than that of the one that stands: this happens when two dial in the same instant.
+    if (current !== undefined && current.generation > tunnel.generation) {
+      return tunnel.end(CloseCode.replaced, 'a newer connection of this device is open');
+    }
+    tunnels.set(deviceId, tunnel);
+    metrics.opened();
+    current?.end(CloseCode.replaced, 'a newer connection of this device took its place');
+    if (current !== undefined && clones.swapped(deviceId, current.peer.instance, instance)) {
+      noteClone(tunnel.peer);
+    }
+    deps.onConnected?.(deviceId);
+  };
+
+  const onEnded = (tunnel: TunnelConnection, cause: MuxEnd) => {
+    attachments.get(tunnel)?.[Symbol.dispose]();
+    const { in: bytesIn, out: bytesOut } = tunnel.bytesOfEnded;
+    past.in += bytesIn;
+    past.out += bytesOut;
+    metrics.ended(endReason(cause));
+    const { deviceId } = tunnel.peer;
+    if (tunnels.get(deviceId) === tunnel) {
+      tunnels.delete(deviceId);
+      if (cause.code === CloseCode.revoked) lastHeard.delete(deviceId);
+      else lastHeard.set(deviceId, tunnel.lastHeardAt);
+    }
+    if (cause.kind === 'internal') log.error('a tunnel failed', { device: deviceId, error: cause.error });
+    else if (cause.kind !== 'lost' && cause.kind !== 'local') {
+      log.warn('a tunnel was closed', { device: deviceId, reason: cause.reason });
+    }
+  };
+
+  const connection = (peer: TunnelPeer) =>
+    new TunnelConnection(peer, ++generations, {
+      clock,
+      limits,
+      timing,
+      onOpened,
+      onEnded,
+      onSeen: (id) => ledger.touch(id),
+    });
+
+  const offline = (device: HubDevice): AppError => {
+    const lastSeenAt = lastHeard.get(device.id) ?? ledger.find(device.sessionId)?.lastSeenAt;
+    const seen = lastSeenAt === undefined ? undefined : instantText(lastSeenAt);
+    const since = seen === undefined ? '' : ` It was last seen at ${seen}.`;
+    return new AppError('offline', 'device_offline', `The device is not connected.${since}`, {
+      retryAfterSeconds: RETRY_SECONDS,
+      members: seen === undefined ? undefined : { last_seen_at: seen },
+    });
+  };
+
+  return {
+    metrics,
+    /** Whether a device is connected, and how: see `TunnelConnection`. */
+    find: (id: DeviceId): TunnelConnection | undefined => tunnels.get(id),
+    list: (): TunnelConnection[] => [...tunnels.values()],
+
+    /**
+     * A connection for a device that has just proved who it is; it counts once its socket is open. It ends with the session.
+     * `undefined` when the session has ended meanwhile.
+     * @throws AppError `unavailable` (`shutting_down`).
+     */
+    async accept(peer: TunnelPeer): Promise<TunnelConnection | undefined> {
+      if (isClosing) throw shuttingDown();
+      const tunnel = connection(peer);
+      const attachment = ledger.attach(peer.sessionId, () => {
+        clones.forget(peer.deviceId);
+        // Whoever goes away closes what is open too, and that is no reason to pair anew.
+        if (isClosing) tunnel.end(CloseCode.goingAway, GOING_AWAY);
+        else tunnel.end(CloseCode.revoked, 'this device is not paired any more');
+      });
+      attachments.set(tunnel, attachment);
+      // What ended before it was attached told nobody; from here on it is told.
+      const found = await ledger.recogniseDevice(peer.sessionId);
+      if (found.ok) return tunnel;
+      attachment[Symbol.dispose]();
+      return undefined;
+    },
+
+    /** What was accepted will never open. */
+    abandon: (tunnel: TunnelConnection): void => attachments.get(tunnel)?.[Symbol.dispose](),
+
+    /**
+     * Opens a stream to a device for a visitor; it ends with the visitor's session and with the device's.
+     * @throws AppError `offline` (`device_offline`), `unavailable` (`device_busy`).
+     */
+    open(device: HubDevice, carried: Carried): OpenStream {
+      const tunnel = tunnels.get(device.id);
+      if (tunnel === undefined || !tunnel.isOpen) {
+        metrics.carried(carried.kind, 'offline');
+        throw offline(device);
+      }
+      const open = tunnel.open(carried);
+      if (open === undefined) {
+        metrics.carried(carried.kind, 'busy');
+        throw busy();
+      }
+      open.holds(ledger.attach(carried.sessionId, () => open.cut('session_ended')));
+      return open;
+    },
+
+    /** What is open in one tunnel ends; `false`: there is no such stream. */
+    kill(id: DeviceId, streamId: number): boolean {
+      const open = tunnels.get(id)?.streams.find(({ stream }) => stream.id === streamId);
+      open?.cut('killed');
+      return open !== undefined;
+    },
+
+    /** A round of heartbeats, and of looking for what waits in vain. */
+    round(): void {
+      for (const tunnel of tunnels.values()) tunnel.round();
+    },
+
+    /** Accepts no tunnel any more and ends all of them: their devices dial again. */
+    close(): void {
+      isClosing = true;
+      for (const tunnel of tunnels.values()) tunnel.end(CloseCode.goingAway, GOING_AWAY);
+    },
+  };
+}
+
+function endReason({ kind, code }: MuxEnd): Parameters<ReturnType<typeof hubMetrics>['ended']>[0] {
+  if (kind !== 'local') return kind;
+  switch (code) {
+    case CloseCode.revoked:
+      return 'revoked';
+    case CloseCode.replaced:
+      return 'replaced';
+    case CloseCode.timeout:
+      return 'silent';
+    case CloseCode.goingAway:
+      return 'going_away';
+    default:
+      return 'local';
+  }
+}
+
+const busy = () =>
+  new AppError('unavailable', 'device_busy', 'As much is open to this device as may be. Try again.', {
+    retryAfterSeconds: BUSY_RETRY_SECONDS,
+  });
+
+const shuttingDown = () =>
+  new AppError('unavailable', 'shutting_down', 'The server is going away. Try again.', {
+    retryAfterSeconds: BUSY_RETRY_SECONDS,
+  });

@@ -1,0 +1,72 @@
+import type { Metrics } from '../lib/metrics.ts';
+import type { MuxEnd } from '../tunnel/model.ts';
+import type { CarriedKind } from './open-stream.ts';
+
+/** What the hub can be asked when it is scraped. */
+export interface HubFigures {
+  readonly tunnels: number;
+  readonly streams: number;
+  readonly bufferedBytes: number;
+  /** Of all tunnels, those that are over included. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** How carrying something to a device went. */
+export type CarryOutcome =
+  | 'answered'
+  | 'offline'
+  | 'busy'
+  | 'late'
+  | 'refused'
+  | 'broken'
+  | 'ended'
+  | 'abandoned';
+
+export type HubMetrics = ReturnType<typeof hubMetrics>;
+
+export function hubMetrics(metrics: Metrics, figures: () => HubFigures) {
+  const gauge = (name: string, help: string, key: keyof HubFigures) =>
+    metrics.gauge(name, help, () => figures()[key]);
+  gauge('postern_tunnels', 'Devices that are connected.', 'tunnels');
+  gauge('postern_tunnel_streams', 'Streams that are open in tunnels.', 'streams');
+  gauge(
+    'postern_tunnel_buffered_bytes',
+    'What waits in tunnels for slow readers and writers.',
+    'bufferedBytes',
+  );
+  const bytes = (direction: string, key: 'bytesIn' | 'bytesOut') =>
+    metrics.derivedCounter(
+      'postern_tunnel_bytes_total',
+      'Bytes that streams carried, from devices and to them.',
+      () => figures()[key],
+      { direction },
+    );
+  bytes('from_device', 'bytesIn');
+  bytes('to_device', 'bytesOut');
+
+  const opened = metrics.counter('postern_tunnels_opened_total', 'Tunnels that devices opened.');
+  const cloned = metrics.counter(
+    'postern_device_clones_total',
+    'Times that a device changed places with another that has its key, again and again.',
+  );
+  const carried = new Map<string, ReturnType<Metrics['counter']>>();
+  const newCarried = (kind: CarriedKind, outcome: CarryOutcome) =>
+    metrics.counter('postern_device_streams_total', 'What was carried to devices, by kind and outcome.', {
+      kind,
+      outcome,
+    });
+
+  return {
+    opened: () => opened.inc(),
+    cloned: () => cloned.inc(),
+    ended: (reason: MuxEnd['kind'] | 'revoked' | 'replaced' | 'silent' | 'going_away') =>
+      metrics.counter('postern_tunnels_closed_total', 'Tunnels that ended, by reason.', { reason }).inc(),
+    carried(kind: CarriedKind, outcome: CarryOutcome): void {
+      const key = `${kind} ${outcome}`;
+      const counter = carried.get(key) ?? newCarried(kind, outcome);
+      carried.set(key, counter);
+      counter.inc();
+    },
+  };
+}
