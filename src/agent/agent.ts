@@ -29,6 +29,9 @@ export interface RunningAgent extends AsyncDisposable {
   reload(): void;
 }
 
+/** The server is the one that opens streams, and keeps to its own limits. */
+const OPENS_PER_SECOND = 100_000;
+
 /** How often an agent without a pairing looks whether there is one. */
 const LOOK_MS = 5_000;
 
@@ -91,7 +94,7 @@ export function startAgent({ config, state, clock, log, serve, report }: AgentDe
         clock,
         ca: config.ca,
         timing: config.tunnel,
-        limits: { ...DEFAULT_MUX_LIMITS, streams: config.limits.streams },
+        limits: { ...DEFAULT_MUX_LIMITS, streams: config.limits.streams, opensPerSecond: OPENS_PER_SECOND },
         signal: ending.signal,
         onStream: serve,
         onOpen: (opened) => onOpen(opened, now, key),

@@ -6,14 +6,19 @@ import type { FlagSpec, OperandSpec } from './command.ts';
 export interface Arguments {
   /** The value of a flag, or `undefined` when it was not given. */
   value(flag: string): string | undefined;
+  /** Every value of a flag that may stand several times, in their order. */
+  values(flag: string): readonly string[];
   /** Whether a switch was given. */
   has(flag: string): boolean;
   /** The operand of that name. @throws when it was not given, which the specification of a required one rules out. */
   operand(name: string): string;
   optionalOperand(name: string): string | undefined;
-  /** Every flag that was given, with its value; switches have none. */
+  /** Every flag that was given, with its value, or the last of them; switches have none. */
   readonly flags: ReadonlyMap<string, string | undefined>;
 }
+
+/** The values of each flag that was given; a switch has `undefined` for one. */
+type Given = Map<string, (string | undefined)[]>;
 
 export interface ArgumentSpec {
   /** For messages. */
@@ -26,7 +31,7 @@ export interface ArgumentSpec {
 
 /** @throws CommandError, exit 2, for anything the specification does not know, naming the nearest thing it does. */
 export function parseArguments(words: readonly string[], spec: ArgumentSpec): Arguments {
-  const flags = new Map<string, string | undefined>();
+  const flags: Given = new Map();
   const operands: string[] = [];
   const rest = [...words];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
@@ -37,20 +42,15 @@ export function parseArguments(words: readonly string[], spec: ArgumentSpec): Ar
   return bind(flags, bindOperands(operands, spec));
 }
 
-function takeFlag(
-  word: string,
-  rest: string[],
-  flags: Map<string, string | undefined>,
-  spec: ArgumentSpec,
-): void {
+function takeFlag(word: string, rest: string[], flags: Given, spec: ArgumentSpec): void {
   const [, name = '', inline] = /^--?([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
   const flag = word.startsWith('--') ? spec.flags.find((each) => each.name === name) : undefined;
   if (flag === undefined) throw unknownFlag(word.split('=')[0] ?? word, name, spec);
-  if (flags.has(name)) throw wrongUse(`--${name} is given twice`, spec);
-  flags.set(
-    name,
-    flag.value === undefined ? switchValue(name, inline, spec) : flagValue(flag, inline, rest, spec),
-  );
+  const before = flags.get(name) ?? [];
+  if (before.length > 0 && flag.repeats !== true) throw wrongUse(`--${name} is given twice`, spec);
+  const value =
+    flag.value === undefined ? switchValue(name, inline, spec) : flagValue(flag, inline, rest, spec);
+  flags.set(name, [...before, value]);
 }
 
 function switchValue(name: string, inline: string | undefined, spec: ArgumentSpec): undefined {
@@ -75,13 +75,12 @@ function bindOperands(given: readonly string[], spec: ArgumentSpec): Map<string,
 const pairOf = (name: string, value: string | undefined): [string, string][] =>
   value === undefined ? [] : [[name, value]];
 
-function bind(
-  flags: ReadonlyMap<string, string | undefined>,
-  operands: ReadonlyMap<string, string>,
-): Arguments {
+function bind(given: Given, operands: ReadonlyMap<string, string>): Arguments {
+  const flags = new Map([...given].map(([name, values]) => [name, values.at(-1)]));
   return {
     flags,
     value: (flag) => flags.get(flag),
+    values: (flag) => (given.get(flag) ?? []).filter((value) => value !== undefined),
     has: (flag) => flags.has(flag),
     optionalOperand: (name) => operands.get(name),
     operand(name) {

@@ -7,6 +7,8 @@ export interface FlagSpec {
   name: string;
   /** What its value is, for the help; a switch has none. */
   value?: string;
+  /** It may stand several times, each with a value of its own. */
+  repeats?: boolean;
   about: string;
 }
 

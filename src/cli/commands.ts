@@ -17,6 +17,21 @@ const ROLE_FLAG: FlagSpec = {
   value: 'owner|member',
   about: 'what the person may do (default: member)',
 };
+const AGENT_DIR_FLAG: FlagSpec = {
+  name: 'dir',
+  value: 'DIR',
+  about: 'where the agent keeps its key and state (default: ./postern-agent)',
+};
+const AGENT_CONFIG_FLAG: FlagSpec = {
+  name: 'config',
+  value: 'FILE',
+  about: 'services, labels and limits (default: agent.toml in DIR)',
+};
+const CA_FLAG: FlagSpec = {
+  name: 'ca',
+  value: 'FILE',
+  about: 'certificates that are believed for the server besides the system’s, PEM',
+};
 const USER = { name: 'USER' };
 const USER_HELP = 'USER is a username or a user id.';
 
@@ -200,6 +215,59 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     configured: true,
     load: async () => (await import('./commands/restore.ts')).restore,
+  },
+  {
+    name: 'agent',
+    summary: 'be a device: join with a link or a code, then keep a tunnel and serve what comes through it',
+    details:
+      'With --join: pairs this device, and ends. Without: runs until SIGTERM or SIGINT; the log goes to standard error.\n' +
+      'Below it: agent status, agent services, agent leave.',
+    flags: [
+      {
+        name: 'join',
+        value: 'LINK|CODE|URL',
+        about:
+          'the link or the code of a pairing; the address of the server, to be let in by somebody who types a code',
+      },
+      { name: 'server', value: 'URL', about: 'where a code is good' },
+      { name: 'name', value: 'NAME', about: 'what the device is called (default: the name of the machine)' },
+      { name: 'serial', value: 'TEXT', about: 'its serial number, which no other live device may have' },
+      {
+        name: 'label',
+        value: 'NAME=TEXT',
+        repeats: true,
+        about: 'a label of the device; may be given several times',
+      },
+      {
+        name: 'service',
+        value: 'NAME=TARGET',
+        repeats: true,
+        about:
+          'a service, like web=http://127.0.0.1:8080 or ssh=tcp://127.0.0.1:22; may be given several times',
+      },
+      AGENT_DIR_FLAG,
+      AGENT_CONFIG_FLAG,
+      CA_FLAG,
+    ],
+    load: async () => (await import('./commands/agent.ts')).agent,
+  },
+  {
+    name: 'agent status',
+    summary: 'what the agent of this machine is doing; exit 1 unless it is connected',
+    flags: [AGENT_DIR_FLAG, JSON_FLAG],
+    load: async () => (await import('./commands/agent-status.ts')).agentStatus,
+  },
+  {
+    name: 'agent services',
+    summary: 'the services that can be reached here, and whether they take connections',
+    flags: [AGENT_DIR_FLAG, AGENT_CONFIG_FLAG, JSON_FLAG],
+    load: async () => (await import('./commands/agent-services.ts')).agentServices,
+  },
+  {
+    name: 'agent leave',
+    summary: 'unpair this device, and forget its key',
+    flags: [AGENT_DIR_FLAG, AGENT_CONFIG_FLAG, CA_FLAG],
+    load: async () => (await import('./commands/agent-leave.ts')).agentLeave,
   },
   {
     name: 'mcp-whoami',

@@ -26,8 +26,12 @@ export function findCommand(argv: readonly string[]): FoundCommand {
   const [first = DEFAULT_COMMAND, ...others] = argv;
   const word = ALIASES.get(first) ?? first;
   if (word.startsWith('-')) return { command: commandNamed(DEFAULT_COMMAND), rest: argv };
-  if (!GROUPS.has(word)) return { command: commandNamed(word), rest: others };
   const [second, ...rest] = others;
+  if (!GROUPS.has(word)) {
+    // A command may have others below it: `agent`, `agent status`.
+    const below = COMMANDS.find(({ name }) => name === `${word} ${second}`);
+    return below === undefined ? { command: commandNamed(word), rest: others } : { command: below, rest };
+  }
   if (second === '--help' || second === '-h') return { command: commandNamed('help'), rest: [word] };
   if (second === undefined)
     throw new CommandError(`"${word}" says not what to do\nSee: postern help ${word}`, 2);

@@ -6,6 +6,7 @@ const spec = {
   flags: [
     { name: 'data-dir', value: 'DIR', about: '' },
     { name: 'json', about: '' },
+    { name: 'label', value: 'K=V', repeats: true, about: '' },
   ],
   operands: [{ name: 'USER' }, { name: 'ROLE', optional: true }],
 };
@@ -22,6 +23,13 @@ describe('what is understood', () => {
 
   test('everything after -- is an operand', () => {
     expect(parse('--', '--json').operand('USER')).toBe('--json');
+  });
+
+  test('a flag that repeats keeps every value, in their order', () => {
+    const args = parse('ada', '--label', 'a=1', '--label=b=2');
+    expect(args.values('label')).toEqual(['a=1', 'b=2']);
+    expect(args.value('label')).toBe('b=2');
+    expect([parse('ada').values('label'), parse('ada').values('json')]).toEqual([[], []]);
   });
 
   test('a flag may be given an empty value, and one that begins with a dash', () => {
