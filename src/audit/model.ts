@@ -44,7 +44,6 @@ export type AuditAction =
   | 'user_code.rate_limited'
   | 'device.join_approved'
   | 'device.join_denied'
-  | 'device.denied'
   | 'pairing.created'
   | 'pairing.cancelled'
   | 'pairing.refused'

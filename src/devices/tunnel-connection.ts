@@ -189,13 +189,15 @@ export class TunnelConnection {
 
   #ping(now: number): void {
     this.#pingAt = now + this.#deps.timing.heartbeatIntervalMs;
-    this.#mux?.ping().then(
-      (roundTripMs) => {
-        this.roundTripMs = roundTripMs;
-      },
+    void this.#measure();
+  }
+
+  async #measure(): Promise<void> {
+    try {
+      this.roundTripMs = await this.#mux?.ping();
+    } catch {
       // The tunnel has ended, or the next round will see that nothing came.
-      () => undefined,
-    );
+    }
   }
 
   #forget(open: OpenStream): void {
