@@ -32,6 +32,7 @@ export const createdPairingDto = z
     code: z.string().describe('to be typed at the device; shown this once'),
     token: z.string().describe('the same for programs and QR codes; shown this once'),
     link: z.string().describe('a page that says what to do, with the token as its fragment'),
+    qr_svg: z.string().describe('the link as a QR code, an SVG image'),
   })
   .meta({ id: 'CreatedPairing' });
 
@@ -81,9 +82,9 @@ export const pairedDto = z
   })
   .meta({ id: 'Paired' });
 
-export function toCreatedPairing(made: MadePairing): z.input<typeof createdPairingDto> {
+export function toCreatedPairing(made: MadePairing, qr: string): z.input<typeof createdPairingDto> {
   const { code, token, link } = made;
-  return { ...toPairing(made.pairing), code: showTypedCode(code), token, link };
+  return { ...toPairing(made.pairing), code: showTypedCode(code), token, link, qr_svg: qr };
 }
 
 export function toPairingList(pairings: readonly Pairing[]): z.input<typeof pairingListDto> {

@@ -1,8 +1,6 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
-import type { PublicOrigin } from '../http/origin.ts';
-import type { RateLimiter } from '../http/rate-limit.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -18,14 +16,15 @@ import type { DeviceId } from './model.ts';
 import { openJoins } from './open-joins.ts';
 import { pairings } from './pairings.ts';
 import { redeem } from './redeem.ts';
-import { redeemLimits } from './redeem-limits.ts';
+import { type RedeemLimitsDeps, redeemLimits } from './redeem-limits.ts';
 import { seenDevices } from './seen.ts';
 import { deviceStore } from './store.ts';
 import { pairingStore } from './store-pairings.ts';
 
-export interface OpenDevicesDeps {
+export interface OpenDevicesDeps extends Omit<RedeemLimitsDeps, 'config'> {
   config: Config['devices'];
-  origin: PublicOrigin;
+  /** The origin of `url`. */
+  origin: string;
   db: Db;
   ring: KeyRing;
   /** Judges by the time mark (`markedClock`). */
@@ -33,8 +32,6 @@ export interface OpenDevicesDeps {
   ledger: Ledger;
   audit: AuditRecorder;
   metrics: Metrics;
-  limiter: (options: { limit: number; windowMs: number; maxKeys: number }) => RateLimiter;
-  addressKey: (address: string) => string;
   /** Whether the tunnel of this device is open. */
   isConnected: (id: DeviceId) => boolean;
 }
@@ -42,7 +39,7 @@ export interface OpenDevicesDeps {
 export type OpenDevices = ReturnType<typeof openDevices>;
 
 /** Puts pairing and devices together; see DESIGN.md section 7 for what they promise. */
-export function openDevices({ config, origin: { origin }, ...deps }: OpenDevicesDeps) {
+export function openDevices({ config, origin, ...deps }: OpenDevicesDeps) {
   const { db, ring, clock, ledger, audit, limiter, addressKey } = deps;
   const store = deviceStore(db);
   const codes = pairingStore(db);

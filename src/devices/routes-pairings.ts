@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type ApiAccess, type ApiRefusal, type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
 import { requestContext } from '../http/request-context.ts';
+import { qrSvg } from '../lib/qr.ts';
 import type { SessionApiAccess } from '../sessions/guard.ts';
 import {
   createdPairingDto,
@@ -78,7 +79,8 @@ export function pairingRoutes({ pairings, redeem, access, tunnelUrl }: PairingRo
       async handle({ request, caller }) {
         const { address, userAgent } = requestContext(request);
         const by = { userId: caller.user.id, sessionId: caller.session.id, address, userAgent };
-        return toCreatedPairing(await pairings.create(by));
+        const made = await pairings.create(by);
+        return toCreatedPairing(made, await qrSvg(made.link));
       },
     }),
 
