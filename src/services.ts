@@ -132,7 +132,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
   });
   const devices = openDevices({
     config: config.devices,
-    origin,
+    origin: origin.origin,
     db,
     ring,
     clock,

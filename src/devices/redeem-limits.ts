@@ -1,10 +1,7 @@
-import type { RateLimiter } from '../http/rate-limit.ts';
 import { AppError } from '../lib/app-error.ts';
+import type { LocalLimitsDeps } from '../sign-in/local-limits.ts';
 
-export interface RedeemLimitsDeps {
-  limiter: (options: { limit: number; windowMs: number; maxKeys: number }) => RateLimiter;
-  /** What an address counts as: its /64 for IPv6. */
-  addressKey: (address: string) => string;
+export interface RedeemLimitsDeps extends Pick<LocalLimitsDeps, 'limiter' | 'addressKey'> {
   config: { redeems_per_address: number; redeems: number; redeems_window: number };
 }
 

@@ -1,10 +1,15 @@
+import { openDeviceAccess } from '../../src/devices/guard-access.ts';
 import { openDeviceGuard } from '../../src/devices/guard-open.ts';
 import type { DeviceId } from '../../src/devices/model.ts';
 import { openDevices } from '../../src/devices/open-devices.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
 import { addressKey, rateLimiter } from '../../src/http/rate-limit.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
+import { userStore } from '../../src/users/store.ts';
 import { TEST_ORIGIN, TEST_SECRET, type TemporaryLedger } from './ledger.ts';
+
+/** Where hosts of devices are. */
+export const TEST_DEVICES_BASE = 'devices.example.test';
 
 export interface TestDevicesOptions {
   config?: Partial<TemporaryLedger['config']['devices']>;
@@ -22,12 +27,20 @@ export function testDevices(
   const devices = openDevices({
     ...base,
     config: { ...base.config.devices, ...config },
-    origin,
+    origin: TEST_ORIGIN,
     ring: keyRing([TEST_SECRET]),
     limiter: (options) => rateLimiter({ clock, ...options }),
     addressKey,
     isConnected,
   });
   const deviceGuard = openDeviceGuard({ ...base, origin, authorities: [origin.host], maxBodyBytes });
-  return { devices, deviceGuard };
+  const deviceReach = openDeviceAccess({
+    ...base,
+    config: { ...base.config.devices, base: TEST_DEVICES_BASE, ...config },
+    origin,
+    subjectsOf: () => [],
+    directory: devices.devices,
+    findUser: (id) => userStore(base.db).find(id),
+  });
+  return { devices, deviceGuard, deviceReach };
 }
