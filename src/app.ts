@@ -75,6 +75,7 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
 
   const router = newRouter();
   router.use(forwardAuth.routes);
+  services.deviceReach.addRoutes(router);
   const connectedApps = services.authorizationServer.connectedApps((userId) => mcp.broker.running(userId));
   addPeopleRoutes(router, config, services, connectedApps);
   authorizeRoutes(router, services.authorizationServer.authorizing);
@@ -212,7 +213,7 @@ function addPeopleRoutes(
   services: OpenServices,
   connectedApps: ConnectedApps,
 ): void {
-  const { origin, guard, signIn, upstream, forwardAuth, limiter } = services;
+  const { origin, guard, signIn, upstream, forwardAuth, deviceReach, limiter } = services;
   const cookies = attemptCookies(origin);
   const { landing, begun_per_address, attempts_window } = config.sign_in;
   const perAddress = (limit: number) =>
@@ -240,7 +241,7 @@ function addPeopleRoutes(
     }),
     protectedHosts: forwardAuth.protectedHosts,
     appsOf: forwardAuth.appsOf,
-    deviceHandle: () => undefined,
+    deviceHandle: (id) => deviceReach.findDevice(id)?.handle,
     tokenMaxLifetimeMs: config.sessions.personal_max_lifetime,
   });
   signInRoutes(router, {
@@ -259,7 +260,10 @@ function addPeopleRoutes(
   backchannelRoutes(router, { logout: signIn.backchannelLogout, auditLimit: perAddress(begun_per_address) });
 }
 
-function tokensOf({ sessions }: Config, { db, ledger, audit, clock, forwardAuth }: OpenServices) {
+function tokensOf(
+  { sessions }: Config,
+  { db, ledger, audit, clock, forwardAuth, deviceReach }: OpenServices,
+) {
   const { isProtectedHost } = forwardAuth;
   return personalTokens({
     db,
@@ -268,7 +272,7 @@ function tokensOf({ sessions }: Config, { db, ledger, audit, clock, forwardAuth 
     clock,
     maxLifetimeMs: sessions.personal_max_lifetime,
     isProtectedHost,
-    findReach: () => undefined,
+    findReach: deviceReach.findReach,
   });
 }
 

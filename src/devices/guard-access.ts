@@ -19,7 +19,7 @@ import { deviceHostGuard, type Relay } from './guard-host.ts';
 import { deviceSites } from './guard-sites.ts';
 import { guestLinks } from './guest-links.ts';
 import { reachOutcomes } from './metrics-access.ts';
-import type { Device, DeviceId } from './model.ts';
+import { type Device, isDeviceId } from './model.ts';
 import { guestRoutes } from './routes-guest.ts';
 import { guestLinkStore } from './store-guest-links.ts';
 
@@ -64,13 +64,15 @@ export function openDeviceAccess(deps: DeviceAccessOpenDeps) {
     links,
     /** Hosts to which people sign in by the steps of forward-auth; `undefined` where devices have none. */
     sites: sites as SiteFinder | undefined,
+    findDevice: (id: string): Device | undefined => (isDeviceId(id) ? directory.find(id) : undefined),
+
     /** The host of a service, `undefined` where devices have none. */
     hostOf: (device: Device, service: string): string | undefined =>
       hosts?.format({ service, handle: device.handle }),
 
     /** A service that somebody names by the device's id or handle; `undefined` unless they may reach it. */
     findReach(userId: UserId, named: string, service: string): ReachTarget | undefined {
-      const device = directory.find(named as DeviceId) ?? directory.findByHandle(named);
+      const device = isDeviceId(named) ? directory.find(named) : directory.findByHandle(named);
       const user = findUser(userId);
       if (device === undefined || user === undefined) return undefined;
       return access.mayReach(user, device, service) ? { deviceId: device.id, service } : undefined;

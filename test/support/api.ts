@@ -20,7 +20,6 @@ import { type TestDevicesOptions, testDevices } from './devices.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
 import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
-import { findTestReach } from './reach.ts';
 import { testUpstream } from './upstream.ts';
 
 /** The one host that a rule of forward-auth names. */
@@ -90,6 +89,7 @@ export function temporaryApi({
     maxStreamsPerUser,
     tooSlow: droppedEvents(base.metrics, 'reader_too_slow'),
   });
+  const devices = testDevices(base, { ...options.devices, maxBodyBytes: MAX_BODY_BYTES });
   const tokens = personalTokens({
     db,
     ledger,
@@ -97,7 +97,7 @@ export function temporaryApi({
     clock,
     maxLifetimeMs: config.sessions.personal_max_lifetime,
     isProtectedHost: (host) => host === PROTECTED_HOST,
-    findReach: findTestReach,
+    findReach: devices.deviceReach.findReach,
   });
   const upstream = testUpstream(accounts, { backends });
   const routes = apiRoutes({
@@ -111,7 +111,7 @@ export function temporaryApi({
     auditStore: base.auditStore,
     upstream,
     connectedApps: testAuthorizationServer(base).connectedApps(() => []),
-    ...testDevices(base, { ...options.devices, maxBodyBytes: MAX_BODY_BYTES }),
+    ...devices,
   });
   const described = { routes, origin: TEST_ORIGIN, cookie: TEST_COOKIE, version: '1.2.3' };
   let router: Router | undefined;
