@@ -71,7 +71,7 @@ export function openDevices({ config, origin, ...deps }: OpenDevicesDeps) {
       count: counts.pairing,
       repeatMs: config.pairing_lifetime,
     }),
-    joins: openJoins({ ...shared, config, ring, devices: store, admission: admitting, limiter }),
+    joins: openJoins({ ...shared, config, ring, devices: store, admission: admitting, limiter, addressKey }),
     seen: seenDevices({ ledger, isConnected: deps.isConnected }),
     reapTask: {
       name: 'pairings',

@@ -1,7 +1,6 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
-import { addressKey, type RateLimiter, type RateLimitOptions } from '../http/rate-limit.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type KeyRing, keyPurpose } from '../lib/key-ring.ts';
 import { pollPace } from '../lib/poll-pace.ts';
@@ -10,10 +9,11 @@ import type { Ledger } from '../sessions/ledger.ts';
 import type { ReapTask } from '../sessions/reaper.ts';
 import type { Admission } from './admission.ts';
 import { joinRequests } from './join-requests.ts';
+import type { RedeemLimitsDeps } from './redeem-limits.ts';
 import type { DeviceStore } from './store.ts';
 import { joinRequestStore } from './store-join-requests.ts';
 
-export interface OpenJoinsDeps {
+export interface OpenJoinsDeps extends Pick<RedeemLimitsDeps, 'limiter' | 'addressKey'> {
   config: Config['devices'];
   db: Db;
   ring: KeyRing;
@@ -25,7 +25,6 @@ export interface OpenJoinsDeps {
   clock: Clock;
   /** The origin of `url`. */
   origin: string;
-  limiter: (options: Omit<RateLimitOptions, 'clock'>) => RateLimiter;
 }
 
 const JOIN_CODE = keyPurpose('join code');
@@ -42,7 +41,6 @@ export function openJoins({ config, db, ring, ledger, clock, ...deps }: OpenJoin
     store,
     ledger,
     clock,
-    addressKey,
     hashes: typedCodeHashes(ring, JOIN_CODE),
     pace: pollPace({ clock, intervalMs: config.join_poll_interval, maxKeys: config.joins }),
     limit: deps.limiter({
