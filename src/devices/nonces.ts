@@ -1,6 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
 import type { RecognisedSession, SessionId } from '../sessions/model.ts';
-import { MAX_AHEAD_SECONDS } from '../signatures/constants.ts';
 
 export interface NonceMemoryDeps {
   clock: Clock;
@@ -32,6 +31,8 @@ export interface NonceMemory {
 const KEPT_MS = 120_000;
 /** The time that goes into one slice; a slice is forgotten as a whole. */
 const SLICE_MS = 30_000;
+/** A floor this far ahead comes from a clock that leapt and was set right again, in seconds: the time mark distrusts such a leap too. */
+const LEAP_SECONDS = 3_600;
 const LIMITS: NonceLimits = { perSlice: 2_048, slices: 8, inAll: 262_144 };
 
 /** Nonces that came one after another. */
@@ -115,9 +116,8 @@ export function nonceMemory({ clock, floorOf, limits = LIMITS }: NonceMemoryDeps
     return nonces;
   };
 
-  /** A floor that lies ahead comes from a clock that was ahead; what it was to keep out is not due for long. */
   const isBelowFloor = (created: number, floor: number) =>
-    created <= floor && floor <= clock.now() / 1_000 + MAX_AHEAD_SECONDS;
+    created <= floor && floor <= clock.now() / 1_000 + LEAP_SECONDS;
 
   return {
     take(signer, nonce, created) {
