@@ -207,7 +207,8 @@ export class MuxStream implements TunnelStream {
     if (this.#owesCredit) return this.#fillCredit(frame);
     const most = Math.min(mostBytes, this.#sendWindow);
     const length = this.#unsent.bytes === 0 ? 0 : this.#unsent.moveInto(frame, HEADER_BYTES, most);
-    const fin = this.#finished && !this.#finSent && this.#unsent.bytes === 0;
+    // The end has a frame of its own: other implementations lose data that comes together with it.
+    const fin = length === 0 && this.#finished && !this.#finSent && this.#unsent.bytes === 0;
     if (length === 0 && !fin) return this.#isUnheard ? this.#announce(frame) : 0;
     writeHeader(frame, FrameType.data, this.#greet() | (fin ? Flag.fin : 0), this.id, length);
     this.#sendWindow -= length;

@@ -105,7 +105,7 @@ test('streams take turns, a frame each, and a short one does not wait for a long
   short.finish();
   tunnel.full = false;
   const ids = (await tunnel.sent()).map(({ id }) => id);
-  expect(ids).toEqual([4, 6, 2, 4, 2, 4, 2, 2].slice(0, ids.length));
+  expect(ids).toEqual([4, 6, 2, 4, 6, 2, 4, 2, 2]);
 });
 
 test('control frames go before data, and nothing goes while the transport is full', async () => {

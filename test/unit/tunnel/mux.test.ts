@@ -17,8 +17,8 @@ test('a question, its answer, and both sides forget the stream', async () => {
   stream.finish();
   await answer.done.promise;
   expect(answer.text).toBe('you said hello');
-  // Head, body and end of one turn are one frame.
-  expect([server.frames.length, client.frames.length]).toEqual([1, 1]);
+  // What is written in one turn is one frame, and the end another one.
+  expect([server.frames.length, client.frames.length]).toEqual([2, 2]);
   expect([server.mux.streams.size, client.mux.streams.size]).toEqual([0, 0]);
   expect([server.mux.bufferedBytes, client.mux.bufferedBytes]).toEqual([0, 0]);
 });
