@@ -71,7 +71,7 @@ export function openDeviceAccess(deps: DeviceAccessOpenDeps) {
       hosts?.format({ service, handle: device.handle }),
 
     /** A service that somebody names by the device's id or handle; `undefined` unless they may reach it. */
-    findReach(userId: UserId, named: string, service: string): ReachTarget | undefined {
+    findReach: (userId: UserId, named: string, service: string): ReachTarget | undefined => {
       const device = isDeviceId(named) ? directory.find(named) : directory.findByHandle(named);
       const user = findUser(userId);
       if (device === undefined || user === undefined) return undefined;
