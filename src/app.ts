@@ -238,6 +238,7 @@ function addPeopleRoutes(
       ...services,
       config: config.authorization_server,
       programs: services.authorizationServer.deviceRequests,
+      joins: services.devices.joins,
     }),
     protectedHosts: forwardAuth.protectedHosts,
     appsOf: forwardAuth.appsOf,

@@ -194,6 +194,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     forwardAuth.reapTask,
     deviceGuard.reapTask,
     devices.reapTask,
+    devices.joins.reapTask,
     deviceReach.reapTask,
     audits.reapTask(config.audit.retention),
   ];

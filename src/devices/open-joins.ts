@@ -1,4 +1,5 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
+import { DEVICE_PATH } from '../authorization-server/constants.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -54,6 +55,9 @@ export function openJoins({ config, db, ring, ledger, clock, ...deps }: OpenJoin
   ledger.whenEnding((tx, ended) => joins.voidOf(tx, ended));
   return {
     ...joins,
+    /** Where the code is typed. */
+    verificationUri: deps.origin + DEVICE_PATH,
+    lifetimeMs: config.pairing_lifetime,
     pollIntervalMs: config.join_poll_interval,
     reapTask: {
       name: 'pairing_requests',

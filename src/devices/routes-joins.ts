@@ -1,7 +1,5 @@
-import { DEVICE_PATH } from '../authorization-server/constants.ts';
 import { type ApiRefusal, type ApiRoute, apiRoute } from '../http/api-route.ts';
 import { requestContext } from '../http/request-context.ts';
-import type { Clock } from '../lib/clock.ts';
 import { begunJoinDto, joinDto, joinRedemptionDto } from './dto-joins.ts';
 import { pairedDto, readAbout, readProof, toPaired } from './dto-pairings.ts';
 import type { OpenJoins } from './open-joins.ts';
@@ -9,9 +7,6 @@ import { ADMISSION_REFUSALS, byBody, PROOF_REFUSALS } from './routes-pairings.ts
 
 export interface JoinRoutesDeps {
   joins: OpenJoins;
-  clock: Clock;
-  /** The origin of `url`. */
-  origin: string;
   /** Where a device dials to be reached. */
   tunnelUrl: string;
 }
@@ -27,7 +22,7 @@ const WAITING: readonly ApiRefusal[] = [
 ].map((code) => ({ kind: 'bad_request', code }));
 
 /** How a device asks to be let in, and hears what became of it. */
-export function joinRoutes({ joins, clock, origin, tunnelUrl }: JoinRoutesDeps): ApiRoute[] {
+export function joinRoutes({ joins, tunnelUrl }: JoinRoutesDeps): ApiRoute[] {
   return [
     apiRoute({
       method: 'POST',
@@ -49,8 +44,8 @@ export function joinRoutes({ joins, clock, origin, tunnelUrl }: JoinRoutesDeps):
         return {
           device_code: begun.deviceCode,
           user_code: begun.userCode,
-          verification_uri: origin + DEVICE_PATH,
-          expires_in: Math.floor((begun.expiresAt - clock.now()) / 1_000),
+          verification_uri: joins.verificationUri,
+          expires_in: Math.floor(joins.lifetimeMs / 1_000),
           interval: Math.ceil(joins.pollIntervalMs / 1_000),
         };
       },

@@ -7,6 +7,7 @@ import type { OpenDevices } from './open-devices.ts';
 import { ownDeviceRoutes } from './routes-device.ts';
 import { deviceRoutes } from './routes-devices.ts';
 import { guestLinkRoutes } from './routes-guest-links.ts';
+import { joinRoutes } from './routes-joins.ts';
 import { pairingRoutes } from './routes-pairings.ts';
 
 export interface DeviceApiDeps {
@@ -29,6 +30,7 @@ export function deviceApiRoutes({
 }: DeviceApiDeps): ApiRoute[] {
   return [
     ...pairingRoutes({ ...devices, access }),
+    ...joinRoutes(devices),
     ...deviceRoutes({ ...devices, access, users }),
     ...guestLinkRoutes({ ...devices, links: guestLinks, access }),
     ...ownDeviceRoutes({ ...devices, access: deviceAccess }),

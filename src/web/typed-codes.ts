@@ -1,6 +1,7 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { AskingProgram, DeviceRequests } from '../authorization-server/device-requests.ts';
 import type { Config } from '../config/schema.ts';
+import type { AskingDevice, JoinRequests } from '../devices/join-requests.ts';
 import type { RateLimiter, RateLimitOptions } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { AppError } from '../lib/app-error.ts';
@@ -16,6 +17,7 @@ export interface TypedCodesDeps {
     'user_codes' | 'user_codes_per_user' | 'limits_window' | 'consent_lifetime'
   >;
   programs: DeviceRequests;
+  joins: Pick<JoinRequests, 'find'>;
   ring: KeyRing;
   audit: AuditRecorder;
   clock: Clock;
@@ -23,7 +25,9 @@ export interface TypedCodesDeps {
 }
 
 /** Who shows the code that somebody typed. */
-export type Asker = { readonly kind: 'program'; readonly program: AskingProgram };
+export type Asker =
+  | { readonly kind: 'program'; readonly program: AskingProgram }
+  | { readonly kind: 'device'; readonly device: AskingDevice };
 
 /** What was found, and what the form brings back: the answer is to what was shown, in the same browser session. */
 export interface Found {
@@ -37,7 +41,7 @@ const MAX_PEOPLE = 10_000;
 export type TypedCodes = ReturnType<typeof typedCodes>;
 
 /** Codes that people type at `/device`. Wrong ones are counted per person and in all; every wrong one looks the same. */
-export function typedCodes({ config, programs, ring, audit, clock, limiter }: TypedCodesDeps) {
+export function typedCodes({ config, programs, joins, ring, audit, clock, limiter }: TypedCodesDeps) {
   const windowMs = config.limits_window;
   const perUser = limiter({ limit: config.user_codes_per_user, windowMs, maxKeys: MAX_PEOPLE });
   const all = limiter({ limit: config.user_codes, windowMs, maxKeys: 1 });
@@ -64,7 +68,10 @@ export function typedCodes({ config, programs, ring, audit, clock, limiter }: Ty
   };
 
   const find = (code: string | undefined, caller: Caller): Asker | undefined => {
-    const program = code === undefined ? undefined : programs.find(code, caller.user);
+    if (code === undefined) return undefined;
+    const device = joins.find(code);
+    if (device !== undefined) return { kind: 'device', device };
+    const program = programs.find(code, caller.user);
     return program && { kind: 'program', program };
   };
 

@@ -15,19 +15,25 @@ export interface TestDevicesOptions {
   config?: Partial<TemporaryLedger['config']['devices']>;
   isConnected?: (id: DeviceId) => boolean;
   maxBodyBytes?: number;
+  origin?: string;
 }
 
 /** Pairing and devices over a ledger, with what recognises devices. */
 export function testDevices(
   base: TemporaryLedger,
-  { config = {}, isConnected = () => false, maxBodyBytes = 65_536 }: TestDevicesOptions = {},
+  {
+    config = {},
+    isConnected = () => false,
+    maxBodyBytes = 65_536,
+    origin: url = TEST_ORIGIN,
+  }: TestDevicesOptions = {},
 ) {
   const { clock } = base;
-  const origin = parseOrigin(TEST_ORIGIN);
+  const origin = parseOrigin(url);
   const devices = openDevices({
     ...base,
     config: { ...base.config.devices, ...config },
-    origin: TEST_ORIGIN,
+    origin: url,
     ring: keyRing([TEST_SECRET]),
     limiter: (options) => rateLimiter({ clock, ...options }),
     addressKey,

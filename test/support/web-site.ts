@@ -16,6 +16,7 @@ import { webRoutes } from '../../src/web/routes.ts';
 import { typedCodes } from '../../src/web/typed-codes.ts';
 import { type TestAuthorizationServerOptions, testAuthorizationServer } from './authorization-server.ts';
 import { Browser, type Visit } from './browser.ts';
+import { testDevices } from './devices.ts';
 import { freePort } from './free-port.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_SECRET } from './ledger.ts';
@@ -76,6 +77,7 @@ export async function webSite({
   );
   const guard = sessionGuard({ ledger, origin, audit, clock });
   const oauth = testAuthorizationServer(accounts.base, authorizationServer);
+  const { devices, deviceReach } = testDevices(accounts.base, { origin: origin.origin });
   const cookies = attemptCookies(origin);
   const limiter = () => rateLimiter({ clock, limit: 3_000, windowMs: 60_000, maxKeys: 100 });
   const isReturnTarget = (url: URL) => url.host === APP_HOST;
@@ -109,10 +111,13 @@ export async function webSite({
           auditStore,
           upstream,
           connectedApps: oauth.connectedApps(() => []),
+          devices,
+          deviceReach,
           deviceRequests: oauth.deviceRequests,
           typedCodes: typedCodes({
             config: config.authorization_server,
             programs: oauth.deviceRequests,
+            joins: devices.joins,
             ring,
             audit,
             clock,

@@ -1,0 +1,33 @@
+import type { AskingDevice } from '../devices/join-requests.ts';
+import { type Html, html } from '../http/html.ts';
+import type { Caller } from '../sessions/guard.ts';
+import { ago } from './time-text.ts';
+
+/** What a device says of itself, and the one thing about it that is certain: its key, by its fingerprint. */
+export function aboutDevice(
+  { request, fingerprint }: AskingDevice,
+  { user }: Caller,
+  now: number,
+): { title: string; body: Html } {
+  const { about, address, createdAt } = request;
+  const facts = [
+    ['Serial number', about.serial],
+    ['Platform', about.platform],
+    ['Chip', about.chip],
+  ].flatMap(([name, value]) =>
+    value === undefined
+      ? []
+      : [
+          html`<dt>${name}</dt><dd class="any">${value}</dd>
+`,
+        ],
+  );
+  const body = html`<p>A device that calls itself <strong class="any">“${about.name}”</strong> wants to be a device of yours, <strong class="any">${user.displayName}</strong>.</p>
+<div class="card"><dl>
+<dt>Fingerprint</dt><dd><strong class="mono">${fingerprint}</strong></dd>
+<dt>It asked</dt><dd>${ago(createdAt, now)}</dd>
+<dt>From</dt><dd class="any">${address ?? 'an unknown address'}</dd>
+${facts}</dl></div>
+<p>Let it in only if you have just started it yourself, and it shows the same fingerprint. Everything else it says of itself nobody has checked.</p>`;
+  return { title: 'Let a device in?', body };
+}
