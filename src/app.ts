@@ -4,6 +4,7 @@ import { authorizeRoutes } from './authorization-server/routes.ts';
 import { oauthRoutes } from './authorization-server/routes-native.ts';
 import { childEnvironment, homeDirectory } from './config/child-environment.ts';
 import { sourceFiles } from './config/config.ts';
+import { nameOf } from './config/device-base.ts';
 import { parseListen } from './config/hosts.ts';
 import type { Config } from './config/schema.ts';
 import { mountApi } from './http/api-mount.ts';
@@ -278,14 +279,15 @@ function tokensOf(
 }
 
 async function tlsOf(
-  { tls, data_dir }: Config,
+  { tls, data_dir, devices }: Config,
   { origin }: PublicOrigin,
   deps: { clock: Clock; log: Logger },
 ): Promise<TlsSource | undefined> {
   if (tls === undefined) return undefined;
   if (tls !== 'self-signed') return (await import('./http/tls-files.ts')).tlsFromFiles({ ...tls, ...deps });
   const { selfSignedTls } = await import('./http/tls-self-signed.ts');
-  return selfSignedTls({ dataDir: data_dir, hostname: new URL(origin).hostname, ...deps });
+  const devicesBase = devices.base === undefined ? undefined : nameOf(devices.base);
+  return selfSignedTls({ dataDir: data_dir, hostname: new URL(origin).hostname, devicesBase, ...deps });
 }
 
 /** Configuration has checked it. */

@@ -12,6 +12,8 @@ export interface SelfSignedOptions {
   dataDir: string;
   /** The host of `url`, without port. */
   hostname: string;
+  /** The name that hosts of devices end with, without port. */
+  devicesBase?: string | undefined;
   clock: Clock;
   log: Logger;
 }
@@ -30,25 +32,29 @@ const LOOK_EVERY_MS = 3_600_000;
 
 /**
  * A certificate that nobody vouches for, kept in the data directory so that who has once compared its fingerprint need
- * not do so again. It is made anew shortly before it ends, and when `hostname` is not in it.
+ * not do so again. It is made anew shortly before it ends, and when a name is not in it.
  * @throws when the data directory cannot be written.
  */
 export async function selfSignedTls({
   dataDir,
   hostname,
+  devicesBase,
   clock,
   log,
 }: SelfSignedOptions): Promise<TlsSource> {
   const path = join(dataDir, SELF_SIGNED_FILE);
-  const name = hostname.replaceAll(/^\[|\]$/g, '');
+  const names = [
+    hostname.replaceAll(/^\[|\]$/g, ''),
+    ...(devicesBase === undefined ? [] : [`*.${devicesBase}`]),
+  ];
   const kept = readKept(path);
   let current =
-    kept !== undefined && isGood(kept, name, clock.now()) ? kept : await renew(path, name, clock, log);
+    kept !== undefined && isGood(kept, names, clock.now()) ? kept : await renew(path, names, clock, log);
   let apply: ((material: TlsMaterial) => void) | undefined;
 
   const look = async () => {
-    if (isGood(current, name, clock.now())) return;
-    current = await renew(path, name, clock, log);
+    if (isGood(current, names, clock.now())) return;
+    current = await renew(path, names, clock, log);
     apply?.(current);
   };
   const loop = startLoop({ name: 'tls', everyMs: LOOK_EVERY_MS, clock, log, run: look });
@@ -68,11 +74,16 @@ export async function selfSignedTls({
 }
 
 /** The library that writes certificates is loaded by the one start in years that needs it. */
-async function renew(path: string, name: string, clock: Clock, log: Logger): Promise<TlsMaterial> {
+async function renew(
+  path: string,
+  names: readonly string[],
+  clock: Clock,
+  log: Logger,
+): Promise<TlsMaterial> {
   const { makeSelfSigned } = await import('./certificate.ts');
   const now = clock.now();
   const made = makeSelfSigned({
-    names: namesOf(name),
+    names: namesOf(names),
     notBefore: now - BACKDATED_MS,
     notAfter: now + LIFETIME_MS,
   });
@@ -82,23 +93,37 @@ async function renew(path: string, name: string, clock: Clock, log: Logger): Pro
   return made;
 }
 
-function isGood({ cert }: TlsMaterial, name: string, now: number): boolean {
+function isGood({ cert }: TlsMaterial, names: readonly string[], now: number): boolean {
   const certificate = new X509Certificate(cert);
   const { validFromDate, validToDate } = certificate;
-  const covers = isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name);
   return (
-    covers !== undefined && validFromDate.getTime() <= now && now < validToDate.getTime() - RENEW_BEFORE_MS
+    names.every((name) => covers(certificate, name)) &&
+    validFromDate.getTime() <= now &&
+    now < validToDate.getTime() - RENEW_BEFORE_MS
   );
 }
 
+/** A name with a star is covered where any of its names is. */
+function covers(certificate: X509Certificate, name: string): boolean {
+  const found =
+    isIP(name) === 0 ? certificate.checkHost(name.replace('*', 'any')) : certificate.checkIP(name);
+  return found !== undefined;
+}
+
 /** The names people may use for this machine; loopback, because that is how an ssh tunnel ends. */
-function namesOf(name: string): string[] {
+function namesOf(names: readonly string[]): string[] {
   const addresses = Object.values(networkInterfaces()).flat();
   const reachable = addresses.filter(
     (each) => each !== undefined && !each.internal && !each.address.startsWith('fe80'),
   );
   return [
-    ...new Set([name, 'localhost', '127.0.0.1', '::1', ...reachable.flatMap((each) => each?.address ?? [])]),
+    ...new Set([
+      ...names,
+      'localhost',
+      '127.0.0.1',
+      '::1',
+      ...reachable.flatMap((each) => each?.address ?? []),
+    ]),
   ];
 }
 

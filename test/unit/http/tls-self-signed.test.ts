@@ -13,8 +13,8 @@ const DAY_MS = 86_400_000;
 function setUp() {
   const dataDir = mkdtempSync(join(tmpdir(), 'postern-tls-'));
   const clock = new ManualClock();
-  const open = (hostname = 'pi.example.com') =>
-    selfSignedTls({ dataDir, hostname, clock, log: recordedLog() });
+  const open = (hostname = 'pi.example.com', devicesBase?: string) =>
+    selfSignedTls({ dataDir, hostname, devicesBase, clock, log: recordedLog() });
   return { dataDir, clock, open, [Symbol.dispose]: () => rmSync(dataDir, { recursive: true }) };
 }
 
@@ -50,6 +50,19 @@ describe('the self-signed certificate', () => {
     await using first = await kept.open();
     await using second = await kept.open('other.example.com');
     expect(second.fingerprint).not.toBe(first.fingerprint);
+  });
+
+  test('names the hosts of devices, and is made anew for them', async () => {
+    using kept = setUp();
+    await using without = await kept.open();
+    await using source = await kept.open('pi.example.com', 'devices.example.com');
+    await using again = await kept.open('pi.example.com', 'devices.example.com');
+    const certificate = new X509Certificate(source.current.cert);
+    expect(certificate.checkHost('web--pi.devices.example.com')).toBe('*.devices.example.com');
+    expect(certificate.checkHost('pi.example.com')).toBe('pi.example.com');
+    expect(certificate.checkHost('devices.example.com')).toBeUndefined();
+    expect(source.fingerprint).not.toBe(without.fingerprint);
+    expect(again.fingerprint).toBe(source.fingerprint);
   });
 
   test('is made anew when what is kept is damaged', async () => {
