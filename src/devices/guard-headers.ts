@@ -1,23 +1,61 @@
 import { foreignAuthorization } from '../forward-auth/authorization.ts';
+import { identityHeaders, NOBODY } from '../forward-auth/identity-headers.ts';
 import { stripOurCookies } from '../http/cookies.ts';
+import { endToEndHeaders, type HeaderList } from '../tunnel/header-list.ts';
+import type { User } from '../users/model.ts';
 
 /**
  * What passes between a browser and a device's page at a host of its own: nothing of ours goes in, and nothing comes out
  * that would reach beyond that host.
  */
 
-/** `Cookie` and `Authorization` without ours; both are absent when nothing is left. */
-export function withoutOurCredentials(headers: Headers): Headers {
-  const cookie = headers.get('cookie');
-  if (cookie !== null) setOrDelete(headers, 'cookie', stripOurCookies(cookie));
-  const authorization = headers.get('authorization');
-  if (authorization !== null) setOrDelete(headers, 'authorization', foreignAuthorization(authorization));
-  return headers;
+/** Who visits, as a service is told. */
+export interface VisitorFacts {
+  /** The client's own, as far as it is known. */
+  readonly address: string;
+  readonly host: string;
+  readonly scheme: 'http' | 'https';
+  /** Nobody for a guest. */
+  readonly person: User | undefined;
 }
 
-function setOrDelete(headers: Headers, name: string, value: string): void {
-  if (value === '') headers.delete(name);
-  else headers.set(name, value);
+/** What a client may say of the way it came, or of who it is: it is said here, or by nobody. */
+const NOT_A_CLIENTS_TO_SAY =
+  /^(?:forwarded|x-forwarded-.*|x-real-ip|x-original-(?:url|method|uri|host)|x-rewrite-url|remote-(?:user|name|email|groups))$/;
+
+/** The fields of a request as a service gets them: without credentials of ours, with who asks and from where. */
+export function fieldsForDevice(
+  headers: Headers,
+  { address, host, scheme, person }: VisitorFacts,
+): HeaderList {
+  const fields: [string, string][] = [];
+  for (const [name, value] of endToEndHeaders(headers)) {
+    if (NOT_A_CLIENTS_TO_SAY.test(name)) continue;
+    const kept = withoutOurCredentials(name, value);
+    if (kept !== '' || value === '') fields.push([name, kept]);
+  }
+  const facts = { 'x-forwarded-for': address, 'x-forwarded-host': host, 'x-forwarded-proto': scheme };
+  const identity = person === undefined ? NOBODY : identityHeaders(person);
+  for (const [name, value] of Object.entries({ ...facts, ...identity })) {
+    fields.push([name.toLowerCase(), value]);
+  }
+  return fields;
+}
+
+/** The value of `Cookie` or `Authorization` without ours, empty when nothing is left; of any other field the value itself. */
+export function withoutOurCredentials(name: string, value: string): string {
+  if (name === 'cookie') return stripOurCookies(value);
+  return name === 'authorization' ? foreignAuthorization(value) : value;
+}
+
+/** The fields of a service's answer as a visitor at its own host gets them. */
+export function fieldsForVisitor(fields: HeaderList): Headers {
+  const headers = new Headers();
+  for (const [name, value] of fields) {
+    const passed = name === 'set-cookie' ? ownHostCookie(value) : value;
+    if (passed !== undefined && isDevicesToSay(name)) headers.append(name, passed);
+  }
+  return headers;
 }
 
 /**

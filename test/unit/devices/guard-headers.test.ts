@@ -1,31 +1,99 @@
 import { describe, expect, test } from 'bun:test';
-import { isDevicesToSay, ownHostCookie, withoutOurCredentials } from '../../../src/devices/guard-headers.ts';
+import {
+  fieldsForDevice,
+  fieldsForVisitor,
+  isDevicesToSay,
+  ownHostCookie,
+} from '../../../src/devices/guard-headers.ts';
+import type { User } from '../../../src/users/model.ts';
+import { aPerson } from '../../support/forward-auth.ts';
 
 const PERSONAL = `pstp_${'a'.repeat(66)}`;
 const DEVICE = `pstd_${'a'.repeat(66)}`;
 
+const VISITOR = {
+  address: '192.0.2.7',
+  host: 'web--pi.devices.example.com',
+  scheme: 'https',
+  person: undefined,
+} as const;
+
+const sentOn = (sent: Record<string, string>, person?: User): Record<string, string> =>
+  Object.fromEntries(fieldsForDevice(new Headers(sent), { ...VISITOR, person }));
+
 describe('what goes to a device', () => {
+  test('says where a visitor comes from, and who it is, whatever the visitor says of that', () => {
+    const claims = {
+      'remote-user': 'root',
+      'Remote-Groups': 'admins',
+      forwarded: 'for=10.0.0.1',
+      'x-forwarded-for': '10.0.0.1',
+      'x-forwarded-proto': 'http',
+      'x-forwarded-host': 'evil.example',
+      'x-forwarded-prefix': '/x',
+      'x-forwarded-user': 'root',
+      'x-real-ip': '10.0.0.1',
+      'x-original-url': '/admin',
+      'x-rewrite-url': '/admin',
+      accept: 'text/html',
+    };
+    const told = {
+      accept: 'text/html',
+      'x-forwarded-for': '192.0.2.7',
+      'x-forwarded-host': 'web--pi.devices.example.com',
+      'x-forwarded-proto': 'https',
+    };
+    expect(sentOn(claims)).toEqual({
+      ...told,
+      'remote-user': '',
+      'remote-name': '',
+      'remote-email': '',
+      'remote-groups': '',
+    });
+    expect(sentOn(claims, aPerson({ groups: ['staff'], email: 'ada@example.com' }))).toEqual({
+      ...told,
+      'remote-user': 'ada',
+      'remote-name': 'Ada',
+      'remote-email': 'ada@example.com',
+      'remote-groups': 'staff',
+    });
+  });
+
+  test('holds nothing of the connection', () => {
+    const sent = sentOn({
+      connection: 'keep-alive, x-secret',
+      'x-secret': '1',
+      'keep-alive': '5',
+      te: 'trailers',
+      'transfer-encoding': 'chunked',
+      upgrade: 'h2c',
+      'http2-settings': 'x',
+      'proxy-authorization': `Bearer ${PERSONAL}`,
+    });
+    expect(Object.keys(sent).filter((name) => !/^(?:x-forwarded-|remote-)/.test(name))).toEqual([]);
+  });
+
   test.each([
     ['a=1; __Host-postern-dev_x=secret; b=2', 'a=1; b=2'],
-    ['__Host-postern=secret', null],
-    ['postern_7400=secret; postern_7400_flow-x=secret', null],
+    ['__Host-postern=secret', undefined],
+    ['postern_7400=secret; postern_7400_flow-x=secret', undefined],
     ['postern_7401_dev_x=secret; theirs=1', 'theirs=1'],
     ['__Host-postern=a; __Host-postern=b; c=d', 'c=d'],
     [' __Host-postern = spaced ;c=d', 'c=d'],
     ['theirs=__Host-postern=1', 'theirs=__Host-postern=1'],
   ])('of the cookies %p: %p', (sent, kept) => {
-    expect(withoutOurCredentials(new Headers({ cookie: sent })).get('cookie')).toBe(kept);
+    expect(sentOn({ cookie: sent })['cookie']).toBe(kept);
   });
 
   test.each([
     ['Basic dXNlcjpwYXNz', 'Basic dXNlcjpwYXNz'],
     ['Bearer its-own-token', 'Bearer its-own-token'],
-    [`Bearer ${PERSONAL}`, null],
-    [`bearer  ${PERSONAL}`, null],
-    [`Bearer ${DEVICE}`, null],
-    [`Basic ${btoa(`user:${PERSONAL}`)}`, null],
+    [`Bearer ${PERSONAL}`, undefined],
+    [`bearer  ${PERSONAL}`, undefined],
+    [`Bearer ${DEVICE}`, undefined],
+    [`Basic ${btoa(`user:${PERSONAL}`)}`, undefined],
   ])('of the authorization %p: %p', (sent, kept) => {
-    expect(withoutOurCredentials(new Headers({ authorization: sent })).get('authorization')).toBe(kept);
+    expect(sentOn({ authorization: sent })['authorization']).toBe(kept);
   });
 });
 
@@ -86,4 +154,20 @@ test.each([
   'refresh',
 ])('%s is', (name) => {
   expect(isDevicesToSay(name)).toBe(true);
+});
+
+test('an answer keeps what is the device’s to say, each as often as it said it', () => {
+  const headers = fieldsForVisitor([
+    ['content-type', 'text/html'],
+    ['set-cookie', 'a=1; Domain=example.com'],
+    ['set-cookie', 'b=2; Path=/x'],
+    ['set-cookie', '__Host-postern=x; Path=/; Secure'],
+    ['clear-site-data', '"cookies"'],
+    ['vary', 'accept'],
+    ['vary', 'origin'],
+  ]);
+  expect(headers.getSetCookie()).toEqual(['a=1', 'b=2; Path=/x']);
+  expect(headers.get('clear-site-data')).toBeNull();
+  expect(headers.get('vary')).toBe('accept, origin');
+  expect(headers.get('content-type')).toBe('text/html');
 });
