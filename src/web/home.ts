@@ -26,6 +26,7 @@ ${apps(appsOf(user))}
 <ul>
 <li><a href="/account/sessions">Sessions</a>: where you are signed in, and a way to end it</li>
 <li><a href="/account/tokens">Tokens</a>: access for your own programs</li>
+<li><a href="/account/devices">Devices</a>: what you have paired, and how another one comes in</li>
 <li><a href="/account/password">Password</a>: set a new one</li>
 </ul>
 </section>
@@ -58,6 +59,7 @@ const OWNERS_SECTION = html`<section aria-labelledby="site">
 <h2 id="site">This site</h2>
 <ul>
 <li><a href="/admin/users">People</a>: who may sign in, and invitations</li>
+<li><a href="/admin/devices">All devices</a>: what everybody has paired</li>
 <li><a href="/admin/audit">Audit</a>: what granted and what ended access</li>
 </ul>
 </section>`;

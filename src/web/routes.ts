@@ -1,16 +1,22 @@
 import type { Router } from '../http/router.ts';
 import { appPages } from './account-apps.ts';
+import { onePages } from './account-device.ts';
+import { devicesPages } from './account-devices.ts';
 import { linkPages } from './account-links.ts';
 import { passwordPages } from './account-password.ts';
 import { sessionPages } from './account-sessions.ts';
 import { tokenPages } from './account-tokens.ts';
 import { auditPages } from './admin-audit.ts';
+import { allDevicesPages } from './admin-devices.ts';
 import { userPages } from './admin-user.ts';
 import { usersPages } from './admin-users.ts';
 import type { WebDeps } from './deps.ts';
 import { devicePages } from './device.ts';
+import { guestPages } from './device-guests.ts';
+import { pairingPages } from './device-pairing.ts';
 import { homePage } from './home.ts';
 import { invitationPages } from './invitation.ts';
+import { pairPage } from './pair.ts';
 import { resetPasswordPages } from './reset-password.ts';
 import { setupPages } from './setup.ts';
 import { signInPages } from './sign-in.ts';
@@ -28,7 +34,13 @@ export function webRoutes(router: Router, deps: WebDeps): void {
   linkPages(router, deps);
   passwordPages(router, deps);
   devicePages(router, deps);
+  devicesPages(router, deps);
+  onePages(router, deps);
+  guestPages(router, deps);
+  pairingPages(router, deps);
+  pairPage(router);
   usersPages(router, deps);
   userPages(router, deps);
+  allDevicesPages(router, deps);
   auditPages(router, deps);
 }

@@ -12,6 +12,7 @@ export function personPage(
     { href: '/account/sessions', label: 'Sessions' },
     { href: '/account/tokens', label: 'Tokens' },
     { href: '/account/apps', label: 'Connected apps' },
+    { href: '/account/devices', label: 'Devices' },
     { href: '/account/links', label: 'Linked accounts' },
     { href: '/account/password', label: 'Password' },
     ...(caller.user.role === 'owner' ? OWNER_LINKS : []),
@@ -22,5 +23,6 @@ export function personPage(
 
 const OWNER_LINKS = [
   { href: '/admin/users', label: 'People' },
+  { href: '/admin/devices', label: 'All devices' },
   { href: '/admin/audit', label: 'Audit' },
 ];
