@@ -1,5 +1,4 @@
 import { AppError } from '../lib/app-error.ts';
-import { instantText } from '../lib/instant.ts';
 
 /** Unknown, expired, used by another and foreign codes look alike. */
 export const pairingRefused = () =>
@@ -43,7 +42,7 @@ export const tooManyPairings = (limit: number) =>
 /** Every refusal of a proof tells the time, so that a device whose clock is wrong can correct itself once. */
 export const proofRefused = (why: ProofFault, now: number) =>
   new AppError('unauthorized', `proof_${why}`, PROOF_TEXTS[why], {
-    members: { server_time: instantText(now) },
+    members: { server_time: Math.floor(now / 1_000) },
   });
 
 export type ProofFault = 'invalid' | 'stale' | 'future' | 'replayed';
