@@ -1,3 +1,4 @@
+import { usualDeviceBase } from '../../config/device-base.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Logger } from '../../lib/log.ts';
 
@@ -30,6 +31,7 @@ const PARTS: readonly Part[] = [
     ({ forward_auth }) => list([...new Set(forward_auth.rule.map(({ host }) => host))]),
   ],
   ['MCP', 'mcp', ({ mcp }) => (mcp.length === 0 ? 'whoami (built in)' : list(mcp.map(backendLine)))],
+  ['hosts of devices', 'devices.base', (config) => config.devices.base ?? usualDeviceBase(config) ?? ''],
   ['trusted proxies', 'trusted_proxies', ({ trusted_proxies }) => list(trusted_proxies)],
   ['TLS', 'tls', ({ tls }) => (typeof tls === 'object' ? tls.cert : (tls ?? ''))],
   ['API for other origins', 'cors.allowed_origins', ({ cors }) => list(cors.allowed_origins)],

@@ -98,6 +98,7 @@ describe('optional parts', () => {
       { part: 'linked accounts', key: 'upstream.provider' },
       { part: 'forward-auth', key: 'forward_auth.rule' },
       { part: 'MCP', on: 'whoami (built in)' },
+      { part: 'hosts of devices', on: 'devices.localhost:7400' },
       { part: 'trusted proxies', key: 'trusted_proxies' },
       { part: 'TLS', key: 'tls' },
       { part: 'API for other origins', key: 'cors.allowed_origins' },
@@ -142,6 +143,7 @@ describe('optional parts', () => {
             { host: 'a.test', path: '/x', allow: 'public' },
           ],
         },
+        devices: { base: 'devices.home.test' },
         cors: { allowed_origins: ['https://app.test'] },
       }),
     );
@@ -150,6 +152,7 @@ describe('optional parts', () => {
       'forge (https://git.test), code (github)',
       'a.test',
       'files (/opt/files), far (https://mcp.test)',
+      'devices.home.test',
       '127.0.0.1/32',
       '/c.pem',
       'https://app.test',
