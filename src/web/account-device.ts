@@ -126,23 +126,25 @@ async function change(deps: WebDeps, request: Request, caller: Caller, named: st
 
 function readPatch(form: URLSearchParams): { name: string; labels: DeviceLabels } {
   const name = nameDto.safeParse(singleParam(form, 'name'));
-  const labels = labelsDto.safeParse(readLabels(singleParam(form, 'labels') ?? ''));
   if (!name.success) throw unfit('The name does not fit', shortcomings(name.error));
+  const lines = readLabels(singleParam(form, 'labels') ?? '');
+  const labels = labelsDto.safeParse(Object.fromEntries(lines));
   if (!labels.success) throw unfit('The labels do not fit', shortcomings(labels.error));
+  if (Object.keys(labels.data).length !== lines.length) {
+    throw unfit('The labels do not fit', 'each has to have a name of its own');
+  }
   return { name: name.data, labels: labels.data };
 }
 
 /** `name=value` or `name` on each line. */
-function readLabels(text: string): Record<string, string> {
+function readLabels(text: string): [name: string, value: string][] {
   const lines = text.split(/\r?\n/).map((each) => each.trim());
-  return Object.fromEntries(
-    lines
-      .filter((each) => each !== '')
-      .map((each) => {
-        const at = each.indexOf('=');
-        return at === -1 ? [each, ''] : [each.slice(0, at).trim(), each.slice(at + 1).trim()];
-      }),
-  );
+  return lines
+    .filter((each) => each !== '')
+    .map((each) => {
+      const at = each.indexOf('=');
+      return at === -1 ? [each, ''] : [each.slice(0, at).trim(), each.slice(at + 1).trim()];
+    });
 }
 
 async function unpair(deps: WebDeps, request: Request, caller: Caller, named: string): Promise<Response> {

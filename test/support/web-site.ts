@@ -1,4 +1,5 @@
 import { configSchema } from '../../src/config/schema.ts';
+import type { OpenDevices } from '../../src/devices/open-devices.ts';
 import { type PublicOrigin, parseOrigin } from '../../src/http/origin.ts';
 import { rateLimiter } from '../../src/http/rate-limit.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
@@ -32,6 +33,8 @@ export interface WebSite extends AsyncDisposable {
   readonly origin: PublicOrigin;
   readonly accounts: TemporaryAccounts;
   readonly upstream: OpenUpstream;
+  readonly devices: OpenDevices;
+  readonly clock: Clock;
   url(path: string): URL;
   get(browser: Browser, path: string): Promise<Visit>;
   /** Posts a form as a page of the site would. */
@@ -167,6 +170,8 @@ export async function webSite({
     origin,
     accounts,
     upstream,
+    devices,
+    clock,
     url,
     get: (browser, path) => browser.visit(url(path)),
     post,
