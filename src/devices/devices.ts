@@ -81,7 +81,6 @@ export function devices(deps: DevicesDeps) {
   return {
     find: directory.find,
     findByHandle: directory.findByHandle,
-    findBySession: directory.findBySession,
     /** A live device of this person, by id or handle. @throws AppError `not_found`. */
     requireOf({ id }: { readonly id: UserId }, text: string): Device {
       const device = isDeviceId(text) ? directory.find(text) : directory.findByHandle(text);

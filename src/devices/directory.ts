@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { afterCommit, type Tx } from '../db/write.ts';
 import { once } from '../lib/once.ts';
-import type { SessionId } from '../sessions/model.ts';
 import type { Device, DeviceId } from './model.ts';
 import type { DeviceStore } from './store.ts';
 
@@ -14,8 +13,8 @@ export type DeviceDirectory = ReturnType<typeof deviceDirectory>;
  * Live devices, from memory where they were asked for before. The same object until the device changes; whoever changes
  * one says so in the same transaction. What is not there is asked for anew each time.
  */
-export function deviceDirectory(store: Pick<DeviceStore, 'find' | 'findByHandle' | 'findBySession'>) {
-  const byKey = once(() => new LRUCache<string, Device>({ max: 3 * MAX_DEVICES }));
+export function deviceDirectory(store: Pick<DeviceStore, 'find' | 'findByHandle'>) {
+  const byKey = once(() => new LRUCache<string, Device>({ max: 2 * MAX_DEVICES }));
 
   const keep = (device: Device | undefined) => {
     if (device !== undefined) for (const key of keysOf(device)) byKey().set(key, device);
@@ -26,7 +25,6 @@ export function deviceDirectory(store: Pick<DeviceStore, 'find' | 'findByHandle'
     find: (id: DeviceId): Device | undefined => byKey().get(id) ?? keep(store.find(id)),
     findByHandle: (handle: string): Device | undefined =>
       byKey().get(handle) ?? keep(store.findByHandle(handle)),
-    findBySession: (id: SessionId): Device | undefined => byKey().get(id) ?? keep(store.findBySession(id)),
 
     /** Forgets the device once `tx` is committed. */
     changed(tx: Tx, device: Device): void {
@@ -37,7 +35,7 @@ export function deviceDirectory(store: Pick<DeviceStore, 'find' | 'findByHandle'
   };
 }
 
-/** None of them looks like another: ids have an underscore behind their prefix, handles have none. */
-function keysOf({ id, handle, sessionId }: Device): string[] {
-  return [id, handle, sessionId];
+/** Neither looks like the other: ids have an underscore behind their prefix, handles have none. */
+function keysOf({ id, handle }: Device): [string, string] {
+  return [id, handle];
 }

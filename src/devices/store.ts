@@ -31,7 +31,6 @@ export function deviceStore(db: Db) {
     db.reader.select().from(devices).where(and(condition, isLive)).prepare();
   const byId = prepared(eq(devices.id, sql.placeholder('id')));
   const byHandle = prepared(eq(devices.handle, sql.placeholder('handle')));
-  const bySession = prepared(eq(devices.sessionId, sql.placeholder('sessionId')));
   const one = (read: () => DeviceRow | undefined): Device | undefined => {
     const row = readOrOutage(read);
     return row === undefined ? undefined : toDevice(row);
@@ -40,7 +39,6 @@ export function deviceStore(db: Db) {
   return {
     find: (id: DeviceId) => one(() => byId.get({ id })),
     findByHandle: (handle: string) => one(() => byHandle.get({ handle })),
-    findBySession: (sessionId: SessionId) => one(() => bySession.get({ sessionId })),
 
     read(tx: Tx, id: DeviceId): Device | undefined {
       const row = tx

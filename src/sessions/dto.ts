@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { instantText } from '../lib/instant.ts';
 import type { User } from '../users/model.ts';
-import { hostsOf } from './audience.ts';
+import { guestLinkOf, hostsOf } from './audience.ts';
 import { type Session, type SessionId, sessionEndsAt } from './model.ts';
 
 const instant = (what: string) => z.iso.datetime().describe(`${what}, RFC 3339 in UTC`);
@@ -25,6 +25,11 @@ const sessionFields = {
   parent_id: z.string().nullable().describe('the session it is a child of and ends with'),
   host: z.string().nullable().describe('the protected host of a child session'),
   label: z.string().nullable().describe('what its user calls it'),
+  device_id: z.string().nullable().describe('the device of a device session'),
+  guest_link_id: z
+    .string()
+    .nullable()
+    .describe('the guest link that a session at the host of a device came from'),
   client_id: z.string().nullable().describe('the OAuth client of a grant; `personal` for personal tokens'),
   provider: z.string().nullable().describe('the provider that the person signed in through'),
   address: z.string().nullable().describe('where it was begun from'),
@@ -105,6 +110,8 @@ export function toSessionFields(session: Session) {
     parent_id: session.parentId ?? null,
     host: session.kind === 'user' ? (hostsOf(session.audience)[0] ?? null) : null,
     label: session.label ?? null,
+    device_id: session.deviceId ?? null,
+    guest_link_id: guestLinkOf(session) ?? null,
     client_id: session.clientId ?? null,
     provider: session.origin.provider ?? null,
     address: session.origin.address ?? null,

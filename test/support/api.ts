@@ -1,3 +1,4 @@
+import type { OpenDevices } from '../../src/devices/open-devices.ts';
 import { mountApi } from '../../src/http/api-mount.ts';
 import type { ApiRoute } from '../../src/http/api-route.ts';
 import { cookieName } from '../../src/http/cookies.ts';
@@ -51,6 +52,7 @@ export interface TemporaryApi extends AsyncDisposable {
   base: TemporaryLedger;
   accounts: TemporaryAccounts;
   upstream: OpenUpstream;
+  devices: OpenDevices;
   routes: readonly ApiRoute[];
   streams: SessionEventStreams;
   guard: SessionGuard;
@@ -162,6 +164,7 @@ export function temporaryApi({
     base,
     accounts,
     upstream,
+    devices: devices.devices,
     routes,
     streams,
     guard,
