@@ -1,6 +1,8 @@
 /** A chunk takes a few hundred bytes of memory, however small it is: those below this many are put together. */
 const SMALL_BYTES = 1024;
 const BLOCK_BYTES = 16 * 1024;
+/** Chunks that have gone stay in the list until there are so many of them, and more than are left. */
+const SWEPT_CHUNKS = 64;
 
 /** Bytes that wait, in order. Small chunks are copied into blocks, so that what it takes in memory follows `bytes`. */
 export class ByteQueue {
@@ -9,14 +11,13 @@ export class ByteQueue {
   /** The first chunk that is left, and how much of it has gone. */
   #head = 0;
   #offset = 0;
-  /** Room behind the last chunk, when that is a block of ours. */
+  /** The memory behind the last chunk, where that is ours and has room. */
   #block: Uint8Array | undefined;
-  #blockUsed = 0;
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     this.bytes += chunk.length;
-    if (chunk.length < SMALL_BYTES && this.#head < this.#chunks.length) return this.#merge(chunk);
+    if (chunk.length < SMALL_BYTES && this.#merge(chunk)) return;
     this.#block = undefined;
     this.#chunks.push(chunk);
   }
@@ -26,7 +27,7 @@ export class ByteQueue {
     const chunk = this.#chunks[this.#head];
     if (chunk === undefined) return undefined;
     const rest = this.#offset === 0 ? chunk : chunk.subarray(this.#offset);
-    this.#advance();
+    this.#dropHead();
     this.bytes -= rest.length;
     return rest;
   }
@@ -39,11 +40,11 @@ export class ByteQueue {
       if (chunk === undefined) break;
       const left = chunk.length - this.#offset;
       const taken = Math.min(left, most - moved);
-      const whole = this.#offset === 0 && taken === chunk.length;
-      target.set(whole ? chunk : chunk.subarray(this.#offset, this.#offset + taken), at + moved);
+      const isWhole = taken === chunk.length;
+      target.set(isWhole ? chunk : chunk.subarray(this.#offset, this.#offset + taken), at + moved);
       moved += taken;
-      if (taken === left) this.#advance();
-      else this.#cutAt(this.#offset + taken);
+      if (taken === left) this.#dropHead();
+      else this.#offset += taken;
     }
     this.bytes -= moved;
     return moved;
@@ -55,45 +56,32 @@ export class ByteQueue {
     this.#block = undefined;
   }
 
-  /** What was taken out of a block stays there unseen: nothing may be added to it after. */
-  #cutAt(offset: number): void {
-    this.#offset = offset;
-  }
-
-  #advance(): void {
+  #dropHead(): void {
     this.#offset = 0;
     this.#head++;
-    if (this.#head < this.#chunks.length) {
-      // The array lets go of what has gone once that is most of it.
-      if (this.#head >= 64 && this.#head * 2 >= this.#chunks.length) {
-        this.#chunks = this.#chunks.slice(this.#head);
-        this.#head = 0;
-      }
-      return;
+    if (this.#head === this.#chunks.length) {
+      // The last chunk has been handed out: nothing may be written behind it any more.
+      this.#chunks.length = this.#head = 0;
+      this.#block = undefined;
+    } else if (this.#head >= SWEPT_CHUNKS && this.#head * 2 >= this.#chunks.length) {
+      this.#chunks = this.#chunks.slice(this.#head);
+      this.#head = 0;
     }
-    this.#chunks.length = this.#head = 0;
-    this.#block = undefined;
   }
 
-  #merge(chunk: Uint8Array): void {
-    const last = this.#chunks.length - 1;
-    const used = this.#block === undefined ? (this.#chunks[last]?.length ?? 0) : this.#blockUsed;
-    const needed = used + chunk.length;
-    if (needed > BLOCK_BYTES) return this.#begin(chunk);
-    if (this.#block === undefined || needed > this.#block.length) this.#grow(last, needed);
-    this.#block?.set(chunk, used);
-    this.#blockUsed = needed;
-    if (this.#block !== undefined) this.#chunks[last] = this.#block.subarray(0, needed);
-  }
-
-  #begin(chunk: Uint8Array): void {
-    this.#block = undefined;
-    this.#chunks.push(chunk);
-  }
-
-  #grow(last: number, needed: number): void {
-    const block = new Uint8Array(Math.min(BLOCK_BYTES, needed * 2));
-    block.set(this.#chunks[last] ?? block.subarray(0, 0));
-    this.#block = block;
+  /** Puts a small chunk behind the last one; false when there is none, or it is large enough. */
+  #merge(chunk: Uint8Array): boolean {
+    const index = this.#chunks.length - 1;
+    const last = this.#chunks[index];
+    if (last === undefined || last.length + chunk.length > BLOCK_BYTES) return false;
+    const needed = last.length + chunk.length;
+    let block = this.#block;
+    if (block === undefined || block.length < needed) {
+      block = this.#block = new Uint8Array(Math.min(BLOCK_BYTES, needed * 2));
+      block.set(last);
+    }
+    block.set(chunk, last.length);
+    this.#chunks[index] = block.subarray(0, needed);
+    return true;
   }
 }
