@@ -124,5 +124,5 @@ export function recordingReader(stream: TunnelStream, options: { hold?: boolean 
     },
   };
   stream.read(reader);
-  return heard;
+  return Object.assign(heard, { reader });
 }
