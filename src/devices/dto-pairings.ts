@@ -48,7 +48,7 @@ export const proofFields = {
     .describe('when the proof was made, in seconds since 1970; at most 60 s ago, and 30 s ahead'),
   nonce: z
     .string({ error: 'a nonce' })
-    .regex(/^[A-Za-z0-9_-]{16,64}$/, { error: '16 to 64 characters of base64url' })
+    .regex(/^[A-Za-z0-9+/=_-]{16,88}$/, { error: '16 to 88 characters of base64 or base64url' })
     .describe('another one for each proof'),
   proof: z
     .string({ error: 'a signature' })

@@ -1,4 +1,4 @@
-import { and, count, eq, inArray, isNull, ne } from 'drizzle-orm';
+import { and, count, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import {
   applianceState,
   deliveries,
@@ -20,6 +20,7 @@ import {
   users,
 } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
+import { REVOKED_KEPT_MS } from '../sessions/store-reaping.ts';
 
 export interface RestoreTerms {
   /** Devices stay paired: they cannot sign in again by themselves. */
@@ -49,7 +50,12 @@ function endSessions(tx: Tx, now: number, keepDevices: boolean): number {
   const ending = and(eq(sessions.status, 'active'), keepDevices ? ne(sessions.kind, 'device') : undefined);
   const before = tx.select({ count: count() }).from(sessions).where(ending).get()?.count ?? 0;
   tx.update(sessions)
-    .set({ status: 'revoked', revokedAtMs: now, revokeReason: 'restored' })
+    .set({
+      status: 'revoked',
+      revokedAtMs: now,
+      revokeReason: 'restored',
+      reapAtMs: sql`coalesce(${sessions.reapAtMs}, ${now + REVOKED_KEPT_MS})`,
+    })
     .where(ending)
     .run();
   return before;

@@ -1,5 +1,5 @@
 import { type Html, html } from '../http/html.ts';
-import { hostsOf } from '../sessions/audience.ts';
+import { guestLinkOf, hostsOf } from '../sessions/audience.ts';
 import { PERSONAL_CLIENT_ID } from '../sessions/issuing.ts';
 import { type Session, type SessionId, sessionEndsAt } from '../sessions/model.ts';
 import { ago, instant } from './time-text.ts';
@@ -15,12 +15,13 @@ export interface SessionListOptions {
   endPath: string;
 }
 
-/** Browsers, each with its sessions on other hosts below it, then what programs hold. */
+/** Browsers, each with its sessions on other hosts below it, then what programs hold, and devices with their guests. */
 export function sessionList(sessions: readonly Session[], options: SessionListOptions): Html {
-  const people = sessions.filter(({ kind }) => kind === 'user');
-  const ids = new Set(people.map(({ id }) => id));
-  // What hangs on something else than a browser stands for itself: whatever lives can be ended here.
-  const browsers = people.filter(({ parentId }) => parentId === undefined || !ids.has(parentId));
+  const ids = new Set(sessions.map(({ id }) => id));
+  // What hangs on nothing that is shown stands for itself: whatever lives can be ended here.
+  const browsers = sessions.filter(
+    ({ kind, parentId }) => kind === 'user' && (parentId === undefined || !ids.has(parentId)),
+  );
   const programs = sessions.filter(({ kind }) => kind !== 'user');
   const childrenOf = (id: SessionId) => sessions.filter(({ parentId }) => parentId === id);
   return html`${table(
@@ -34,7 +35,10 @@ ${
   programs.length > 0 &&
   table(
     'Programs and devices',
-    programs.map((session) => programRow(session, options)),
+    programs.flatMap((session) => [
+      programRow(session, options),
+      ...childrenOf(session.id).map((child) => childRow(child, options)),
+    ]),
   )
 }`;
 }
@@ -59,15 +63,16 @@ function browserRow(session: Session, options: SessionListOptions): Html {
 
 function childRow(session: Session, options: SessionListOptions): Html {
   const hosts = hostsOf(session.audience).join(', ');
-  const what = html`<span class="child any">${hosts === '' ? 'Another host' : hosts}</span>`;
-  return row(session, options, what, endButton(session, options, 'Sign out'));
+  const isGuest = guestLinkOf(session) !== undefined;
+  const what = html`<span class="child any">${hosts === '' ? 'Another host' : hosts}</span>${isGuest && html`<br><small>A guest, by a link</small>`}`;
+  return row(session, options, what, endButton(session, options, isGuest ? 'End' : 'Sign out'));
 }
 
 function programRow(session: Session, options: SessionListOptions): Html {
-  const kind = programKind(session);
+  const isDevice = session.kind === 'device';
   const what = html`<strong class="any">${session.label ?? session.clientId ?? session.id}</strong>
-<br><small>${kind}, made ${instant(session.createdAt)}</small>`;
-  return row(session, options, what, endButton(session, options, 'Revoke'));
+<br><small>${programKind(session)}, ${isDevice ? 'paired' : 'made'} ${instant(session.createdAt)}</small>`;
+  return row(session, options, what, endButton(session, options, isDevice ? 'Unpair' : 'Revoke'));
 }
 
 function programKind({ kind, clientId }: Session): string {
