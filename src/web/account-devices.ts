@@ -44,7 +44,7 @@ ${waitingCodes(deps, caller)}`;
 /** What cannot be read as labels, no device has. */
 function filtered(all: readonly Device[], filter: string): readonly Device[] {
   if (filter === '') return all;
-  const wanted = labelQuery.safeParse(filter).data;
+  const wanted = labelQuery.safeParse(filter.trim().replaceAll(/\s*([,=])\s*/g, '$1')).data;
   return wanted === undefined ? [] : all.filter((device) => hasLabels(device, wanted));
 }
 

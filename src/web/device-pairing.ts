@@ -11,7 +11,7 @@ import type { WebDeps } from './deps.ts';
 import { DEVICES_PATH } from './device-paths.ts';
 import { withNotice } from './notices.ts';
 import { personPage } from './shell.ts';
-import { instant } from './time-text.ts';
+import { durationText, instant } from './time-text.ts';
 import { actorOf, readOwnForm, seeOther } from './visits.ts';
 
 /** `/account/devices/pair`: a code for one device, shown once, and the ones that wait. */
@@ -36,7 +36,7 @@ function codePage({ origin }: WebDeps, caller: Caller, made: MadePairing, qr: st
   const code = showTypedCode(made.code);
   // An SVG of ours, made of numbers alone.
   const image = raw(qr);
-  const body = html`<p class="notice" role="status">This code lets one device in, as yours, until ${instant(made.pairing.expiresAt)}. It is shown this once.</p>
+  const body = html`<p class="notice" role="status">This code lets one device in, as yours, for ${durationText(made.pairing.expiresAt - made.pairing.createdAt)} (until ${instant(made.pairing.expiresAt)}). It is shown this once.</p>
 <div class="card pairing">
 <div class="qr">${image}</div>
 <div>
@@ -48,7 +48,7 @@ function codePage({ origin }: WebDeps, caller: Caller, made: MadePairing, qr: st
 </div>
 <div class="card">
 <label for="link">Or give it this link, which is what the picture says</label>
-<textarea id="link" class="mono" rows="3" readonly>${made.link}</textarea>
+<textarea id="link" class="mono" rows="2" readonly>${made.link}</textarea>
 <p>A device that scans or opens it needs no code. Whoever has the link or the code can pair one device with you: show them to nobody else.</p>
 </div>
 <p><a class="button" href="${DEVICES_PATH}">Done</a></p>`;

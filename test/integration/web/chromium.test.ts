@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { startChromium } from '../../support/chromium.ts';
 import { GOOD_PASSWORD, OTHER_PASSWORD } from '../../support/local-accounts.ts';
+import { pairSiteDevice } from '../../support/site-device.ts';
 import { type WebSite, webSite } from '../../support/web-site.ts';
 
 setDefaultTimeout(30_000);
@@ -39,6 +40,14 @@ async function fillNewAccount(page: Page, username: string) {
   await page.fill('#new_password', GOOD_PASSWORD);
   await page.fill('#new_password_again', GOOD_PASSWORD);
 }
+
+const siteOf = ({ devices, origin, clock }: WebSite) => ({ devices, origin: origin.origin, clock });
+/** Words without an end, as people and devices may choose them. */
+const LABELLED = {
+  name: 'K'.repeat(90),
+  serial: 'S'.repeat(60),
+  labels: { ['l'.repeat(32)]: 'v'.repeat(60) },
+};
 
 async function setupLink({ accounts }: WebSite): Promise<string> {
   return (await accounts.local.setup.makeLink()) ?? '';
@@ -122,6 +131,8 @@ test.each(['light', 'dark'] as const)(
   async (colorScheme) => {
     await using site = await webSite();
     const user = await site.accounts.addLocal('mum', 'owner');
+    const { device } = await pairSiteDevice(siteOf(site), user.id, LABELLED);
+    await site.devices.pairings.create({ userId: user.id, sessionId: undefined });
     await using tab = await open({ colorScheme, viewport: { width: 360, height: 640 } });
     await tab.page.goto(site.url('/sign-in').href);
     await tab.page.fill('#username', 'mum');
@@ -132,6 +143,12 @@ test.each(['light', 'dark'] as const)(
       '/account/sessions',
       '/account/tokens',
       '/account/password',
+      '/account/devices',
+      `/account/devices/${device.handle}`,
+      '/device',
+      '/device/done',
+      '/pair',
+      '/admin/devices',
       '/admin/users',
       `/admin/users/${user.id}`,
       '/admin/audit',

@@ -18,7 +18,7 @@ describe('/account/devices', () => {
     expect(all.text).toContain('href="/account/devices/kitchen"');
     expect(all.text).toContain('room=kitchen');
     expect(all.text).toContain('Attic &lt;b&gt;');
-    const only = await site.get(browser, '/account/devices?label=room%3Dkitchen,floor');
+    const only = await site.get(browser, '/account/devices?label=room%3Dkitchen,%20floor');
     expect(only.text).toContain('/account/devices/kitchen');
     expect(only.text).not.toContain('Attic');
     for (const odd of ['room=attic', '=', ',', 'ROOM']) {
