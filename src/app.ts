@@ -7,6 +7,8 @@ import { sourceFiles } from './config/config.ts';
 import { nameOf } from './config/device-base.ts';
 import { parseListen } from './config/hosts.ts';
 import type { Config } from './config/schema.ts';
+import { hubRoundMs } from './devices/open-hub.ts';
+import { openReach } from './devices/routes-open-reach.ts';
 import { mountApi } from './http/api-mount.ts';
 import { cookieName } from './http/cookies.ts';
 import { startMetricsServer } from './http/metrics-server.ts';
@@ -29,7 +31,7 @@ import { observeProcess } from './ops/process-metrics.ts';
 import { readiness } from './ops/readiness.ts';
 import { probeRoutes } from './ops/routes.ts';
 import { clockCheck, databaseCheck } from './ops/store-health.ts';
-import { type AppDeps, type OpenServices, openServices } from './services.ts';
+import { type AppDeps, type OpenServices, openServices, relayHost } from './services.ts';
 import { toSessionEvent } from './sessions/dto.ts';
 import { sessionEventStreams } from './sessions/events-streams.ts';
 import { droppedEvents } from './sessions/metrics.ts';
@@ -88,6 +90,7 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     version: buildInfo.version,
   });
 
+  const reach = openReach({ ...services, config: config.devices });
   const ready = readiness({
     parts: { database: databaseCheck(db), clock: clockCheck(db), redis: undefined },
     clock: wallClock,
@@ -104,7 +107,14 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     origin,
     app: router,
     nativeRoutes: forwardAuth.nativeRoutes,
-    ownRoutes: { ...oauthRoutes(services.authorizationServer), ...mcp.front.nativeRoutes },
+    ownRoutes: {
+      ...oauthRoutes(services.authorizationServer),
+      ...mcp.front.nativeRoutes,
+      ...reach.pathRoutes,
+    },
+    relayRoutes: reach.tunnelRoutes,
+    relayHost: relayHost(config),
+    otherHosts: reach.otherHosts,
     probeRoutes: probeRoutes(ready),
     isServedHost: (host) => host === origin.host || forwardAuth.isSiteHost(host),
     trustedProxies: config.trusted_proxies.flatMap((range) => parseRange(range) ?? []),
@@ -112,13 +122,18 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     tls,
     limits: {
       maxBodyBytes: config.http.max_body_bytes,
-      maxOwnBodyBytes: mcp.front.maxBodyBytes,
+      maxOwnBodyBytes: Math.max(mcp.front.maxBodyBytes, config.devices.max_request_bytes),
+      sockets: {
+        maxMessageBytes: config.devices.max_message_bytes,
+        maxBufferedBytes: config.devices.max_buffered_bytes,
+      },
       headTimeoutMs: config.http.head_timeout,
       drainTimeoutMs: config.http.drain_timeout,
     },
     endOpenAnswers: () => {
       streams[Symbol.dispose]();
       mcp.front.close();
+      reach.close();
     },
   });
   starting.use(server);
@@ -138,8 +153,8 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
 
 /** Everything that happens by itself. Each is also a command, or nobody's business. */
 function loopsOf(
-  { sessions, upstream: { rotate_interval } }: Config,
-  { ledger, reap, upstream }: OpenServices,
+  { sessions, devices, upstream: { rotate_interval } }: Config,
+  { ledger, reap, upstream, hub }: OpenServices,
   streams: ReturnType<typeof sessionEventStreams>,
 ) {
   return [
@@ -157,6 +172,7 @@ function loopsOf(
     ...(upstream.isNeeded
       ? [{ name: 'rotator', everyMs: rotate_interval, run: () => upstream.rotate() }]
       : []),
+    { name: 'tunnels', everyMs: hubRoundMs(devices), run: async () => hub.round() },
     { name: 'event-keep-alive', everyMs: sessions.event_keep_alive, run: async () => streams.keepAlive() },
   ];
 }

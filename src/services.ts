@@ -12,6 +12,7 @@ import { markedClock } from './db/time-mark.ts';
 import { openDeviceAccess } from './devices/guard-access.ts';
 import { openDeviceGuard } from './devices/guard-open.ts';
 import { openDevices } from './devices/open-devices.ts';
+import { openDeviceHub } from './devices/open-hub.ts';
 import { openForwardAuth } from './forward-auth/routes.ts';
 import { ruleSubjects } from './forward-auth/subjects.ts';
 import { auditBudget } from './http/audit-budget.ts';
@@ -120,11 +121,12 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
   });
   opening.use(signIn);
   const guard = sessionGuard({ ledger, origin, audit, clock });
+  const hub = openDeviceHub({ config: config.devices, ledger, audit, metrics, clock, log });
   const deviceGuard = openDeviceGuard({
     db,
     ledger,
     origin,
-    authorities: [origin.host],
+    authorities: [...new Set([origin.host, relayHost(config)])],
     maxBodyBytes: config.http.max_body_bytes,
     audit,
     metrics,
@@ -141,7 +143,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     metrics,
     limiter,
     addressKey,
-    isConnected: () => false,
+    isConnected: (id) => hub.find(id)?.isOpen === true,
   });
   const deviceReach = openDeviceAccess({
     config: config.devices,
@@ -218,6 +220,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     ring,
     guard,
     deviceGuard,
+    hub,
     devices,
     deviceReach,
     authorizationServer,
@@ -247,6 +250,9 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
 }
 
 export type OpenServices = Awaited<ReturnType<typeof openServices>>;
+
+/** Where devices dial. */
+export const relayHost = ({ url, devices }: Config): string => new URL(devices.relay_url ?? url).host;
 
 /** @throws CommandError when the schema is old and may not be migrated, or newer than this program. */
 function bringUpToDate(path: string, { database }: Config, log: Logger): void {

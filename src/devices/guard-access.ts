@@ -66,6 +66,8 @@ export function openDeviceAccess(deps: DeviceAccessOpenDeps) {
     sites: sites as SiteFinder | undefined,
     findDevice: (id: string): Device | undefined => (isDeviceId(id) ? directory.find(id) : undefined),
 
+    findByHandle,
+
     /** The host of a service, `undefined` where devices have none. */
     hostOf: (device: Device, service: string): string | undefined =>
       hosts?.format({ service, handle: device.handle }),

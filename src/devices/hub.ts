@@ -14,7 +14,7 @@ import type { Carried, OpenStream } from './open-stream.ts';
 import { TunnelConnection, type TunnelPeer, type TunnelTiming } from './tunnel-connection.ts';
 
 export interface HubDeps {
-  ledger: Pick<Ledger, 'attach' | 'recogniseDevice' | 'touch' | 'find'>;
+  ledger: Pick<Ledger, 'attach' | 'recogniseDevice' | 'touch' | 'find' | 'lastSeenAt'>;
   audit: AuditRecorder;
   metrics: Metrics;
   clock: Clock;
@@ -42,8 +42,6 @@ export function openHub(deps: HubDeps) {
   const tunnels = new Map<DeviceId, TunnelConnection>();
   const clones = cloneWatch(clock);
   const past = { in: 0, out: 0 };
-  /** Of devices that were connected and are not any more, epoch milliseconds; the ledger writes it a little later. */
-  const lastHeard = new Map<DeviceId, number>();
   const attachments = new WeakMap<TunnelConnection, Disposable>();
   let generations = 0;
   let isClosing = false;
@@ -102,11 +100,7 @@ export function openHub(deps: HubDeps) {
     past.out += bytesOut;
     metrics.ended(endReason(cause));
     const { deviceId } = tunnel.peer;
-    if (tunnels.get(deviceId) === tunnel) {
-      tunnels.delete(deviceId);
-      if (cause.code === CloseCode.revoked) lastHeard.delete(deviceId);
-      else lastHeard.set(deviceId, tunnel.lastHeardAt);
-    }
+    if (tunnels.get(deviceId) === tunnel) tunnels.delete(deviceId);
     if (cause.kind === 'internal') log.error('a tunnel failed', { device: deviceId, error: cause.error });
     else if (cause.kind !== 'lost' && cause.kind !== 'local') {
       log.warn('a tunnel was closed', { device: deviceId, reason: cause.reason });
@@ -124,7 +118,7 @@ export function openHub(deps: HubDeps) {
     });
 
   const offline = (device: HubDevice): AppError => {
-    const lastSeenAt = lastHeard.get(device.id) ?? ledger.find(device.sessionId)?.lastSeenAt;
+    const lastSeenAt = ledger.lastSeenAt(device.sessionId);
     const seen = lastSeenAt === undefined ? undefined : instantText(lastSeenAt);
     const since = seen === undefined ? '' : ` It was last seen at ${seen}.`;
     return new AppError('offline', 'device_offline', `The device is not connected.${since}`, {
@@ -183,11 +177,23 @@ export function openHub(deps: HubDeps) {
       return open;
     },
 
+    /** @throws AppError `offline` (`device_offline`). */
+    requireConnected(device: HubDevice): void {
+      if (tunnels.get(device.id)?.isOpen !== true) throw offline(device);
+    },
+
     /** What is open in one tunnel ends; `false`: there is no such stream. */
     kill(id: DeviceId, streamId: number): boolean {
       const open = tunnels.get(id)?.streams.find(({ stream }) => stream.id === streamId);
       open?.cut('killed');
       return open !== undefined;
+    },
+
+    /** Ends a tunnel; its device dials again. `false`: there was none. */
+    disconnect(id: DeviceId): boolean {
+      const tunnel = tunnels.get(id);
+      tunnel?.end(CloseCode.goingAway, 'ended by its owner');
+      return tunnel !== undefined;
     },
 
     /** A round of heartbeats, and of looking for what waits in vain. */

@@ -1,4 +1,6 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
 import type { ApiRoute } from '../http/api-route.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { SessionApiAccess } from '../sessions/guard.ts';
 import type { UserStore } from '../users/store.ts';
 import type { DeviceApiAccess } from './guard-signed.ts';
@@ -9,6 +11,7 @@ import { deviceRoutes } from './routes-devices.ts';
 import { guestLinkRoutes } from './routes-guest-links.ts';
 import { joinRoutes } from './routes-joins.ts';
 import { pairingRoutes } from './routes-pairings.ts';
+import { type TunnelRoutesDeps, tunnelRoutes } from './routes-tunnels.ts';
 
 export interface DeviceApiDeps {
   devices: OpenDevices;
@@ -18,6 +21,9 @@ export interface DeviceApiDeps {
   /** What devices bring. */
   deviceAccess: DeviceApiAccess;
   users: Pick<UserStore, 'find'>;
+  hub: TunnelRoutesDeps['hub'];
+  audit: AuditRecorder;
+  clock: Clock;
 }
 
 /** Everything of `/api/v1` that is about devices. */
@@ -27,11 +33,15 @@ export function deviceApiRoutes({
   access,
   deviceAccess,
   users,
+  hub,
+  audit,
+  clock,
 }: DeviceApiDeps): ApiRoute[] {
   return [
     ...pairingRoutes({ ...devices, access }),
     ...joinRoutes(devices),
     ...deviceRoutes({ ...devices, access, users }),
+    ...tunnelRoutes({ ...devices, hub, access, audit, clock }),
     ...guestLinkRoutes({ ...devices, links: guestLinks, access }),
     ...ownDeviceRoutes({ ...devices, access: deviceAccess }),
   ];

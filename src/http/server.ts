@@ -28,6 +28,9 @@ export interface ServerOptions {
   nativeRoutes?: NativeRoutes;
   /** For programs, on the host of `origin` alone: whoever sends them. */
   ownRoutes?: NativeRoutes;
+  /** For devices, on the host of `origin` and on `relayHost`: whoever sends them. */
+  relayRoutes?: NativeRoutes;
+  relayHost?: string;
   /** For probes: anybody may send them any Host. */
   probeRoutes?: NativeRoutes;
   /** Hosts on which nearly nothing is ours. */
@@ -85,6 +88,10 @@ export function startServer(options: ServerOptions): Server {
     if (request.headers.get('host') === origin.host) return;
     if (requestHost(request, origin.secure) !== origin.host) throw unknownHost(origin);
   };
+  const requireRelayHost = (request: Request) => {
+    const host = requestHost(request, origin.secure);
+    if (host !== origin.host && host !== options.relayHost) throw unknownHost(origin);
+  };
   const unlessForOthers = asideFor(options.otherHosts, origin, (handle) =>
     nativeRoute(handle, { peers, errors, meter: meterOf(OTHER_HOSTS_ROUTE) }),
   );
@@ -96,6 +103,7 @@ export function startServer(options: ServerOptions): Server {
   const routes = Object.fromEntries([
     ...wrap(options.nativeRoutes, { guard: requireServedHost }),
     ...wrap(options.ownRoutes, { guard: requireOwnHost }),
+    ...wrap(options.relayRoutes, { guard: requireRelayHost }),
     ...wrap(options.probeRoutes, { methods: ['GET', 'HEAD'] }),
   ]);
   const dispatch = dispatcher({

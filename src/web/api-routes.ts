@@ -1,13 +1,16 @@
+import type { AuditRecorder } from '../audit/recorder.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import type { AuditStore } from '../audit/store.ts';
 import type { ConnectedApps } from '../authorization-server/connected-apps.ts';
 import { connectedAppRoutes } from '../authorization-server/routes-apps.ts';
 import type { DeviceApiAccess } from '../devices/guard-signed.ts';
 import type { GuestLinks } from '../devices/guest-links.ts';
+import type { Hub } from '../devices/hub.ts';
 import type { OpenDevices } from '../devices/open-devices.ts';
 import { deviceApiRoutes } from '../devices/routes.ts';
 import type { ApiRoute } from '../http/api-route.ts';
 import type { PublicOrigin } from '../http/origin.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { SessionEventStreams } from '../sessions/events-streams.ts';
 import { apiAccess, type SessionGuard } from '../sessions/guard.ts';
 import type { Ledger } from '../sessions/ledger.ts';
@@ -38,6 +41,9 @@ export interface ApiRoutesDeps {
   devices: OpenDevices;
   deviceReach: { readonly links: GuestLinks };
   deviceGuard: { readonly access: DeviceApiAccess };
+  hub: Hub;
+  audit: AuditRecorder;
+  clock: Clock;
 }
 
 /** Everything that `/api/v1` serves and `/openapi.json` describes. */
@@ -60,6 +66,9 @@ export function apiRoutes(deps: ApiRoutesDeps): ApiRoute[] {
       access,
       deviceAccess: deps.deviceGuard.access,
       users: people.store,
+      hub: deps.hub,
+      audit: deps.audit,
+      clock: deps.clock,
     }),
   ];
 }

@@ -114,6 +114,8 @@ export function temporaryApi({
     upstream,
     connectedApps: testAuthorizationServer(base).connectedApps(() => []),
     ...devices,
+    audit,
+    clock,
   });
   const described = { routes, origin: TEST_ORIGIN, cookie: TEST_COOKIE, version: '1.2.3' };
   let router: Router | undefined;

@@ -2,11 +2,13 @@ import { openDeviceAccess } from '../../src/devices/guard-access.ts';
 import { openDeviceGuard } from '../../src/devices/guard-open.ts';
 import type { DeviceId } from '../../src/devices/model.ts';
 import { openDevices } from '../../src/devices/open-devices.ts';
+import { openDeviceHub } from '../../src/devices/open-hub.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
 import { addressKey, rateLimiter } from '../../src/http/rate-limit.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
 import { userStore } from '../../src/users/store.ts';
 import { TEST_ORIGIN, TEST_SECRET, type TemporaryLedger } from './ledger.ts';
+import { recordedLog } from './silent-log.ts';
 
 /** Where hosts of devices are. */
 export const TEST_DEVICES_BASE = 'devices.example.test';
@@ -21,15 +23,15 @@ export interface TestDevicesOptions {
 /** Pairing and devices over a ledger, with what recognises devices. */
 export function testDevices(
   base: TemporaryLedger,
-  {
-    config = {},
-    isConnected = () => false,
-    maxBodyBytes = 65_536,
-    origin: url = TEST_ORIGIN,
-  }: TestDevicesOptions = {},
+  { config = {}, isConnected, maxBodyBytes = 65_536, origin: url = TEST_ORIGIN }: TestDevicesOptions = {},
 ) {
   const { clock } = base;
   const origin = parseOrigin(url);
+  const hub = openDeviceHub({
+    ...base,
+    config: { ...base.config.devices, ...config },
+    log: recordedLog(),
+  });
   const devices = openDevices({
     ...base,
     config: { ...base.config.devices, ...config },
@@ -37,7 +39,7 @@ export function testDevices(
     ring: keyRing([TEST_SECRET]),
     limiter: (options) => rateLimiter({ clock, ...options }),
     addressKey,
-    isConnected,
+    isConnected: isConnected ?? ((id) => hub.find(id)?.isOpen === true),
   });
   const deviceGuard = openDeviceGuard({ ...base, origin, authorities: [origin.host], maxBodyBytes });
   const deviceReach = openDeviceAccess({
@@ -48,5 +50,5 @@ export function testDevices(
     directory: devices.devices,
     findUser: (id) => userStore(base.db).find(id),
   });
-  return { devices, deviceGuard, deviceReach };
+  return { hub, devices, deviceGuard, deviceReach };
 }
