@@ -13,8 +13,14 @@ export function startCaddy(setup: ProxySetup): Promise<TestProxy> {
     '127.0.0.1:8080': `127.0.0.1:${setup.appPort}`,
     '127.0.0.1:8081': `127.0.0.1:${setup.notesPort}`,
   });
+  const devices = replaceAll(guideFile('device-hosts', 'Caddyfile'), {
+    '127.0.0.1:7400': `127.0.0.1:${setup.posternPort}`,
+  });
   const tls = `tls ${certificate.cert} ${certificate.key}`;
-  const withCertificates = sites.replaceAll(/^([a-z.]+\.example\.(?:org|net)) \{$/gm, `$1 {\n\t${tls}`);
+  const withCertificates = `${sites}\n${devices}`.replaceAll(
+    /^([*a-z.]+\.example\.(?:org|net)) \{$/gm,
+    `$1 {\n\t${tls}`,
+  );
   const more = `${sibling.host} {\n\t${tls}\n\treverse_proxy 127.0.0.1:${sibling.port}\n}\n`;
   const file = join(directory, 'Caddyfile');
   writeFileSync(file, `${globalOptions(port, httpPort)}\n${withCertificates}\n${more}`);

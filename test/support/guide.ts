@@ -4,14 +4,16 @@ import { join } from 'node:path';
 const GUIDES = join(import.meta.dir, '..', '..', 'docs', 'guides');
 const BLOCK = /^```(\w+) (\S+)\n(.*?)^```$/gms;
 
+type Guide = 'nginx' | 'caddy' | 'traefik' | 'device-hosts';
+
 /** The files that a guide tells its reader to write, by the path that stands beside the language of each block. */
-export function guideFiles(name: 'nginx' | 'caddy' | 'traefik'): Map<string, string> {
+export function guideFiles(name: Guide): Map<string, string> {
   const text = readFileSync(join(GUIDES, `${name}.md`), 'utf8');
   return new Map([...text.matchAll(BLOCK)].map(([, , path = '', content = '']) => [path, content]));
 }
 
 /** One of them. @throws when the guide has no such file. */
-export function guideFile(name: 'nginx' | 'caddy' | 'traefik', path: string): string {
+export function guideFile(name: Guide, path: string): string {
   const content = guideFiles(name).get(path);
   if (content === undefined) throw new Error(`the guide for ${name} has no file ${path}`);
   return content;

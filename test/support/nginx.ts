@@ -8,8 +8,8 @@ import { type ProxySetup, startProxy, type TestProxy } from './proxy.ts';
 export function startNginx(setup: ProxySetup): Promise<TestProxy> {
   const { directory, sibling } = setup;
   const port = freePort();
-  for (const [path, content] of guideFiles('nginx')) {
-    if (path === 'postern.toml') continue;
+  for (const [path, content] of [...guideFiles('nginx'), ...guideFiles('device-hosts')]) {
+    if (path === 'postern.toml' || path === 'Caddyfile') continue;
     const file = join(directory, path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, ownPlaces(path, content, setup, port));
@@ -25,12 +25,13 @@ function ownPlaces(path: string, content: string, setup: ProxySetup, port: numbe
   const postern = { 'http://127.0.0.1:7400': `http://127.0.0.1:${setup.posternPort}` };
   if (path === 'snippets/postern-protect.conf') return content;
   if (path === 'snippets/postern.conf') return replaceAll(content, postern);
+  const ownPort = { 'listen 443 ssl': `listen ${port} ssl` };
   const apps = {
-    'listen 443 ssl': `listen ${port} ssl`,
     'http://127.0.0.1:8080': `http://127.0.0.1:${setup.appPort}`,
     'http://127.0.0.1:8081': `http://127.0.0.1:${setup.notesPort}`,
   };
-  return replaceAll(content, { ...postern, ...apps })
+  const isSites = path === 'conf.d/postern.conf';
+  return replaceAll(content, { ...postern, ...ownPort, ...(isSites && apps) })
     .replaceAll(/ssl_certificate +\/etc\/ssl\/.*;/g, `ssl_certificate ${setup.certificate.cert};`)
     .replaceAll(/ssl_certificate_key +\/etc\/ssl\/.*;/g, `ssl_certificate_key ${setup.certificate.key};`);
 }

@@ -22,6 +22,8 @@ export const AUTH_URL = 'https://auth.example.org';
 export const APP_URL = 'https://app.example.org';
 export const NOTES_URL = 'https://notes.example.net';
 export const SIBLING_URL = 'https://cam.example.org';
+/** Where devices are, by the guide. */
+const DEVICE_HOSTS = '*.devices.example.org';
 
 export type ProxyName = 'nginx' | 'caddy';
 
@@ -54,7 +56,7 @@ export async function protectedSite(name: ProxyName): Promise<ProtectedSite> {
   const provider = starting.use(await startOidcProvider({ clients: [CLIENT] }));
   const { services, listen } = starting.use(await startAppliance(name, directory, provider));
   const hosts = [AUTH_URL, APP_URL, NOTES_URL, SIBLING_URL].map((url) => new URL(url).host);
-  const certificate = await makeCertificate(directory, hosts);
+  const certificate = await makeCertificate(directory, [...hosts, DEVICE_HOSTS]);
   const setup = {
     directory,
     certificate,
@@ -105,6 +107,9 @@ issuer = "${provider.issuer}"
 client_id = "${CLIENT.clientId}"
 client_secret = "${CLIENT.clientSecret}"
 allow = "everyone"
+
+[devices]
+base = "devices.example.org"
 `,
   );
   return openApp(loadConfig({ env: {}, cwd: directory }), { clock: systemClock, log: recordedLog() });
