@@ -7,6 +7,9 @@ const MAX_VALUE_LENGTH = 2048;
 /** `cookie-octet` of RFC 6265 section 4.1.1. */
 const COOKIE_VALUE = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/;
 
+/** How the cookie of a session begins that browsers send by https. */
+const OUR_BARE_PAIR = '__Host-postern=';
+
 /** Every name that `cookieName` can give, whatever the scheme and the port. */
 const OUR_NAME = /^(?:__Host-postern(?:-.*)?|postern_[0-9]+(?:_.*)?)$/;
 
@@ -64,7 +67,8 @@ export function clearCookie(origin: PublicOrigin, name: string): string {
 export function stripOurCookies(header: string | null): string {
   if (header === null || !header.includes('postern')) return header ?? '';
   // Ours alone: the usual case where the hot path ends.
-  if (!header.includes(';') && OUR_NAME.test(pairName(header))) return '';
+  if (!header.includes(';') && (header.startsWith(OUR_BARE_PAIR) || OUR_NAME.test(pairName(header))))
+    return '';
   const kept = header.split(';').filter((pair) => !OUR_NAME.test(pairName(pair)));
   return kept.join(';').trim();
 }

@@ -1,7 +1,7 @@
 import { type ErrorAnswers, refuseMethod } from './errors.ts';
 import type { NativeHandler, Peer } from './native.ts';
 import type { PeerTable } from './peers.ts';
-import { connectionContext, setCurrentContext, setRequestContext } from './request-context.ts';
+import { requestContext, setCurrentRequest } from './request-context.ts';
 import type { RouteMeter } from './route-meter.ts';
 import type { SocketHandler } from './web-socket.ts';
 
@@ -26,7 +26,7 @@ export type BunHandler = (
 
 /**
  * Wraps a handler for Bun's router. A request that is answered in the same turn costs a look-up of its peer, the
- * record of its context and two steps to its counter; no promise is made for it.
+ * record of where it came from and two steps to its counter; no promise is made for it.
  */
 export function nativeRoute(handle: NativeHandler, deps: NativeRouteDeps): BunHandler {
   const { peers, errors, meter, guard, methods } = deps;
@@ -37,8 +37,7 @@ export function nativeRoute(handle: NativeHandler, deps: NativeRouteDeps): BunHa
   };
   return (request, server) => {
     const peer = peers.behind(request, server);
-    const context = connectionContext(request, peer, peers);
-    setCurrentContext(request, context);
+    setCurrentRequest(request, peer, peers);
     try {
       guard?.(request, peer);
       if (methods?.includes(request.method) === false) {
@@ -46,7 +45,8 @@ export function nativeRoute(handle: NativeHandler, deps: NativeRouteDeps): BunHa
       }
       const answer = handle(request, peer, server);
       if (!(answer instanceof Promise)) return counted(answer, request);
-      setRequestContext(request, context);
+      // Kept for what goes on in later turns.
+      requestContext(request);
       return answer.then(
         (response) => counted(response, request),
         (error: unknown) => fail(error, request),

@@ -19,19 +19,30 @@ const USER_AGENT_LENGTH = 256;
 
 const contexts = new WeakMap<Request, RequestContext>();
 
-/** The request that is being answered in this turn: most are answered in it, and need no place in the map. */
-let current: { readonly request: Request; readonly context: RequestContext } | undefined;
+/**
+ * The request that is being answered in this turn, with its peer: most are answered in it, and need neither a context nor a
+ * place in the map.
+ */
+let current: Request | undefined;
+let currentPeer: Peer | undefined;
+let currentPeers: ClientAddresses | undefined;
 
 /** @throws Error when nobody recorded the request: that is a bug of the server. */
 export function requestContext(request: Request): RequestContext {
-  const context = current?.request === request ? current.context : contexts.get(request);
-  if (context === undefined) throw new Error('the request has no context');
+  const known = contexts.get(request);
+  if (known !== undefined) return known;
+  if (current !== request || currentPeer === undefined || currentPeers === undefined)
+    throw new Error('the request has no context');
+  const context = connectionContext(request, currentPeer, currentPeers);
+  contexts.set(request, context);
   return context;
 }
 
-/** Records the context until the end of this turn; what goes on after it calls `setRequestContext`. */
-export function setCurrentContext(request: Request, context: RequestContext): void {
-  current = { request, context };
+/** Records where a request came from until the end of this turn; what goes on after it asks for the context before that. */
+export function setCurrentRequest(request: Request, peer: Peer, peers: ClientAddresses): void {
+  current = request;
+  currentPeer = peer;
+  currentPeers = peers;
 }
 
 export function setRequestContext(request: Request, context: RequestContext): void {

@@ -87,7 +87,8 @@ export function recognition(deps: RecognitionDeps) {
     if (credential.use !== use || !entry.session.audience.includes(audience)) return OTHER_AUDIENCE;
     if (entry.revoked || !mayAct(entry) || refusals.refuses(entry.session)) return REVOKED;
     if (credential.supersededAt !== undefined || now >= (credential.expiresAt ?? Infinity)) return EXPIRED;
-    if (now >= endOf(entry, touches.get(entry.session.id))) return EXPIRED;
+    // Uses that wait to be written are asked for only where they decide.
+    if (now >= endOf(entry) && now >= endOf(entry, touches.get(entry.session.id))) return EXPIRED;
     touch(entry, now);
     return { ok: true, session: entry.session, user: entry.user };
   };
