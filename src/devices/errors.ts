@@ -39,17 +39,39 @@ export const tooManyPairings = (limit: number) =>
     `One person has at most ${limit} codes waiting; cancel one, or wait until one runs out.`,
   );
 
-/** Every refusal of a proof tells the time, so that a device whose clock is wrong can correct itself once. */
-export const proofRefused = (why: ProofFault, now: number) =>
-  new AppError('unauthorized', `proof_${why}`, PROOF_TEXTS[why], {
-    members: { server_time: Math.floor(now / 1_000) },
-  });
-
 export type ProofFault = 'invalid' | 'stale' | 'future' | 'replayed';
 
-const PROOF_TEXTS: Readonly<Record<ProofFault, string>> = {
-  invalid: 'The proof was not made with this key for what is presented here.',
-  stale: 'The proof was made too long ago. Set the clock, and make a new one.',
-  future: 'The proof is from the future. Set the clock, and make a new one.',
-  replayed: 'This proof was taken already; make a new one.',
-};
+/** Every refusal of a proof tells the time, so that a device whose clock is wrong can correct itself once. */
+export function proofRefused(fault: ProofFault, now: number): AppError {
+  const told = { members: { server_time: Math.floor(now / 1_000) } };
+  switch (fault) {
+    case 'invalid':
+      return new AppError(
+        'unauthorized',
+        'proof_invalid',
+        'The proof was not made with this key for what is presented here.',
+        told,
+      );
+    case 'stale':
+      return new AppError(
+        'unauthorized',
+        'proof_stale',
+        'The proof was made too long ago. Set the clock, and make a new one.',
+        told,
+      );
+    case 'future':
+      return new AppError(
+        'unauthorized',
+        'proof_future',
+        'The proof is from the future. Set the clock, and make a new one.',
+        told,
+      );
+    case 'replayed':
+      return new AppError(
+        'unauthorized',
+        'proof_replayed',
+        'This proof was taken already; make a new one.',
+        told,
+      );
+  }
+}
