@@ -39,6 +39,7 @@ const USER_HELP = 'USER is a username or a user id.';
 export const GROUPS: ReadonlyMap<string, string> = new Map([
   ['user', 'people: invite, list, create, disable, enable, remove, set-role, reset-password'],
   ['session', 'sessions: list, end, end-all'],
+  ['device', 'devices: list, pair, unpair'],
   ['keys', 'the secret behind all keys: rotate, reseal'],
 ]);
 
@@ -162,6 +163,31 @@ export const COMMANDS: readonly CommandSpec[] = [
     operands: [USER],
     configured: true,
     load: async () => (await import('./commands/session.ts')).endAllSessions,
+  },
+  {
+    name: 'device list',
+    summary: 'paired devices, of everybody or of one person',
+    details: USER_HELP,
+    flags: [{ name: 'user', value: 'USER', about: 'of this person alone' }, JSON_FLAG],
+    configured: true,
+    load: async () => (await import('./commands/device.ts')).listDevices,
+  },
+  {
+    name: 'device pair',
+    summary: 'print a code, a link and a QR code with which one device joins',
+    details: `${USER_HELP} It becomes a device of that person (default: the only one there is).`,
+    operands: [{ ...USER, optional: true }],
+    flags: [{ name: 'qr', about: 'draw the QR code also where standard output is no terminal' }],
+    configured: true,
+    load: async () => (await import('./commands/device.ts')).pairDevice,
+  },
+  {
+    name: 'device unpair',
+    summary: 'end a device with everything of it',
+    details: 'DEVICE is the handle or the id of a device.',
+    operands: [{ name: 'DEVICE' }],
+    configured: true,
+    load: async () => (await import('./commands/device.ts')).unpairDevice,
   },
   {
     name: 'reap',

@@ -1,8 +1,13 @@
 import { z } from 'zod';
 import type { Db } from '../db/open.ts';
+import { toDeviceDto } from '../devices/dto.ts';
+import { type Device, isDeviceId } from '../devices/model.ts';
+import type { OpenDevices } from '../devices/open-devices.ts';
+import type { PublicOrigin } from '../http/origin.ts';
 import { CommandError } from '../lib/command-error.ts';
 import { instantText } from '../lib/instant.ts';
 import { nearest } from '../lib/nearest.ts';
+import { showTypedCode } from '../lib/typed-code.ts';
 import type { Keys } from '../ops/keys.ts';
 import { toSessionFields } from '../sessions/dto.ts';
 import type { Ledger } from '../sessions/ledger.ts';
@@ -23,6 +28,9 @@ export interface Services {
   ledger: Ledger;
   reap: () => Promise<ReapReport>;
   upstream: Pick<OpenUpstream, 'rotate'>;
+  devices: Pick<OpenDevices, 'devices' | 'pairings' | 'seen'>;
+  /** The origin of `url`. */
+  origin: Pick<PublicOrigin, 'origin'>;
   keys: Keys;
 }
 
@@ -102,6 +110,29 @@ export const OPERATIONS = {
     return { username, ended: await ledger.endAll(id, { reason: 'everywhere' }) };
   }),
 
+  'device.list': operation(oneUser.partial(), ({ people, devices: { devices, seen } }, { user }) => {
+    const names = new Map(people.store.list().map(({ id, username }) => [id, username]));
+    const whose = user === undefined ? undefined : requireUser(people.store, user).id;
+    return seen.list(devices.list(whose)).map(([device, what]) => ({
+      username: names.get(device.userId) ?? device.userId,
+      ...toDeviceDto(device, what),
+    }));
+  }),
+
+  'device.pair': operation(oneUser.partial(), async ({ people, devices, origin }, { user }) => {
+    const { id, username } = user === undefined ? onlyUser(people.store) : requireUser(people.store, user);
+    const { pairing, code, link } = await devices.pairings.create({ userId: id, sessionId: undefined });
+    const expires_at = instantText(pairing.expiresAt);
+    return { username, code: showTypedCode(code), link, server: origin.origin, expires_at };
+  }),
+
+  'device.unpair': operation(z.strictObject({ device: z.string() }), async ({ people, devices }, input) => {
+    const device = requireDevice(devices.devices, input.device);
+    if (!(await devices.devices.unpair(device, OPERATOR, 'ended_by_owner'))) throw noDevice(input.device);
+    const username = people.store.find(device.userId)?.username ?? device.userId;
+    return { handle: device.handle, username };
+  }),
+
   reap: operation(nothing, ({ reap }) => reap()),
 
   rotate: operation(nothing, ({ upstream }) => upstream.rotate()),
@@ -147,6 +178,29 @@ function requireUser(users: UserStore, text: string): User {
     `there is no user "${text}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`,
   );
 }
+
+/** @throws CommandError unless it is clear who is meant. */
+function onlyUser(users: UserStore): User {
+  const [only, ...others] = users.list().filter(({ status }) => status === 'active');
+  if (only !== undefined && others.length === 0) return only;
+  throw new CommandError('say whose the device is to be: postern device pair USER', 2);
+}
+
+/** By id or handle. @throws CommandError naming the nearest handle when there is none. */
+function requireDevice(devices: OpenDevices['devices'], text: string): Device {
+  const found = isDeviceId(text) ? devices.find(text) : devices.findByHandle(text);
+  if (found !== undefined) return found;
+  throw noDevice(
+    text,
+    nearest(
+      text,
+      devices.list().map(({ handle }) => handle),
+    ),
+  );
+}
+
+const noDevice = (text: string, meant?: string) =>
+  new CommandError(`there is no device "${text}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`);
 
 function toLinkDto({ link, expiresAt }: { link: string; expiresAt: number }) {
   return { link, expires_at: instantText(expiresAt) };

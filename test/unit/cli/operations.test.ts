@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test';
 import { performOperation } from '../../../src/cli/operations.ts';
 import { keys } from '../../../src/ops/keys.ts';
+import { testDevices } from '../../support/devices.ts';
+import { TEST_ORIGIN } from '../../support/ledger.ts';
 import { temporaryAccounts } from '../../support/local-accounts.ts';
 import { testUpstream } from '../../support/upstream.ts';
 
@@ -12,6 +14,8 @@ test('a person is made together with the link that lets them in, or not at all',
   const reap = async () => ({ suspended: true as const });
   const { audit, clock } = accounts.base;
   const services = {
+    ...testDevices(accounts.base),
+    origin: { origin: TEST_ORIGIN },
     db,
     people,
     ledger,
