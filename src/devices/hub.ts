@@ -8,7 +8,7 @@ import type { Ledger } from '../sessions/ledger.ts';
 import { CloseCode } from '../tunnel/constants.ts';
 import type { MuxEnd, MuxLimits } from '../tunnel/model.ts';
 import { cloneWatch } from './clones.ts';
-import { hubMetrics } from './metrics-hub.ts';
+import { hubMetrics, type TunnelEnd } from './metrics-hub.ts';
 import type { Device, DeviceId } from './model.ts';
 import type { Carried, OpenStream } from './open-stream.ts';
 import { TunnelConnection, type TunnelPeer, type TunnelTiming } from './tunnel-connection.ts';
@@ -209,7 +209,7 @@ export function openHub(deps: HubDeps) {
   };
 }
 
-function endReason({ kind, code }: MuxEnd): Parameters<ReturnType<typeof hubMetrics>['ended']>[0] {
+function endReason({ kind, code }: MuxEnd): TunnelEnd {
   if (kind !== 'local') return kind;
   switch (code) {
     case CloseCode.revoked:

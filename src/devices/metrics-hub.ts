@@ -12,16 +12,28 @@ export interface HubFigures {
   readonly bytesOut: number;
 }
 
+const KINDS: readonly CarriedKind[] = ['http', 'websocket', 'tcp'];
+
+const OUTCOMES = ['answered', 'offline', 'busy', 'late', 'refused', 'broken', 'ended', 'abandoned'] as const;
+
 /** How carrying something to a device went. */
-export type CarryOutcome =
-  | 'answered'
-  | 'offline'
-  | 'busy'
-  | 'late'
-  | 'refused'
-  | 'broken'
-  | 'ended'
-  | 'abandoned';
+export type CarryOutcome = (typeof OUTCOMES)[number];
+
+const ENDS = [
+  'lost',
+  'silent',
+  'remote',
+  'replaced',
+  'revoked',
+  'going_away',
+  'local',
+  'protocol',
+  'flood',
+  'internal',
+] as const satisfies readonly (MuxEnd['kind'] | 'silent' | 'replaced' | 'revoked' | 'going_away')[];
+
+/** Why a tunnel ended. */
+export type TunnelEnd = (typeof ENDS)[number];
 
 export type HubMetrics = ReturnType<typeof hubMetrics>;
 
@@ -50,23 +62,28 @@ export function hubMetrics(metrics: Metrics, figures: () => HubFigures) {
     'postern_device_clones_total',
     'Times that a device changed places with another that has its key, again and again.',
   );
-  const carried = new Map<string, ReturnType<Metrics['counter']>>();
-  const newCarried = (kind: CarriedKind, outcome: CarryOutcome) =>
-    metrics.counter('postern_device_streams_total', 'What was carried to devices, by kind and outcome.', {
-      kind,
-      outcome,
-    });
+  const carried = new Map(KINDS.map((kind) => [kind, carriedCounters(metrics, kind)]));
+  const ended = new Map(
+    ENDS.map((reason) => [
+      reason,
+      metrics.counter('postern_tunnels_closed_total', 'Tunnels that ended, by reason.', { reason }),
+    ]),
+  );
 
   return {
     opened: () => opened.inc(),
     cloned: () => cloned.inc(),
-    ended: (reason: MuxEnd['kind'] | 'revoked' | 'replaced' | 'silent' | 'going_away') =>
-      metrics.counter('postern_tunnels_closed_total', 'Tunnels that ended, by reason.', { reason }).inc(),
-    carried(kind: CarriedKind, outcome: CarryOutcome): void {
-      const key = `${kind} ${outcome}`;
-      const counter = carried.get(key) ?? newCarried(kind, outcome);
-      carried.set(key, counter);
-      counter.inc();
-    },
+    ended: (reason: TunnelEnd) => ended.get(reason)?.inc(),
+    carried: (kind: CarriedKind, outcome: CarryOutcome) => carried.get(kind)?.get(outcome)?.inc(),
   };
+}
+
+/** Every series is there from the start, so that a first one is seen as a rise. */
+function carriedCounters(metrics: Metrics, kind: CarriedKind) {
+  const counter = (outcome: CarryOutcome) =>
+    metrics.counter('postern_device_streams_total', 'What was carried to devices, by kind and outcome.', {
+      kind,
+      outcome,
+    });
+  return new Map(OUTCOMES.map((outcome) => [outcome, counter(outcome)]));
 }

@@ -1,4 +1,6 @@
+import type { Hub } from '../../src/devices/hub.ts';
 import type { OpenDevices } from '../../src/devices/open-devices.ts';
+import { openReach } from '../../src/devices/routes-open-reach.ts';
 import { mountApi } from '../../src/http/api-mount.ts';
 import type { ApiRoute } from '../../src/http/api-route.ts';
 import { cookieName } from '../../src/http/cookies.ts';
@@ -17,7 +19,7 @@ import type { UserId } from '../../src/users/model.ts';
 import { apiRoutes } from '../../src/web/api-routes.ts';
 import { apiContract, type OpenApiDocument } from './api-contract.ts';
 import { testAuthorizationServer } from './authorization-server.ts';
-import { type TestDevicesOptions, testDevices } from './devices.ts';
+import { TEST_RELAY_HOST, type TestDevicesOptions, testDevices } from './devices.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
 import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
@@ -53,6 +55,7 @@ export interface TemporaryApi extends AsyncDisposable {
   accounts: TemporaryAccounts;
   upstream: OpenUpstream;
   devices: OpenDevices;
+  hub: Hub;
   routes: readonly ApiRoute[];
   streams: SessionEventStreams;
   guard: SessionGuard;
@@ -119,6 +122,14 @@ export function temporaryApi({
   });
   const described = { routes, origin: TEST_ORIGIN, cookie: TEST_COOKIE, version: '1.2.3' };
   let router: Router | undefined;
+  const reach = openReach({
+    ...devices,
+    config: { ...config.devices, ...options.devices?.config },
+    origin: ORIGIN,
+    clock,
+    ledger,
+    audit,
+  });
   const server = temporaryServer(
     (added) => {
       router = added;
@@ -126,8 +137,24 @@ export function temporaryApi({
     },
     {
       origin: ORIGIN,
-      limits: { maxBodyBytes: MAX_BODY_BYTES, headTimeoutMs: 10_000, drainTimeoutMs: 1_000 },
-      endOpenAnswers: () => streams[Symbol.dispose](),
+      relayRoutes: reach.tunnelRoutes,
+      relayHost: TEST_RELAY_HOST,
+      ownRoutes: reach.pathRoutes,
+      otherHosts: reach.otherHosts,
+      limits: {
+        maxBodyBytes: MAX_BODY_BYTES,
+        maxOwnBodyBytes: config.devices.max_request_bytes,
+        headTimeoutMs: 10_000,
+        drainTimeoutMs: 1_000,
+        sockets: {
+          maxMessageBytes: config.devices.max_message_bytes,
+          maxBufferedBytes: config.devices.max_buffered_bytes,
+        },
+      },
+      endOpenAnswers: () => {
+        streams[Symbol.dispose]();
+        reach.close();
+      },
     },
   );
   if (router === undefined) throw new Error('the server added no routes');
@@ -167,6 +194,7 @@ export function temporaryApi({
     accounts,
     upstream,
     devices: devices.devices,
+    hub: devices.hub,
     routes,
     streams,
     guard,

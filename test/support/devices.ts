@@ -12,6 +12,8 @@ import { recordedLog } from './silent-log.ts';
 
 /** Where hosts of devices are. */
 export const TEST_DEVICES_BASE = 'devices.example.test';
+/** Where devices dial, besides the host of the appliance. */
+export const TEST_RELAY_HOST = 'relay.example.test';
 
 export interface TestDevicesOptions {
   config?: Partial<TemporaryLedger['config']['devices']>;
@@ -41,7 +43,12 @@ export function testDevices(
     addressKey,
     isConnected: isConnected ?? ((id) => hub.find(id)?.isOpen === true),
   });
-  const deviceGuard = openDeviceGuard({ ...base, origin, authorities: [origin.host], maxBodyBytes });
+  const deviceGuard = openDeviceGuard({
+    ...base,
+    origin,
+    authorities: [origin.host, TEST_RELAY_HOST],
+    maxBodyBytes,
+  });
   const deviceReach = openDeviceAccess({
     ...base,
     config: { ...base.config.devices, base: TEST_DEVICES_BASE, ...config },
