@@ -5,7 +5,8 @@ import type { DeviceAbout } from './join.ts';
 
 /** What boards with a device tree are called: "Raspberry Pi 5 Model B Rev 1.0". */
 const MODEL_FILE = '/proc/device-tree/model';
-const MAX_LENGTH = 100;
+/** What the server takes of such facts. */
+const MAX_LENGTH = 64;
 
 export interface AboutInput {
   readonly name: string | undefined;

@@ -1,5 +1,6 @@
 import { type Clock, sleep, withDeadline } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
+import { newSecret } from '../lib/random.ts';
 import type { DeviceKey } from '../signatures/ed25519-key.ts';
 import { CloseCode } from '../tunnel/constants.ts';
 import { DEFAULT_MUX_LIMITS, type TunnelStream } from '../tunnel/model.ts';
@@ -8,6 +9,7 @@ import type { AgentConfig } from './config.ts';
 import { connectOnce, type Outcome } from './connection.ts';
 import type { Tunnel } from './dial.ts';
 import type { Pairing } from './model.ts';
+import { askSigned } from './server-api.ts';
 import { serverTime } from './server-time.ts';
 import type { AgentState } from './state.ts';
 import { type AgentPhase, type AgentStatus, newRecord, statusOf } from './status.ts';
@@ -19,8 +21,8 @@ export interface AgentDeps {
   log: Logger;
   /** Serves one stream; never throws. */
   serve: (stream: TunnelStream) => void;
-  /** What to tell the server of a tunnel that stands; failures are logged. */
-  report?: (pairing: Pairing, key: DeviceKey) => Promise<void>;
+  /** The version of this program, of which the server is told. */
+  version: string;
 }
 
 export interface RunningAgent extends AsyncDisposable {
@@ -32,12 +34,17 @@ export interface RunningAgent extends AsyncDisposable {
 /** The server is the one that opens streams, and keeps to its own limits. */
 const OPENS_PER_SECOND = 100_000;
 
+const SELF = '/api/v1/device';
+/** What the server takes as one word of a device about its state. */
+const MAX_STATE_TEXT = 256;
+
 /** How often an agent without a pairing looks whether there is one. */
 const LOOK_MS = 5_000;
 
 /** Keeps a tunnel to the server as long as the device is paired. Disposing lets what runs finish, for a while. */
-export function startAgent({ config, state, clock, log, serve, report }: AgentDeps): RunningAgent {
+export function startAgent({ config, state, clock, log, serve, version }: AgentDeps): RunningAgent {
   const ending = new AbortController();
+  const instance = newSecret();
   const time = serverTime(clock);
   const record = newRecord(clock);
   let tunnel: Tunnel | undefined;
@@ -78,7 +85,17 @@ export function startAgent({ config, state, clock, log, serve, report }: AgentDe
     enter('connected');
     log.info('connected', { server: now.server, device: now.handle });
     if (ending.signal.aborted) opened.mux.end(CloseCode.normal, 'the agent ends');
-    report?.(now, key).catch((error: unknown) => log.debug('the report was not taken', { error }));
+    void report(now, key);
+  };
+
+  /** What the device has to say of itself; nothing depends on it. */
+  const report = async (now: Pairing, key: DeviceKey) => {
+    try {
+      const state = { services: [...config.services.keys()].join(' ').slice(0, MAX_STATE_TEXT) || 'none' };
+      await askSigned('PATCH', SELF, { pairing: now, key, time, clock, ca: config.ca }, { version, state });
+    } catch (error) {
+      log.debug('the report did not arrive', { error });
+    }
   };
 
   const dial = async (now: Pairing): Promise<Outcome> => {
@@ -89,6 +106,7 @@ export function startAgent({ config, state, clock, log, serve, report }: AgentDe
     try {
       return await connectOnce({
         pairing: now,
+        instance,
         key,
         time,
         clock,

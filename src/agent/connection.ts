@@ -21,6 +21,8 @@ export type Outcome =
   | { readonly kind: 'revoked'; readonly code: string };
 
 export interface ConnectionDeps extends SignerDeps {
+  /** Names this run of the agent: two at once with one key are two agents. */
+  instance: string;
   timing: TunnelTiming;
   limits: MuxLimits;
   signal: AbortSignal;
@@ -29,6 +31,7 @@ export interface ConnectionDeps extends SignerDeps {
   onRoundTrip: (ms: number) => void;
 }
 
+const INSTANCE_HEADER = 'postern-instance';
 /** Where the server says which clock it goes by. */
 const SELF = '/api/v1/device';
 /** What the server calls a signature that is too old, or from the future. */
@@ -64,7 +67,7 @@ function dial(deps: ConnectionDeps): Promise<Tunnel> {
   const headers = signRequest({ method: 'GET', url }, { key, sessionId: pairing.sessionId, now: time.now() });
   return dialTunnel({
     url: url.href,
-    headers,
+    headers: { ...headers, [INSTANCE_HEADER]: deps.instance },
     ca,
     clock,
     timeoutMs: timing.connect_timeout,

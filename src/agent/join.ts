@@ -51,7 +51,7 @@ const SLOWER_MS = 5_000;
 
 const pairedSchema = z.object({
   device: z.object({ id: z.string().min(1), handle: z.string().min(1), name: z.string() }),
-  session: z.object({ id: z.string().min(1) }),
+  session_id: z.string().min(1),
   session_token: z.string().min(1),
   tunnel_url: z.url({ protocol: /^wss?$/ }),
 });
@@ -73,13 +73,13 @@ export async function join(deps: JoinDeps): Promise<Pairing> {
   const { credential } = deps.target;
   const answer =
     credential === undefined ? await askToBeLetIn(asker, deps) : await redeem(asker, credential, deps);
-  const { device, session, session_token, tunnel_url } = readBody(pairedSchema, answer);
+  const { device, session_id, session_token, tunnel_url } = readBody(pairedSchema, answer);
   return {
     server: deps.target.server,
     deviceId: device.id,
     handle: device.handle,
     name: device.name,
-    sessionId: session.id,
+    sessionId: session_id,
     sessionToken: session_token,
     tunnelUrl: tunnel_url,
     pairedAt: asker.time.now(),

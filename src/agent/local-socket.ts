@@ -80,9 +80,9 @@ export function connectLocal(
       },
       data: (_, chunk) => connection.received(chunk),
       drain: () => connection.drained(),
-      end: () => reader.ended(),
-      close() {
-        connection.closed();
+      end: () => connection.ended(),
+      close(_, error) {
+        connection.closed(error);
         // Without effect on one that was open.
         fail('unreachable');
       },
@@ -109,6 +109,8 @@ class Connection implements LocalSocket {
   #socket: Bun.Socket | undefined;
   #waiting: Uint8Array[] = [];
   #isFinishing = false;
+  #isShut = false;
+  #isEnded = false;
   #isDestroyed = false;
   #isClosed = false;
 
@@ -126,8 +128,16 @@ class Connection implements LocalSocket {
     if (!this.#isDestroyed) this.#reader.data(chunk);
   }
 
-  closed(): void {
+  ended(): void {
+    if (this.#isEnded || this.#isDestroyed) return;
+    this.#isEnded = true;
+    this.#reader.ended();
+  }
+
+  closed(error: Error | undefined): void {
     const wasOpen = this.#socket !== undefined && !this.#isClosed;
+    // Where this side has finished already, the runtime tells of the other's end by closing.
+    if (wasOpen && error === undefined && this.#isShut) this.ended();
     this.#isClosed = true;
     this.#waiting = [];
     if (wasOpen) this.#reader.closed();
@@ -153,14 +163,19 @@ class Connection implements LocalSocket {
   drained(): void {
     for (let chunk = this.#waiting.shift(); chunk !== undefined; chunk = this.#waiting.shift())
       if (!this.#send(chunk)) return;
-    if (this.#isFinishing) this.#socket?.shutdown();
+    if (this.#isFinishing) this.#shut();
     else this.#reader.drained();
+  }
+
+  #shut(): void {
+    this.#isShut = true;
+    this.#socket?.shutdown();
   }
 
   finish(): void {
     if (this.#isFinishing || this.#isDestroyed) return;
     this.#isFinishing = true;
-    if (this.#waiting.length === 0) this.#socket?.shutdown();
+    if (this.#waiting.length === 0) this.#shut();
   }
 
   pause(): void {

@@ -85,7 +85,8 @@ class HttpServing implements StreamReader, AnswerReader {
       this.#isChunked = true;
       this.#start('transfer-encoding: chunked\r\n');
     }
-    if (this.#connection === undefined) this.#early.push(chunk);
+    // Credit for what was early brings more at once, which stands behind it.
+    if (this.#connection === undefined || this.#early.length > 0) this.#early.push(chunk);
     else this.#send(chunk, this.#connection);
   }
 
@@ -95,7 +96,8 @@ class HttpServing implements StreamReader, AnswerReader {
     const { length } = this.#request;
     if (length !== undefined && this.#received < length) return this.#abort();
     if (!this.#isStarted) this.#start(['GET', 'HEAD'].includes(this.method) ? '' : 'content-length: 0\r\n');
-    else if (this.#connection !== undefined) this.#finishRequest(this.#connection);
+    else if (this.#connection !== undefined && this.#early.length === 0)
+      this.#finishRequest(this.#connection);
   }
 
   reset(): void {
@@ -127,8 +129,10 @@ class HttpServing implements StreamReader, AnswerReader {
     if (this.#isOver) return connection.destroy();
     this.#connection = connection;
     connection.begin(head, this);
-    for (const chunk of this.#early) this.#send(chunk, connection);
-    this.#early = [];
+    for (let [chunk] = this.#early; chunk !== undefined; [chunk] = this.#early) {
+      this.#send(chunk, connection);
+      this.#early.shift();
+    }
     if (this.#isRequestOver || this.#request.length === 0) this.#finishRequest(connection);
   }
 

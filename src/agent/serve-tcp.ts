@@ -44,12 +44,13 @@ class TcpServing implements LocalSocketReader {
   readonly visitor: StreamReader = {
     data: (chunk) => {
       if (this.#isOver) this.#deps.stream.consumed(chunk.length);
-      else if (this.#socket === undefined) this.#early.push(chunk);
+      // Credit for what was early brings more at once, which stands behind it.
+      else if (this.#socket === undefined || this.#early.length > 0) this.#early.push(chunk);
       else this.#send(chunk, this.#socket);
     },
     end: () => {
       this.#isVisitorDone = true;
-      this.#socket?.finish();
+      if (this.#early.length === 0) this.#socket?.finish();
     },
     reset: () => this.#close(),
   };
@@ -58,8 +59,10 @@ class TcpServing implements LocalSocketReader {
     if (this.#isOver) return socket.destroy();
     this.#socket = socket;
     this.#write(encodeAnswerHead({ status: 200, headers: [] }));
-    for (const chunk of this.#early) this.#send(chunk, socket);
-    this.#early = [];
+    for (let [chunk] = this.#early; chunk !== undefined; [chunk] = this.#early) {
+      this.#send(chunk, socket);
+      this.#early.shift();
+    }
     if (this.#isVisitorDone) socket.finish();
   }
 

@@ -26,7 +26,7 @@ export const agentLeave: CommandRun = async (context) => {
   let answer = await ask();
   if (answer.status === 401 && answer.serverMs !== undefined && time.correct(answer.serverMs))
     answer = await ask();
-  const isGone = answer.status < 300 || answer.code === 'unknown_device';
+  const isGone = answer.status < 300 || answer.code === 'device_not_paired';
   if (!isGone) throw new CommandError(answer.detail ?? `the server answers ${answer.status}`);
   state.forget();
   context.io.out(`${pairing.handle} is unpaired from ${pairing.server}`);

@@ -53,7 +53,16 @@ interface Running {
 async function runUntil(ending: Promise<string>, { config, state, log, io }: Running): Promise<void> {
   await using starting = new AsyncDisposableStack();
   const server = starting.use(streamServer({ services: config.services, limits: config.limits, clock, log }));
-  const agent = starting.use(startAgent({ config, state, clock, log, serve: (stream) => server.accept(stream) }));
+  const agent = starting.use(
+    startAgent({
+      config,
+      state,
+      clock,
+      log,
+      serve: (stream) => server.accept(stream),
+      version: buildInfo.version,
+    }),
+  );
   const control = await listenControl({
     address: controlAddress(state.directory, io.workingDir),
     clock,
