@@ -1,7 +1,7 @@
 import type { AuditAction, AuditDetail } from '../audit/model.ts';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
-import type { Tx } from '../db/write.ts';
+import { afterCommit, type Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ledger } from '../sessions/ledger.ts';
@@ -66,8 +66,8 @@ export function devices(deps: DevicesDeps) {
     for (const device of unpaired) {
       directory.changed(tx, device);
       record(tx, 'device.unpaired', device, {}, { reason });
-      counts.unpaired();
     }
+    afterCommit(tx, () => counts.unpaired(unpaired.length));
   });
 
   /** `undefined`: it was unpaired meanwhile. */

@@ -1,5 +1,6 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
+import { afterCommit } from '../db/write.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { DeviceOrigin } from './admission.ts';
@@ -44,7 +45,7 @@ export function deviceKeys({ db, store, directory, ledger, audit, clock, counts,
         ledger.changeDeviceKey(tx, sessionId, publicKey);
         store.update(tx, id, { publicKey });
         directory.changed(tx, device);
-        counts.keyRotated();
+        afterCommit(tx, counts.keyRotated);
         audit.record(tx, {
           at: clock.now(),
           action: 'device.key_rotated',

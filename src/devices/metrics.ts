@@ -28,7 +28,7 @@ export function deviceCounts(metrics: Metrics, countLive: () => number) {
   const rotated = metrics.counter('postern_device_keys_rotated_total', 'Device keys that were replaced.');
   return {
     pairing: ((outcome) => pairings.get(outcome)?.inc()) satisfies CountPairing,
-    unpaired: () => unpaired.inc(),
+    unpaired: (devices: number) => unpaired.inc(devices),
     keyRotated: () => rotated.inc(),
   };
 }

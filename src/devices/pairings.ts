@@ -1,7 +1,7 @@
 import type { AuditAction, AuditDetail } from '../audit/model.ts';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
-import type { Tx } from '../db/write.ts';
+import { afterCommit, type Tx } from '../db/write.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type KeyRing, keyPurpose } from '../lib/key-ring.ts';
 import { newId, newSecret } from '../lib/random.ts';
@@ -96,7 +96,7 @@ export function pairings({ db, ring, store, ledger, audit, clock, ...deps }: Pai
         };
         store.insert(tx, pairing, { codeHash: hashes.of(code), tokenHash: hashToken(token) });
         record(tx, 'pairing.created', by, { pairing: pairing.id });
-        deps.count('created');
+        afterCommit(tx, () => deps.count('created'));
         return { pairing, code, token, link: `${deps.origin}/pair#${token}` };
       });
     },

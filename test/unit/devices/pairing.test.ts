@@ -435,6 +435,42 @@ describe('guessing', () => {
   });
 });
 
+test('a store that takes nothing refuses for now, costs no try, and leaves the code good', async () => {
+  await using api = temporaryApi({ devices: { config: { redeems_per_address: 1 } } });
+  const ada = await api.signIn();
+  const { code } = await makePairing(api, ada);
+  const key = newDeviceKey();
+  const setReadOnly = (on: boolean) =>
+    api.base.db.reader.$client.run(`PRAGMA query_only = ${on ? 'ON' : 'OFF'}`);
+  setReadOnly(true);
+  for (let tries = 0; tries < 3; tries++) {
+    const answer = await redeemAt(api, redemptionOf(api, { code }, key));
+    expect(answer.headers.get('retry-after')).not.toBeNull();
+    expect(await codeOf(answer)).toBe('503 store_unavailable');
+  }
+  const made = await api.call('/api/v1/pairings', { method: 'POST', cookie: ada.token });
+  expect(await codeOf(made)).toBe('503 store_unavailable');
+  setReadOnly(false);
+  expect((await redeemAt(api, redemptionOf(api, { code }, key))).status).toBe(201);
+  expect(api.base.metrics.render()).toContain('postern_pairings_total{outcome="created"} 1');
+});
+
+test('codes that nobody redeemed, and answers that nobody asks for again, are reaped', async () => {
+  const clock = new ManualClock();
+  await using api = temporaryApi({ clock });
+  const ada = await api.signIn();
+  await makePairing(api, ada);
+  await clock.advance(5 * MINUTE);
+  const device = await pairDevice(api, ada);
+  const reap = () => api.base.db.write((tx) => api.devices.reapTask.deleteExpired(tx, clock.now(), 100));
+  expect(await reap()).toBe(0);
+  await clock.advance(5 * MINUTE);
+  expect(await reap()).toBe(1);
+  await clock.advance(5 * MINUTE);
+  expect(await reap()).toBe(1);
+  expect((await callSigned(api, device, 'GET', '/api/v1/device')).status).toBe(200);
+});
+
 test('a device that comes with a signature instead of a token is known as well', async () => {
   await using api = temporaryApi();
   const device = await pairDevice(api, await api.signIn());
