@@ -25,7 +25,7 @@ describe('a service of bytes', () => {
   });
 
   test('each side closes on its own: the visitor first', async () => {
-    const service = Bun.listen<undefined>({
+    const service = Bun.listen({
       hostname: '127.0.0.1',
       port: 0,
       allowHalfOpen: true,
@@ -43,7 +43,7 @@ describe('a service of bytes', () => {
 
   test('each side closes on its own: the service first', async () => {
     let received = '';
-    const service = Bun.listen<undefined>({
+    const service = Bun.listen({
       hostname: '127.0.0.1',
       port: 0,
       allowHalfOpen: true,

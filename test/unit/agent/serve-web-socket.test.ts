@@ -21,7 +21,7 @@ interface Seen {
 /** Answers each message with the same; `bye` is answered with a close. */
 function echoSockets(protocol?: string) {
   const seen: Seen = { headers: {}, url: '', closes: [], open: 0 };
-  const server = Bun.serve<undefined>({
+  const server = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch(request, running) {
