@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { errorOf } from '../support/error-of.ts';
 import { postModern } from '../support/mcp-http.ts';
 import {
   CLIENTS,
@@ -33,11 +34,6 @@ afterAll(() => site?.[Symbol.asyncDispose]());
 
 let people = 0;
 const somebody = () => site.person(`person-${++people}`);
-const failureOf = (promise: Promise<string>) =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 const heardOf = ({ heard }: McpClient, method: string) => heard.filter((each) => each.method === method);
 
 describe.each(CLIENTS)('%s', (_name, era, connect) => {
@@ -48,7 +44,7 @@ describe.each(CLIENTS)('%s', (_name, era, connect) => {
     expect(client.protocolSessionId === undefined).toBe(era === 'modern');
     expect(await client.tools()).toContain('echo');
     expect(await client.call('echo', { message: 'hello' })).toBe('Echo: hello');
-    expect(await failureOf(client.call('get-sum', { a: 'one', b: 2 }))).toBeInstanceOf(Error);
+    expect(await errorOf(client.call('get-sum', { a: 'one', b: 2 }))).toBeInstanceOf(Error);
   });
 
   test('sees progress, sampling, elicitation and roots of a server', async () => {
@@ -96,7 +92,7 @@ describe.each(CLIENTS)('%s', (_name, era, connect) => {
       signal,
       onProgress: () => controller.abort(),
     });
-    expect(await failureOf(running)).toBeInstanceOf(Error);
+    expect(await errorOf(running)).toBeInstanceOf(Error);
     expect(await client.call('echo', { message: 'still here' })).toBe('Echo: still here');
   });
 

@@ -1,34 +1,12 @@
-import { afterEach, describe, expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { INTERNAL_ERROR, type JsonObject, JsonRpcError } from '../../../src/mcp/json-rpc.ts';
+import { errorOf } from '../../support/error-of.ts';
 import { settle } from '../../support/manual-clock.ts';
-import {
-  callTool,
-  exchangeOf,
-  SERVERS,
-  scriptBackend,
-  stateOf,
-  type TemporaryBroker,
-  temporaryBroker,
-  textOf,
-} from '../../support/mcp-broker.ts';
+import { callTool, exchangeOf, SERVERS, scriptBackend, stateOf, textOf } from '../../support/mcp-broker.ts';
+import { brokerOfTest } from '../../support/mcp-broker-of-test.ts';
 import { until } from '../../support/until.ts';
 
-let open: TemporaryBroker | undefined;
-const start = (options?: Parameters<typeof temporaryBroker>[0]) => {
-  open = temporaryBroker(options);
-  return open;
-};
-afterEach(async () => {
-  await open?.[Symbol.asyncDispose]();
-  expect(open?.alive() ?? 0).toBe(0);
-  open = undefined;
-});
-
-const errorOf = (call: Promise<unknown>) =>
-  call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+const start = brokerOfTest();
 
 describe('a child', () => {
   test('is started by the first lease, and serves all further ones of its grant', async () => {

@@ -5,6 +5,7 @@ import { openConnection } from '../../../src/mcp/open-connection.ts';
 import { type OutboundBudget, slots } from '../../../src/mcp/outbound-budget.ts';
 import { remoteWire } from '../../../src/mcp/remote-wire.ts';
 import type { User } from '../../../src/users/model.ts';
+import { errorOf } from '../../support/error-of.ts';
 import {
   callExchange,
   callTool,
@@ -32,12 +33,6 @@ afterEach(async () => {
   await open?.remote[Symbol.asyncDispose]();
   open = undefined;
 });
-
-const errorOf = (call: Promise<unknown>) =>
-  call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 
 describe.each([
   ['legacy, streams', () => legacyRemote(), 'legacy'],

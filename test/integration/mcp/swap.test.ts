@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import type { Holder } from '../../../src/mcp/exchange.ts';
+import { errorOf } from '../../support/error-of.ts';
 import { settle } from '../../support/manual-clock.ts';
 import {
   callTool,
@@ -7,31 +8,31 @@ import {
   scriptBackend,
   stateOf,
   type TemporaryBroker,
-  temporaryBroker,
   textOf,
 } from '../../support/mcp-broker.ts';
+import { brokerOfTest } from '../../support/mcp-broker-of-test.ts';
 import { recordingView } from '../../support/mcp-view.ts';
 import { until } from '../../support/until.ts';
 
 const BACKEND = scriptBackend(SERVERS.odd, [], { provider: 'idp' });
-let open: TemporaryBroker | undefined;
-const start = (backend = BACKEND) => {
-  open = temporaryBroker({ backends: [backend] });
-  return open;
-};
-afterEach(async () => {
-  await open?.[Symbol.asyncDispose]();
-  expect(open?.alive() ?? 0).toBe(0);
-  open = undefined;
-});
+const open = brokerOfTest();
+const start = (backend = BACKEND) => open({ backends: [backend] });
 
 /** How far a start is let go before it is interrupted: from nothing done to all done. */
 const TURNS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096];
-const errorOf = (call: Promise<unknown>) =>
-  call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+/** Begins a swap of a child that runs, and holds it before the new one is launched, until what this resolves to is called. */
+async function heldSwap(things: TemporaryBroker, holder: Holder): Promise<() => void> {
+  await stateOf(things.broker, holder);
+  const { promise: launching, resolve: atLaunch } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  things.beforeLaunch = () => {
+    atLaunch();
+    return released;
+  };
+  things.upstream.refresh(holder.user.id);
+  await launching;
+  return release;
+}
 /** Waits for the child of a holder to have this token. */
 const serving = (things: TemporaryBroker, holder: Holder, token: string) =>
   until(`the child with ${token} serves`, async () => (await stateOf(things.broker, holder)).token === token);
@@ -282,13 +283,9 @@ describe('whatever ends a grant', () => {
   test('before the new child is started: none is', async () => {
     const things = start();
     const somebody = await things.holder();
-    await stateOf(things.broker, somebody);
-    let goOn: (() => void) | undefined;
-    things.beforeLaunch = () => new Promise<void>((resolve) => (goOn = resolve));
-    things.upstream.refresh(somebody.user.id);
-    await until('the swap has begun', () => goOn !== undefined);
+    const goOn = await heldSwap(things, somebody);
     await end(things, somebody);
-    goOn?.();
+    goOn();
     await until('nothing runs', () => things.alive() === 0);
     await settle();
     expect(things.alive()).toBe(0);
@@ -328,15 +325,11 @@ describe('a child that exits while its successor starts', () => {
   test('is followed by it where somebody waits, and nothing is started twice', async () => {
     const things = start();
     const somebody = await things.holder();
-    await stateOf(things.broker, somebody);
-    let goOn: (() => void) | undefined;
-    things.beforeLaunch = () => new Promise<void>((resolve) => (goOn = resolve));
-    things.upstream.refresh(somebody.user.id);
-    await until('the swap has begun', () => goOn !== undefined);
+    const goOn = await heldSwap(things, somebody);
     await errorOf(callTool(things.broker, somebody, 'crash'));
     const call = stateOf(things.broker, somebody);
     await settle();
-    goOn?.();
+    goOn();
     expect((await call).token).toBe('token-2');
     expect(things.started).toHaveLength(2);
     expect(things.places()).toBe(1);
@@ -345,13 +338,9 @@ describe('a child that exits while its successor starts', () => {
   test('takes it with it where nobody does', async () => {
     const things = start();
     const somebody = await things.holder();
-    await stateOf(things.broker, somebody);
-    let goOn: (() => void) | undefined;
-    things.beforeLaunch = () => new Promise<void>((resolve) => (goOn = resolve));
-    things.upstream.refresh(somebody.user.id);
-    await until('the swap has begun', () => goOn !== undefined);
+    const goOn = await heldSwap(things, somebody);
     await errorOf(callTool(things.broker, somebody, 'crash'));
-    goOn?.();
+    goOn();
     await until('nothing runs', () => things.started.length === 2 && things.alive() === 0);
     expect(things.places()).toBe(0);
   });

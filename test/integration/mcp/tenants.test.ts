@@ -1,33 +1,19 @@
-import { afterEach, describe, expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
+import { errorOf } from '../../support/error-of.ts';
 import {
   callTool,
   SERVERS,
   scriptBackend,
   stateOf,
-  type TemporaryBroker,
   temporaryBroker,
   textOf,
 } from '../../support/mcp-broker.ts';
+import { brokerOfTest } from '../../support/mcp-broker-of-test.ts';
 import { recordingView } from '../../support/mcp-view.ts';
 import { until } from '../../support/until.ts';
 
 const MINUTE = 60_000;
-let open: TemporaryBroker | undefined;
-const start = (options?: Parameters<typeof temporaryBroker>[0]) => {
-  open = temporaryBroker(options);
-  return open;
-};
-afterEach(async () => {
-  await open?.[Symbol.asyncDispose]();
-  expect(open?.alive() ?? 0).toBe(0);
-  open = undefined;
-});
-
-const errorOf = (call: Promise<unknown>) =>
-  call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+const start = brokerOfTest();
 
 describe('the reaper', () => {
   test('ends a child that nobody used for 15 minutes, and leaves one used a moment ago', async () => {

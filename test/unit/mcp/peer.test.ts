@@ -3,6 +3,7 @@ import type { ExitCause } from '../../../src/mcp/exchange.ts';
 import { INTERNAL_ERROR, type JsonObject, JsonRpcError } from '../../../src/mcp/json-rpc.ts';
 import { JsonRpcPeer } from '../../../src/mcp/peer.ts';
 import type { Wire, WireReader } from '../../../src/mcp/wire.ts';
+import { errorOf } from '../../support/error-of.ts';
 import { settle } from '../../support/manual-clock.ts';
 import { recordedLog } from '../../support/silent-log.ts';
 
@@ -32,12 +33,6 @@ function twoEnds() {
     exit: () => resolve({ kind: 'crashed', detail: undefined }),
   };
 }
-
-const errorOf = (call: Promise<unknown>) =>
-  call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 
 describe('answers', () => {
   test('go to the request with their id, and to no other', async () => {
