@@ -2,6 +2,7 @@ import { expect } from 'bun:test';
 import { type CachedCredential, type SessionCacheOptions, sessionCache } from '../../src/sessions/cache.ts';
 import type { FoundCredential, SessionId, TokenHash } from '../../src/sessions/model.ts';
 import type { User, UserId } from '../../src/users/model.ts';
+import { aPerson } from './person.ts';
 
 export const TTL_MS = 600;
 export const UNKNOWN_TTL_MS = 5;
@@ -334,17 +335,6 @@ function foundCredential(hash: Hash, id: Sid, revoked: boolean): FoundCredential
   };
 }
 
-const person = (user: Uid): User => ({
-  id: userIdOf(user),
-  username: user,
-  displayName: user,
-  email: undefined,
-  groups: [],
-  role: 'member',
-  status: 'active',
-  endedBefore: undefined,
-  createdAt: 0,
-  lastSignInAt: undefined,
-});
+const person = (user: Uid): User => aPerson({ id: userIdOf(user), username: user, displayName: user });
 
 const PEOPLE: Record<Uid, User> = { ada: person('ada'), bob: person('bob') };

@@ -7,28 +7,10 @@ import { hostAudience } from '../../src/sessions/audience.ts';
 import { sessionGuard } from '../../src/sessions/guard.ts';
 import type { Issued } from '../../src/sessions/ledger.ts';
 import type { SessionId } from '../../src/sessions/model.ts';
-import type { User, UserId } from '../../src/users/model.ts';
 import { userStore } from '../../src/users/store.ts';
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, TEST_SECRET, temporaryLedger } from './ledger.ts';
 import { ManualClock, settle } from './manual-clock.ts';
-
-/** A member who is active; what matters to a test is named. */
-export function aPerson(some: Partial<User> = {}): User {
-  return {
-    id: 'usr_1' as UserId,
-    username: 'ada',
-    displayName: 'Ada',
-    email: undefined,
-    groups: [],
-    role: 'member',
-    status: 'active',
-    endedBefore: undefined,
-    createdAt: 0,
-    lastSignInAt: undefined,
-    ...some,
-  };
-}
 
 type RuleConfig = Config['forward_auth']['rule'][number];
 

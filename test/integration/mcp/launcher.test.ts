@@ -10,23 +10,13 @@ import { childLauncher } from '../../../src/mcp/launcher.ts';
 import { endLeftovers } from '../../../src/mcp/leftovers.ts';
 import type { StdioBackend, StdioTransport } from '../../../src/mcp/model.ts';
 import { MARKER_VARIABLE, spawnRecords } from '../../../src/mcp/spawn-records.ts';
-import type { User, UserId } from '../../../src/users/model.ts';
+import type { UserId } from '../../../src/users/model.ts';
 import { temporaryDatabase } from '../../support/database.ts';
 import { isolationCases, isRunning, LASTING, processesWith } from '../../support/mcp-children.ts';
+import { aPerson } from '../../support/person.ts';
 import { until } from '../../support/until.ts';
 
-const ADA: User = {
-  id: 'usr_ada' as UserId,
-  username: 'ada',
-  displayName: 'Ada',
-  email: undefined,
-  groups: [],
-  role: 'member',
-  status: 'active',
-  endedBefore: undefined,
-  createdAt: 0,
-  lastSignInAt: undefined,
-};
+const ADA = aPerson({ id: 'usr_ada' as UserId });
 
 const backend = (transport: Partial<StdioTransport>): StdioBackend => ({
   name: 'files',

@@ -6,7 +6,7 @@ import {
   ownHostCookie,
 } from '../../../src/devices/guard-headers.ts';
 import type { User } from '../../../src/users/model.ts';
-import { aPerson } from '../../support/forward-auth.ts';
+import { aPerson } from '../../support/person.ts';
 
 const PERSONAL = `pstp_${'a'.repeat(66)}`;
 const DEVICE = `pstd_${'a'.repeat(66)}`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { hasDisguisedIdentity, identityHeaders } from '../../../src/forward-auth/identity-headers.ts';
-import { aPerson } from '../../support/forward-auth.ts';
+import { aPerson } from '../../support/person.ts';
 
 const utf8 = (header: string) => Buffer.from(header, 'latin1').toString('utf8');
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import type { ForwardAuthRuleConfig, PeopleRule } from '../../../src/config/schema.ts';
 import { compileRules, mayPassAll } from '../../../src/forward-auth/rules.ts';
 import type { User, UserId } from '../../../src/users/model.ts';
-import { aPerson } from '../../support/forward-auth.ts';
+import { aPerson } from '../../support/person.ts';
 
 const rule = (path: string, allow: ForwardAuthRuleConfig['allow'] = 'everyone'): ForwardAuthRuleConfig => ({
   host: 'app.example.test',

@@ -1,22 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import { compileBackends, isStdio, needsIsolation } from '../../../src/mcp/backends.ts';
-import type { User, UserId } from '../../../src/users/model.ts';
 import { configDirectory } from '../../support/config-directory.ts';
+import { aPerson } from '../../support/person.ts';
 
 const ORIGIN = 'https://auth.example.com';
-const person = (given: Partial<User>): User => ({
-  id: 'usr_ada' as UserId,
-  username: 'ada',
-  displayName: 'Ada',
-  email: undefined,
-  groups: [],
-  role: 'member',
-  status: 'active',
-  endedBefore: undefined,
-  createdAt: 0,
-  lastSignInAt: undefined,
-  ...given,
-});
 
 function compiled(toml: string) {
   using directory = configDirectory(toml);
@@ -33,7 +20,7 @@ describe('without configuration', () => {
       scope: 'mcp:whoami',
       transport: { kind: 'stdio', isolation: 'exempt' },
     });
-    expect(backend?.mayUse(person({}))).toBe(true);
+    expect(backend?.mayUse(aPerson())).toBe(true);
     expect(needsIsolation(compiled(''))).toBe(false);
   });
 });
@@ -70,8 +57,8 @@ describe('a configured backend', () => {
       headers: { Authorization: 'Bearer x' },
     });
     expect(needsIsolation(backends)).toBe(false);
-    expect(backends[0]?.mayUse(person({ role: 'owner' }))).toBe(true);
-    expect(backends[0]?.mayUse(person({}))).toBe(false);
+    expect(backends[0]?.mayUse(aPerson({ role: 'owner' }))).toBe(true);
+    expect(backends[0]?.mayUse(aPerson())).toBe(false);
   });
 
   test.each([
@@ -82,7 +69,7 @@ describe('a configured backend', () => {
     ['groups = ["work"]', false],
   ])('is for people by %s: %p', (rule, expected) => {
     const [backend] = compiled(files(`command = ["x"]\nallow = { ${rule} }`));
-    expect(backend?.mayUse(person({ email: 'ada@example.com', groups: ['family'] }))).toBe(expected);
+    expect(backend?.mayUse(aPerson({ email: 'ada@example.com', groups: ['family'] }))).toBe(expected);
   });
 
   test('a program with a slash is found from the working directory, whatever the working directory becomes', () => {

@@ -1,19 +1,9 @@
 import { expect, test } from 'bun:test';
 import { fillPlaceholders, type PlaceholderValues } from '../../../src/mcp/placeholders.ts';
-import type { User, UserId } from '../../../src/users/model.ts';
+import type { UserId } from '../../../src/users/model.ts';
+import { aPerson } from '../../support/person.ts';
 
-const ADA: User = {
-  id: 'usr_ada' as UserId,
-  username: 'ada',
-  displayName: 'Ada\nLovelace',
-  email: undefined,
-  groups: [],
-  role: 'member',
-  status: 'active',
-  endedBefore: undefined,
-  createdAt: 0,
-  lastSignInAt: undefined,
-};
+const ADA = aPerson({ id: 'usr_ada' as UserId, displayName: 'Ada\nLovelace' });
 const values = (given: Partial<PlaceholderValues> = {}): PlaceholderValues => ({
   user: ADA,
   accessToken: 'token-1',
