@@ -1,5 +1,5 @@
 import type { Branded } from '../lib/brand.ts';
-import type { RevokeReason, SessionId, SessionToken } from '../sessions/model.ts';
+import type { SessionId, SessionToken } from '../sessions/model.ts';
 import type { DevicePublicKey } from '../signatures/model.ts';
 import type { UserId } from '../users/model.ts';
 
@@ -39,12 +39,6 @@ export interface Device extends DeviceAbout {
   readonly publicKey: DevicePublicKey;
   readonly pairedAt: number;
   readonly report: DeviceReport | undefined;
-}
-
-/** A device that is none any more. */
-export interface UnpairedDevice extends Device {
-  readonly unpairedAt: number;
-  readonly reason: RevokeReason;
 }
 
 /** A pairing code, as it is kept. */
