@@ -5,7 +5,7 @@ import { freePort } from '../../test/support/free-port.ts';
 import { APP_HOSTS, APPLIANCE_ORIGIN } from './seed.ts';
 import { type BenchServer, startServer } from './servers.ts';
 
-const POSTERN_BINARY = join(projectRoot, 'dist', 'postern');
+export const POSTERN_BINARY = join(projectRoot, 'dist', 'postern');
 
 export interface BenchPostern extends BenchServer {
   /** The origin of `/metrics`. */

@@ -15,6 +15,8 @@ export interface ServerCommand {
   origin: string;
   /** A path that answers 200 or 204 once the server is ready. */
   readyPath: string;
+  /** What asking for it takes. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** Starts a program and waits until it answers. @throws with what it printed when it does not. */
@@ -24,6 +26,7 @@ export async function startServer({
   env = {},
   origin,
   readyPath,
+  headers = {},
 }: ServerCommand): Promise<BenchServer> {
   const child = Bun.spawn([...command], {
     cwd,
@@ -35,7 +38,7 @@ export async function startServer({
     printed = (printed + text).slice(-8_000);
   });
   const giveUpAt = performance.now() + START_DEADLINE_MS;
-  while (!(await answers(origin + readyPath))) {
+  while (!(await answers(origin + readyPath, headers))) {
     if (child.exitCode !== null || performance.now() > giveUpAt) {
       child.kill('SIGKILL');
       await collecting;
@@ -62,9 +65,9 @@ export function startStaticServer(port: number, cwd: string): Promise<BenchServe
   return startServer({ command, cwd, origin: `http://127.0.0.1:${port}`, readyPath: '/static' });
 }
 
-async function answers(url: string): Promise<boolean> {
+async function answers(url: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
   try {
-    return (await fetch(url, { redirect: 'manual' })).ok;
+    return (await fetch(url, { redirect: 'manual', headers })).ok;
   } catch {
     return false;
   }
