@@ -8,6 +8,7 @@ import { nameOf } from './config/device-base.ts';
 import { parseListen } from './config/hosts.ts';
 import type { Config } from './config/schema.ts';
 import { hubRoundMs } from './devices/open-hub.ts';
+import { tunnelActs } from './devices/tunnel-acts.ts';
 import { openReach } from './devices/routes-open-reach.ts';
 import { mountApi } from './http/api-mount.ts';
 import { cookieName } from './http/cookies.ts';
@@ -257,6 +258,7 @@ function addPeopleRoutes(
       programs: services.authorizationServer.deviceRequests,
       joins: services.devices.joins,
     }),
+    tunnelActs: tunnelActs(services),
     protectedHosts: forwardAuth.protectedHosts,
     appsOf: forwardAuth.appsOf,
     deviceHandle: (id) => deviceReach.findDevice(id)?.handle,

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { AuditAction } from '../audit/model.ts';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
 import { requestContext } from '../http/request-context.ts';
@@ -9,7 +8,7 @@ import type { Devices } from './devices.ts';
 import { deviceParam } from './dto.ts';
 import { streamParam, toTunnelDto, tunnelDto } from './dto-tunnels.ts';
 import type { Hub } from './hub.ts';
-import type { Device } from './model.ts';
+import { tunnelActs } from './tunnel-acts.ts';
 
 export interface TunnelRoutesDeps {
   hub: Pick<Hub, 'find' | 'kill' | 'disconnect'>;
@@ -24,20 +23,7 @@ const params = z.strictObject({ device: deviceParam });
 
 /** What is open between here and a device, for the person it belongs to. */
 export function tunnelRoutes({ hub, devices, access, audit, clock }: TunnelRoutesDeps): ApiRoute[] {
-  const note = (request: Request, { user, session }: Caller, action: AuditAction, device: Device) => {
-    const { address, userAgent } = requestContext(request);
-    audit.note({
-      at: clock.now(),
-      action,
-      outcome: 'success',
-      actorUserId: user.id,
-      subjectUserId: device.userId,
-      sessionId: session.id,
-      address,
-      userAgent,
-      detail: { device: device.id },
-    });
-  };
+  const acts = tunnelActs({ hub, audit, clock });
 
   return [
     apiRoute({
@@ -72,8 +58,7 @@ export function tunnelRoutes({ hub, devices, access, audit, clock }: TunnelRoute
       answer: { status: 204, description: 'It has ended.' },
       handle({ request, caller, params: { device } }) {
         const found = devices.requireOf(caller.user, device);
-        if (!hub.disconnect(found.id)) throw notFound();
-        note(request, caller, 'device.tunnel_ended', found);
+        if (!acts.endTunnel(found, actor(request, caller))) throw notFound();
         return undefined;
       },
     }),
@@ -89,10 +74,14 @@ export function tunnelRoutes({ hub, devices, access, audit, clock }: TunnelRoute
       answer: { status: 204, description: 'It has ended.' },
       handle({ request, caller, params: { device, id } }) {
         const found = devices.requireOf(caller.user, device);
-        if (!hub.kill(found.id, id)) throw notFound();
-        note(request, caller, 'device.stream_ended', found);
+        if (!acts.endStream(found, id, actor(request, caller))) throw notFound();
         return undefined;
       },
     }),
   ];
+}
+
+function actor(request: Request, { user, session }: Caller) {
+  const { address, userAgent } = requestContext(request);
+  return { userId: user.id, sessionId: session.id, address, userAgent };
 }

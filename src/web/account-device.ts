@@ -12,6 +12,7 @@ import { connection } from './account-devices.ts';
 import type { WebDeps } from './deps.ts';
 import { guestPart } from './device-guest-part.ts';
 import { DEVICES_PATH, pathOf } from './device-paths.ts';
+import { tunnelPart } from './device-tunnel-part.ts';
 import { errorNotice, field } from './fields.ts';
 import { noticeOf, withNotice } from './notices.ts';
 import { personPage } from './shell.ts';
@@ -53,6 +54,7 @@ export function devicePage(
 ): Response {
   const body = html`${refusal === undefined ? noticeOf(request) : errorNotice(refusal.message)}
 <div class="card">${facts(deps, device)}</div>
+${tunnelPart(deps, device)}
 ${guestPart(deps, device)}
 <h2>Name and labels</h2>
 ${changeForm(device)}

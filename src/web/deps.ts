@@ -2,7 +2,9 @@ import type { AuditStore } from '../audit/store.ts';
 import type { ConnectedApps } from '../authorization-server/connected-apps.ts';
 import type { DeviceRequests } from '../authorization-server/device-requests.ts';
 import type { OpenDeviceAccess } from '../devices/guard-access.ts';
+import type { Hub } from '../devices/hub.ts';
 import type { OpenDevices } from '../devices/open-devices.ts';
+import type { TunnelActs } from '../devices/tunnel-acts.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SessionGuard } from '../sessions/guard.ts';
@@ -36,6 +38,8 @@ export interface WebDeps {
   typedCodes: TypedCodes;
   devices: OpenDevices;
   deviceReach: Pick<OpenDeviceAccess, 'links' | 'hostOf'>;
+  hub: Pick<Hub, 'find'>;
+  tunnelActs: TunnelActs;
   upstream: Pick<OpenUpstream, 'accounts' | 'linking' | 'secrets' | 'tokens'>;
   auditStore: AuditStore;
   /** Hosts that rules of forward-auth name, with their ports unless those are the scheme's own. */

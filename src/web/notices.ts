@@ -19,6 +19,7 @@ const NOTICES = {
   'device-unpaired': 'The device is unpaired. Nothing of it works any more.',
   'device-changed': 'The device is changed.',
   'guest-link-ended': 'The guest link has ended, and every visit that began with it.',
+  'tunnel-ended': 'The tunnel is cut. The device dials again by itself.',
   'stream-ended': 'The connection has ended.',
   'delivery-cancelled': 'The delivery is cancelled.',
   'password-changed': 'Your password is changed. All your other sessions have ended.',

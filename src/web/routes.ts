@@ -14,6 +14,7 @@ import type { WebDeps } from './deps.ts';
 import { devicePages } from './device.ts';
 import { guestPages } from './device-guests.ts';
 import { pairingPages } from './device-pairing.ts';
+import { tunnelPages } from './device-tunnel.ts';
 import { homePage } from './home.ts';
 import { invitationPages } from './invitation.ts';
 import { pairPage } from './pair.ts';
@@ -36,6 +37,7 @@ export function webRoutes(router: Router, deps: WebDeps): void {
   devicePages(router, deps);
   devicesPages(router, deps);
   onePages(router, deps);
+  tunnelPages(router, deps);
   guestPages(router, deps);
   pairingPages(router, deps);
   pairPage(router);

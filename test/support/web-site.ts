@@ -1,5 +1,7 @@
 import { configSchema } from '../../src/config/schema.ts';
+import type { Hub } from '../../src/devices/hub.ts';
 import type { OpenDevices } from '../../src/devices/open-devices.ts';
+import { tunnelActs } from '../../src/devices/tunnel-acts.ts';
 import { type PublicOrigin, parseOrigin } from '../../src/http/origin.ts';
 import { rateLimiter } from '../../src/http/rate-limit.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
@@ -34,6 +36,7 @@ export interface WebSite extends AsyncDisposable {
   readonly accounts: TemporaryAccounts;
   readonly upstream: OpenUpstream;
   readonly devices: OpenDevices;
+  readonly hub: Hub;
   readonly clock: Clock;
   url(path: string): URL;
   get(browser: Browser, path: string): Promise<Visit>;
@@ -80,7 +83,7 @@ export async function webSite({
   );
   const guard = sessionGuard({ ledger, origin, audit, clock });
   const oauth = testAuthorizationServer(accounts.base, authorizationServer);
-  const { devices, deviceReach } = testDevices(accounts.base, { origin: origin.origin });
+  const { hub, devices, deviceReach } = testDevices(accounts.base, { origin: origin.origin });
   const cookies = attemptCookies(origin);
   const limiter = () => rateLimiter({ clock, limit: 3_000, windowMs: 60_000, maxKeys: 100 });
   const isReturnTarget = (url: URL) => url.host === APP_HOST;
@@ -116,6 +119,8 @@ export async function webSite({
           connectedApps: oauth.connectedApps(() => []),
           devices,
           deviceReach,
+          hub,
+          tunnelActs: tunnelActs({ hub, audit, clock }),
           deviceRequests: oauth.deviceRequests,
           typedCodes: typedCodes({
             config: config.authorization_server,
@@ -171,6 +176,7 @@ export async function webSite({
     accounts,
     upstream,
     devices,
+    hub,
     clock,
     url,
     get: (browser, path) => browser.visit(url(path)),

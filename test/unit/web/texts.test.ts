@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { agoText, durationText } from '../../../src/web/time-text.ts';
+import { agoText, bytesText, durationText } from '../../../src/web/time-text.ts';
 import { deviceName } from '../../../src/web/user-agent.ts';
 
 const CHROME = 'AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36';
@@ -47,3 +47,13 @@ test.each([
 test('a span is told in its largest whole unit', () => {
   expect([1_000, 90 * 60_000, 30 * 86_400_000].map(durationText)).toEqual(['1 minute', '1 hour', '30 days']);
 });
+
+test.each([
+  [0, '0 B'],
+  [1, '1 B'],
+  [1_023, '1023 B'],
+  [1_024, '1.0 KiB'],
+  [150 * 1_024, '150 KiB'],
+  [1.5 * 1_024 ** 3, '1.5 GiB'],
+  [5_000 * 1_024 ** 4, '5000 TiB'],
+])('%d bytes are %s', (bytes, text) => expect(bytesText(bytes)).toBe(text));
