@@ -1,5 +1,6 @@
 import { ownBearerToken } from '../forward-auth/authorization.ts';
 import type { HeaderRecord } from '../forward-auth/forwarded.ts';
+import { clearEarlierTenant } from '../forward-auth/guard-cookies.ts';
 import { type RefusalNotes, refusalError } from '../forward-auth/guard-refusals.ts';
 import { hasDisguisedIdentity } from '../forward-auth/identity-headers.ts';
 import type { RefusalReason } from '../forward-auth/model.ts';
@@ -82,8 +83,12 @@ export function deviceHostGuard<Device extends ReachedDevice>(
     throw refusalError(reason);
   };
 
-  const anonymous = ({ request, headers, site }: Visit<Device>): Response => {
+  const anonymous = (visit: Visit<Device>): Response => {
     outcomes.anonymous();
+    return clearEarlierTenant(visit.request, visit.site, signInFirst(visit));
+  };
+
+  const signInFirst = ({ request, headers, site }: Visit<Device>): Response => {
     if (isTopLevelNavigation(request.method, headers)) {
       const location = startUrl(site.origin.origin, targetOf(request));
       return new Response(null, { status: 302, headers: { location, 'cache-control': 'no-store' } });

@@ -63,11 +63,25 @@ const TENANT_COOKIE_SECONDS = 400 * 86_400;
  */
 export function settleTenant(request: Request, { origin, tenant }: Site, response: Response): Response {
   if (tenant === undefined) return response;
-  const name = cookieName(origin, 'tenant');
-  if (tenantIn(request, name) !== tenant) response.headers.set('clear-site-data', '"cache", "storage"');
+  const name = cookieName(origin, TENANT);
+  if (tenantIn(request, name) !== tenant) response.headers.set(...CLEARED);
   response.headers.append('set-cookie', setCookie(origin, name, tenant, TENANT_COOKIE_SECONDS));
   return response;
 }
+
+/**
+ * The same for an answer to a browser without a session, which a service worker of an earlier one may keep from ever
+ * signing in. Only where the browser says that there was one: requests of other sites come without cookies, and clear nothing.
+ */
+export function clearEarlierTenant(request: Request, { origin, tenant }: Site, response: Response): Response {
+  const earlier = tenant === undefined ? undefined : tenantIn(request, cookieName(origin, TENANT));
+  if (earlier !== undefined && earlier !== tenant) response.headers.set(...CLEARED);
+  return response;
+}
+
+/** The suffix of the cookie that says whom the browser's last session on a host was with. */
+const TENANT = 'tenant';
+const CLEARED = ['clear-site-data', '"cache", "storage"'] as const;
 
 function tenantIn(request: Request, name: string): string | undefined {
   try {

@@ -4,6 +4,8 @@ export interface DeviceApp extends AsyncDisposable {
   readonly url: string;
   /** Streams of events whose reader has gone. */
   readonly cancelledStreams: number;
+  /** Method and path of every request that reached it. */
+  readonly seen: readonly string[];
 }
 
 /** Registered by a page, it answers every navigation to the host itself. */
@@ -19,6 +21,7 @@ const EVENT_MS = 50;
 
 export function startDeviceApp(name: string): DeviceApp {
   let cancelledStreams = 0;
+  const seen: string[] = [];
   const pages: Readonly<Record<string, (request: Request, url: URL) => Response>> = {
     '/': () => html(`<h1>${name}</h1>`),
     '/headers': (request) => Response.json(Object.fromEntries(request.headers)),
@@ -39,6 +42,7 @@ export function startDeviceApp(name: string): DeviceApp {
     idleTimeout: 0,
     fetch(request, bun) {
       const url = new URL(request.url);
+      seen.push(`${request.method} ${url.pathname}`);
       if (url.pathname === '/socket' && bun.upgrade(request)) return undefined;
       return pages[url.pathname]?.(request, url) ?? html(`<h1>${name}: ${url.pathname}</h1>`);
     },
@@ -51,6 +55,7 @@ export function startDeviceApp(name: string): DeviceApp {
   return {
     port,
     url: `http://127.0.0.1:${port}`,
+    seen,
     get cancelledStreams() {
       return cancelledStreams;
     },

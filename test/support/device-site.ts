@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { binary } from './appliance.ts';
 import type { Browser } from './browser.ts';
 import { type DeviceApp, startDeviceApp } from './device-app.ts';
@@ -10,6 +12,8 @@ export interface SiteDevice {
   readonly app: DeviceApp;
   /** Where its service `web` is. */
   readonly origin: string;
+  /** Ends its agent; what the agent keeps goes with it. */
+  stop(): Promise<void>;
 }
 
 export interface DeviceSite extends AsyncDisposable {
@@ -40,15 +44,23 @@ export async function deviceSite(toml = ''): Promise<DeviceSite> {
     call,
     async addDevice(handle, owner = site.owner) {
       const made = (await (await call(owner, 'POST', '/api/v1/pairings')).json()) as { link: string };
+      const state = `agent-${handle}`;
       const agent = (...args: string[]) =>
-        running.use(
-          startProgram([binary(), 'agent', '--dir', `agent-${handle}`, ...args], directory, environment),
-        );
+        running.use(startProgram([binary(), 'agent', '--dir', state, ...args], directory, environment));
       const { exitCode, err } = await agent('--join', made.link, '--name', handle).finished;
       if (exitCode !== 0) throw new Error(`the agent did not join: ${err}`);
       const app = running.use(startDeviceApp(handle));
-      await agent('--service', `web=${app.url}`, '--service', `other=${app.url}`).printed('connected');
-      return { handle, app, origin: `http://web--${handle}.devices.localhost:${port}` };
+      const serving = agent('--service', `web=${app.url}`, '--service', `other=${app.url}`);
+      await serving.printed('connected');
+      return {
+        handle,
+        app,
+        origin: `http://web--${handle}.devices.localhost:${port}`,
+        async stop() {
+          await serving[Symbol.asyncDispose]();
+          rmSync(join(directory, state), { recursive: true });
+        },
+      };
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

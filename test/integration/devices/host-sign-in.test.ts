@@ -126,6 +126,21 @@ describe('the page of a device', () => {
     expect(await cleared()).toBeNull();
   });
 
+  test('is cleared of an earlier bearer before anybody signs in, also where that one’s scripts ask', async () => {
+    await using hosts = await temporaryDeviceHosts();
+    const { browser, userId, device } = await atTheirDevice(hosts);
+    await hosts.devices.unpair(device);
+    await hosts.devices.add(userId, 'pi');
+    const script = { headers: { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' } };
+    for (const init of [{}, script]) {
+      const answer = await browser.fetch(`${PI_URL}/`, init);
+      expect(answer.headers.get('clear-site-data')).toBe('"cache", "storage"');
+    }
+    // Pages of other sites ask without cookies, and must not empty anything.
+    const stranger = await new MappedBrowser(hosts).fetch(`${PI_URL}/`, script);
+    expect([stranger.status, stranger.headers.get('clear-site-data')]).toEqual([401, null]);
+  });
+
   test('of a stranger’s choice is not where sign-in leads', async () => {
     await using hosts = await temporaryDeviceHosts();
     await atTheirDevice(hosts);
