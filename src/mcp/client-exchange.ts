@@ -1,6 +1,6 @@
 import type { ClientView, Exchange } from './exchange.ts';
-import { LOG_LEVELS } from './exchange.ts';
 import { INTERNAL_ERROR, type JsonObject, JsonRpcError } from './json-rpc.ts';
+import { wantsLog } from './log-levels.ts';
 
 /** How a call ended: what the backend said, or what went wrong on the way. */
 export type Outcome = { readonly result: JsonObject } | { readonly error: unknown };
@@ -56,13 +56,6 @@ export abstract class ClientExchange implements Exchange {
   /** Tells the client how the call ended. */
   abstract finish(outcome: Outcome): void;
   protected abstract deliver(method: string, params: JsonObject | undefined): void;
-}
-
-/** A legacy client that named no level gets what the backend sends; a modern one that named none gets nothing. */
-export function wantsLog({ era, logLevel }: ClientView, params: JsonObject | undefined): boolean {
-  if (logLevel === undefined) return era === 'legacy';
-  const level = LOG_LEVELS.findIndex((known) => known === params?.['level']);
-  return level === -1 || level >= LOG_LEVELS.indexOf(logLevel);
 }
 
 export function notification(method: string, params: JsonObject | undefined): JsonObject {

@@ -1,5 +1,4 @@
-import type { BackendConnection, Era, Exchange, ExitCause, LogLevel, ServerAbout } from './exchange.ts';
-import { LOG_LEVELS } from './exchange.ts';
+import type { BackendConnection, Era, ExitCause, LogLevel, ServerAbout } from './exchange.ts';
 import { isJsonObject, type JsonObject } from './json-rpc.ts';
 import type { WireProcess } from './wire.ts';
 
@@ -32,17 +31,6 @@ export interface ConnectionParts {
   readonly exited: Promise<ExitCause>;
 }
 
-/** How verbose: smaller is more. `undefined` comes last: nothing is wanted. */
-function verbosity(level: LogLevel | undefined): number {
-  return level === undefined ? LOG_LEVELS.length : LOG_LEVELS.indexOf(level);
-}
-
-export function mostVerbose(levels: Iterable<LogLevel | undefined>): LogLevel | undefined {
-  let most: LogLevel | undefined;
-  for (const level of levels) if (verbosity(level) < verbosity(most)) most = level;
-  return most;
-}
-
 /** Whether a server has this capability, by its name or by two (`resources.subscribe`). */
 export function can({ capabilities }: ServerAbout, name: string, detail?: string): boolean {
   const capability = capabilities[name];
@@ -60,10 +48,3 @@ const OF_THE_SERVER: ReadonlySet<string> = new Set([
 ]);
 
 export const tellsOfServer = (method: string): boolean => OF_THE_SERVER.has(method);
-
-/** Whether a log message may go to the caller of this exchange. */
-export function takesLog({ client }: Exchange, params: JsonObject | undefined): boolean {
-  if (client.logLevel === undefined) return client.era === 'legacy';
-  const level = LOG_LEVELS.findIndex((known) => known === params?.['level']);
-  return level === -1 || level >= LOG_LEVELS.indexOf(client.logLevel);
-}

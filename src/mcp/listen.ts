@@ -1,9 +1,10 @@
 import { AppError } from '../lib/app-error.ts';
 import type { Ledger } from '../sessions/ledger.ts';
-import { notification, wantsLog } from './client-exchange.ts';
+import { notification } from './client-exchange.ts';
 import { MAX_URI_LENGTH, META_SERVER_INFO, META_SUBSCRIPTION_ID } from './constants.ts';
 import type { Attachment, Broker, ClientView, Lease, ServerAbout, UnsolicitedView } from './exchange.ts';
 import { INVALID_PARAMS, isJsonObject, type JsonObject, JsonRpcError, METHOD_NOT_FOUND } from './json-rpc.ts';
+import { wantsLog } from './log-levels.ts';
 import type { RequestMessage } from './message.ts';
 import { encodeMessage, type MessageStream, messageStream, STREAM_HEADERS } from './message-stream.ts';
 import type { RequestScope } from './request-scope.ts';

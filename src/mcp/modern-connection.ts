@@ -1,5 +1,5 @@
 import { type Clock, sleep } from '../lib/clock.ts';
-import { type ConnectionHooks, type ConnectionParts, type ManagedConnection } from './connection.ts';
+import type { ConnectionHooks, ConnectionParts } from './connection.ts';
 import { META_SERVER_INFO, MODERN_VERSIONS } from './constants.ts';
 import type { Exchange, ServerAbout } from './exchange.ts';
 import { INTERNAL_ERROR, isJsonObject, type JsonObject, JsonRpcError, METHOD_NOT_FOUND } from './json-rpc.ts';
@@ -7,6 +7,7 @@ import { modernListener } from './modern-listener.ts';
 import type { JsonRpcPeer } from './peer.ts';
 import { envelope, modernParams } from './request-params.ts';
 import { messageRouter } from './routing.ts';
+import { ServerConnection, serverAbout } from './server-connection.ts';
 import type { Wire } from './wire.ts';
 
 /** How often a server may want to know something more before it has to answer. */
@@ -27,23 +28,12 @@ export async function discover(peer: JsonRpcPeer, wire: Wire, signal: AbortSigna
     throw new JsonRpcError(INTERNAL_ERROR, 'The server speaks an unknown revision.');
   }
   const serverInfo = isJsonObject(meta) ? meta[META_SERVER_INFO] : undefined;
-  return {
-    protocolVersion: version,
-    serverInfo: isJsonObject(serverInfo) ? serverInfo : {},
-    capabilities: isJsonObject(capabilities) ? capabilities : {},
-    instructions: typeof instructions === 'string' ? instructions : undefined,
-  };
+  return serverAbout(version, { serverInfo, capabilities, instructions });
 }
 
 /** A server of 2026-07-28, where each request stands for itself. */
-export class ModernConnection implements ManagedConnection {
+export class ModernConnection extends ServerConnection {
   readonly era = 'modern';
-  readonly about: ServerAbout;
-  readonly generation: number;
-  readonly process: ManagedConnection['process'];
-  readonly exited: ManagedConnection['exited'];
-  readonly #peer: JsonRpcPeer;
-  readonly #wire: Wire;
   readonly #clock: Clock;
   readonly #listener: ReturnType<typeof modernListener>;
 
@@ -54,12 +44,7 @@ export class ModernConnection implements ManagedConnection {
     hooks: ConnectionHooks,
     clock: Clock,
   ) {
-    this.about = parts.about;
-    this.generation = parts.generation;
-    this.process = parts.process;
-    this.exited = parts.exited;
-    this.#peer = peer;
-    this.#wire = wire;
+    super(parts, peer, wire);
     this.#clock = clock;
     const router = messageRouter(peer, hooks);
     this.#listener = modernListener({ peer, about: parts.about, deliver: hooks.unsolicited });
@@ -77,8 +62,8 @@ export class ModernConnection implements ManagedConnection {
   async call(exchange: Exchange): Promise<JsonObject> {
     let extra: JsonObject = {};
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const params = modernParams(exchange, this.about.protocolVersion, this.#peer.nextId);
-      const result = await this.#peer.request(
+      const params = modernParams(exchange, this.about.protocolVersion, this.peer.nextId);
+      const result = await this.peer.request(
         exchange.method,
         { ...params, ...extra },
         { exchange, signal: exchange.signal },
@@ -101,12 +86,6 @@ export class ModernConnection implements ManagedConnection {
 
   unsubscribe(uri: string): Promise<void> {
     return this.#listener.unsubscribe(uri);
-  }
-
-  /** Calls end at once, and do not wait for the server to go. */
-  end(): Promise<void> {
-    this.#peer.close();
-    return this.#wire.end();
   }
 
   /** What the client answers to all that is asked, as the retry carries it (2026-07-28, "Multi round-trip requests"). */

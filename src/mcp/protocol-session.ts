@@ -1,10 +1,11 @@
-import { cancelled, notification, wantsLog } from './client-exchange.ts';
+import { cancelled, notification } from './client-exchange.ts';
 import { FIRST_VERSION_WITH_PRIMING } from './constants.ts';
 import type { Attachment, Broker, ClientView, Holder, UnsolicitedView } from './exchange.ts';
 import { type JsonObject, JsonRpcError, type JsonRpcId, METHOD_NOT_FOUND } from './json-rpc.ts';
 import { AskBook, type AskDeadlines } from './legacy-asks.ts';
 import type { LegacyExchange } from './legacy-exchange.ts';
 import { requireCapability } from './legacy-exchange.ts';
+import { wantsLog } from './log-levels.ts';
 import { LoggedStream } from './logged-stream.ts';
 import { toLogLevel } from './modern-request.ts';
 import type { StoredProtocolSession } from './store-protocol-sessions.ts';

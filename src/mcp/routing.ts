@@ -1,8 +1,9 @@
 import { missingCapabilities } from './client-capabilities.ts';
-import { type ConnectionHooks, takesLog, tellsOfServer } from './connection.ts';
+import { type ConnectionHooks, tellsOfServer } from './connection.ts';
 import { MAY_NEED_INPUT, META_INPUT_NAME } from './constants.ts';
 import type { Exchange } from './exchange.ts';
 import { isJsonObject, type JsonObject } from './json-rpc.ts';
+import { wantsLog } from './log-levels.ts';
 import type { JsonRpcPeer, OpenRequest } from './peer.ts';
 import { clientProgress } from './request-params.ts';
 
@@ -20,7 +21,7 @@ export function messageRouter(peer: JsonRpcPeer, hooks: ConnectionHooks) {
   const log = (method: string, params: JsonObject | undefined, about: OpenRequest | undefined) => {
     const own = about?.exchange;
     if (own !== undefined) return own.notify(method, params);
-    const taker = peer.newest((exchange) => takesLog(exchange, params));
+    const taker = peer.newest((exchange) => wantsLog(exchange.client, params));
     if (taker !== undefined) taker.notify(method, params);
     else hooks.unsolicited(method, params);
   };

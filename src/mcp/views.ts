@@ -1,8 +1,8 @@
 import { missingCapabilities } from './client-capabilities.ts';
-import { mostVerbose } from './connection.ts';
 import type { LogLevel, UnsolicitedView } from './exchange.ts';
 import { LOG_LEVELS } from './exchange.ts';
 import { type JsonObject, JsonRpcError, METHOD_NOT_FOUND } from './json-rpc.ts';
+import { mostVerbose } from './log-levels.ts';
 
 /** A view, with what it wants to hear. */
 export interface AttachedView {
