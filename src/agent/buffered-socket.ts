@@ -20,10 +20,13 @@ export interface LocalSocket {
   destroy(): void;
 }
 
+/** A socket of the runtime, whatever it carries along. */
+type RuntimeSocket = Pick<Bun.Socket, 'write' | 'shutdown' | 'pause' | 'resume' | 'terminate'>;
+
 /** The runtime takes as much as the system has room for; the rest waits here. */
 export class BufferedSocket implements LocalSocket {
   readonly #reader: LocalSocketReader;
-  #socket: Bun.Socket | undefined;
+  #socket: RuntimeSocket | undefined;
   #waiting: Uint8Array[] = [];
   #isFinishing = false;
   #isShut = false;
@@ -35,7 +38,7 @@ export class BufferedSocket implements LocalSocket {
     this.#reader = reader;
   }
 
-  attach(socket: Bun.Socket): void {
+  attach(socket: RuntimeSocket): void {
     // It may have been given up while it was being made.
     if (this.#isDestroyed) socket.terminate();
     else this.#socket = socket;

@@ -13,6 +13,8 @@ export interface Tunnel {
 
 export interface DialOptions {
   url: string;
+  /** The subprotocol, which the server has to agree to. */
+  protocol?: string;
   /** The fields that prove who dials. */
   headers: Readonly<Record<string, string>>;
   /** Certificates that are believed besides the system's, PEM. */
@@ -20,7 +22,8 @@ export interface DialOptions {
   clock: Clock;
   timeoutMs: number;
   limits: MuxLimits;
-  onStream: (stream: TunnelStream) => void;
+  /** Without it the other end opens none. */
+  onStream?: (stream: TunnelStream) => void;
   /** Gives the dial up. */
   signal: AbortSignal;
 }
@@ -68,7 +71,14 @@ export function dialTunnel(options: DialOptions): Promise<Tunnel> {
     timer[Symbol.dispose]();
     signal.removeEventListener('abort', onAbort);
     const transport = socketTransport(socket, clock, () => mux?.drained());
-    mux = openMux({ role: 'client', transport, clock, limits, onStream, onEnd: ended.resolve });
+    mux = openMux({
+      role: 'client',
+      transport,
+      clock,
+      limits,
+      onEnd: ended.resolve,
+      ...(onStream && { onStream }),
+    });
     resolve({ mux, ended: ended.promise });
   });
   socket.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer | string>) => {
@@ -84,10 +94,11 @@ export function dialTunnel(options: DialOptions): Promise<Tunnel> {
   return promise;
 }
 
-function openSocket({ url, headers, ca }: DialOptions): WebSocket {
+function openSocket({ url, headers, ca, protocol }: DialOptions): WebSocket {
   const socket = new WebSocket(url, {
     headers,
     perMessageDeflate: false,
+    ...(protocol !== undefined && { protocols: [protocol] }),
     ...(ca !== undefined && { tls: { ca } }),
   });
   socket.binaryType = 'arraybuffer';

@@ -1,3 +1,4 @@
+import type { LocalSocket, LocalSocketReader } from './buffered-socket.ts';
 import {
   type AnswerHead,
   AnswerMalformed,
@@ -6,7 +7,6 @@ import {
   readAnswerHead,
 } from './http-answer-head.ts';
 import { type BodyReader, bodyReader } from './http-body.ts';
-import type { LocalSocket, LocalSocketReader } from './buffered-socket.ts';
 
 /** Why a request to a service came to nothing. */
 export type ExchangeFailure = 'closed' | 'malformed' | 'head_too_large';

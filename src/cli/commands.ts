@@ -296,6 +296,30 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import('./commands/agent-leave.ts')).agentLeave,
   },
   {
+    name: 'connect',
+    summary: 'bring a TCP service of a device to a local port, or to standard input and output (for ssh)',
+    details:
+      'DEVICE is a handle or an id, SERVICE one of its tcp services.\n' +
+      'Needs a personal token that was made for both: in POSTERN_TOKEN, in a file, or typed when asked; never an argument.',
+    operands: [{ name: 'DEVICE' }, { name: 'SERVICE' }],
+    flags: [
+      { name: 'server', value: 'URL', about: 'the address of the server (default: POSTERN_SERVER)' },
+      {
+        name: 'listen',
+        value: 'HOST:PORT',
+        about: 'where connections are taken (default: 127.0.0.1:0, any free port)',
+      },
+      {
+        name: 'stdio',
+        about:
+          'one connection over standard input and output: ssh -o ProxyCommand="postern connect pi ssh --stdio"',
+      },
+      { name: 'token-file', value: 'FILE', about: 'holds the token' },
+      CA_FLAG,
+    ],
+    load: async () => (await import('./commands/connect.ts')).connect,
+  },
+  {
     name: 'mcp-whoami',
     summary: 'the MCP server that is built in',
     isHidden: true,
