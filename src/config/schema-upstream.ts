@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
-import { issuerFault } from './faults.ts';
-import { PROVIDER_NAME } from './provider-name.ts';
+import { clientKeys, issuer, providerName } from './schema-provider.ts';
 import { checkedText, choice, list, tables, text } from './values.ts';
 
 /** What an authorization request says by itself; nothing in the configuration may say it instead. */
@@ -34,26 +33,15 @@ export const authorizationParams = () =>
 
 const upstreamProvider = z.strictObject(
   {
-    name: z
-      .string({ error: 'a short name' })
-      .regex(PROVIDER_NAME, { error: 'lower-case letters, digits and hyphens, at most 32' })
-      .describe('short name; it stands in the redirect URI `/callback/<name>`'),
+    name: providerName(),
     label: text('a text').optional().describe('what it is called on the page of linked accounts'),
     kind: choice(['oidc', 'github', 'gitlab', 'forgejo', 'gitea'])
       .default('oidc')
       .describe('`oidc`, or a service whose endpoints are known'),
-    issuer: checkedText('an https URL', issuerFault)
-      .optional()
-      .describe(
-        'the issuer identifier, exactly as the provider publishes it, required for `oidc`; otherwise the address of the server, required for `forgejo` and `gitea`',
-      ),
-    client_id: text('the client id').describe('client id registered at the provider'),
-    client_secret: text('the client secret')
-      .meta({ secret: true })
-      .describe('client secret registered at the provider'),
-    token_endpoint_auth_method: choice(['client_secret_basic', 'client_secret_post'])
-      .optional()
-      .describe('how the secret is sent; by default what the provider lists, `client_secret_basic` first'),
+    issuer: issuer(
+      'the issuer identifier, exactly as the provider publishes it, required for `oidc`; otherwise the address of the server, required for `forgejo` and `gitea`',
+    ),
+    ...clientKeys(),
     scopes: list(text('a scope'), 'a list of scopes')
       .default([])
       .describe('scopes asked for; `oidc` adds `openid`, and `offline_access` where the provider offers it'),

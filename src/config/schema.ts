@@ -5,7 +5,6 @@ import {
   domainFault,
   emailFault,
   exactOriginFault,
-  issuerFault,
   landingFault,
   listenFault,
   pathPrefixFault,
@@ -14,10 +13,10 @@ import {
   ruleHostFault,
   secretFault,
 } from './faults.ts';
-import { PROVIDER_NAME } from './provider-name.ts';
 import { devicesSchema } from './schema-devices.ts';
 import { mcpBackend, mcpServerSchema } from './schema-mcp.ts';
 import { authorizationServerSchema } from './schema-oauth.ts';
+import { clientKeys, issuer, providerName } from './schema-provider.ts';
 import { authorizationParams, upstreamSchema } from './schema-upstream.ts';
 import { checkedText, choice, count, filePath, list, tables, text, yesNo } from './values.ts';
 
@@ -58,24 +57,13 @@ const somebody = people.refine((rule) => Object.values(rule).some((each) => each
 
 const provider = z.strictObject(
   {
-    name: z
-      .string({ error: 'a short name' })
-      .regex(PROVIDER_NAME, { error: 'lower-case letters, digits and hyphens, at most 32' })
-      .describe('short name; it stands in the redirect URI `/callback/<name>`'),
+    name: providerName(),
     label: text('a text').optional().describe('what its sign-in button says'),
     kind: choice(['oidc', 'github']).default('oidc').describe('`oidc`, or an OAuth-only provider'),
-    issuer: checkedText('an https URL', issuerFault)
-      .optional()
-      .describe(
-        'the issuer identifier, exactly as the provider publishes it, required for `oidc`; for `github` the address of a GitHub Enterprise Server',
-      ),
-    client_id: text('the client id').describe('client id registered at the provider'),
-    client_secret: text('the client secret')
-      .meta({ secret: true })
-      .describe('client secret registered at the provider'),
-    token_endpoint_auth_method: choice(['client_secret_basic', 'client_secret_post'])
-      .optional()
-      .describe('how the secret is sent; by default what the provider lists, `client_secret_basic` first'),
+    issuer: issuer(
+      'the issuer identifier, exactly as the provider publishes it, required for `oidc`; for `github` the address of a GitHub Enterprise Server',
+    ),
+    ...clientKeys(),
     scopes: list(text('a scope'), 'a list of scopes')
       .default(['openid', 'profile', 'email'])
       .describe('scopes asked for'),
@@ -149,7 +137,9 @@ export const configSchema = z.strictObject({
     })
     .default([])
     .describe('peers whose forwarded headers count, as CIDR ranges'),
-  demo: yesNo().default(false).describe('adds a demo user once; loopback only'),
+  demo: yesNo()
+    .default(false)
+    .describe('adds a demo user with devices and a pairing code, once; loopback only'),
   tls: z
     .union(
       [
