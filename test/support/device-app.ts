@@ -36,7 +36,7 @@ export function startDeviceApp(name: string): DeviceApp {
       return html('answered', new Headers(headers));
     },
   };
-  const server = Bun.serve<undefined>({
+  const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
     idleTimeout: 0,

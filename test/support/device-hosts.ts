@@ -114,6 +114,12 @@ export async function temporaryDeviceHosts({
       ownRoutes: { '/mcp/:name': ours, '/oauth/token': ours, '/d/*': ours },
       probeRoutes: { '/healthz': ours, '/readyz': ours },
       otherHosts: access.otherHosts(relay),
+      limits: {
+        maxBodyBytes: 10_000,
+        headTimeoutMs: 10_000,
+        drainTimeoutMs: 1_000,
+        sockets: { maxMessageBytes: 65_536, maxBufferedBytes: 1_048_576 },
+      },
       trustedProxies: [parseRange(trusted)].flatMap((range) => range ?? []),
     },
   );
