@@ -7,6 +7,7 @@ import { sourceFiles } from './config/config.ts';
 import { nameOf } from './config/device-base.ts';
 import { parseListen } from './config/hosts.ts';
 import type { Config } from './config/schema.ts';
+import { addDemoDevices } from './devices/demo.ts';
 import { hubRoundMs } from './devices/open-hub.ts';
 import { tunnelActs } from './devices/tunnel-acts.ts';
 import { openReach } from './devices/routes-open-reach.ts';
@@ -57,8 +58,8 @@ const MAX_LIMITED_ADDRESSES = 50_000;
 export async function openApp(config: Config, { clock: wallClock, log }: AppDeps) {
   await using starting = new AsyncDisposableStack();
   const services = starting.use(await openServices(config, { clock: wallClock, log }));
-  const { db, clock, metrics, people, local, ledger, origin, forwardAuth } = services;
-  const demo = config.demo ? await addDemoUser({ db, clock, people, hasher: passwordHasher() }) : undefined;
+  const { db, clock, metrics, local, ledger, origin, forwardAuth } = services;
+  const demo = config.demo ? await addDemo(services) : undefined;
   const setupLink = await local.setup.makeLink();
 
   const streams = starting.use(
@@ -150,6 +151,12 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     demo,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Somebody to be, devices to look at, and a code for one more; once. */
+async function addDemo(services: OpenServices) {
+  const user = await addDemoUser({ ...services, hasher: passwordHasher() });
+  return user && { ...user, pairingLink: await addDemoDevices(services, user.id) };
 }
 
 /** Everything that happens by itself. Each is also a command, or nobody's business. */

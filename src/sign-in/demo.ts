@@ -2,6 +2,7 @@ import { encodeBase32LowerCaseNoPadding } from '@oslojs/encoding';
 import type { Db } from '../db/open.ts';
 import type { Clock } from '../lib/clock.ts';
 import { randomBytes } from '../lib/random.ts';
+import type { UserId } from '../users/model.ts';
 import type { OpenPeople } from '../users/open-people.ts';
 import type { PasswordHasher } from '../users/password-hash.ts';
 
@@ -13,6 +14,7 @@ export interface DemoDeps {
 }
 
 export interface DemoUser {
+  id: UserId;
   username: string;
   /** Told once: only its hash is kept. */
   password: string;
@@ -32,12 +34,13 @@ export async function addDemoUser(deps: DemoDeps): Promise<DemoUser | undefined>
   if (store.isUsernameUsed(USERNAME)) return undefined;
   const password = newPassword();
   const hash = await hasher.hash(password);
-  await db.write((tx) => {
+  const id = await db.write((tx) => {
     const role = store.hasEverHadUsers() ? 'member' : 'owner';
     const user = acts.createLocal(tx, { username: USERNAME, displayName: 'Demo', role, by: {} });
     passwords.set(tx, user.id, hash, clock.now());
+    return user.id;
   });
-  return { username: USERNAME, password };
+  return { id, username: USERNAME, password };
 }
 
 /** In groups of four, to be read and typed. */

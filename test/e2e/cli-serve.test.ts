@@ -136,6 +136,8 @@ describe.each(PROGRAMS)('serve, %s', (_, command) => {
     await place.serve();
     const users: unknown = JSON.parse((await place.run('user', 'list', '--json')).out);
     expect(users).toMatchObject([{ username: 'demo', role: 'owner' }]);
+    const devices: unknown = JSON.parse((await place.run('device', 'list', '--json')).out);
+    expect(devices).toMatchObject([{ handle: 'garden-camera' }, { handle: 'kitchen-display' }]);
     expect(existsSync(file)).toBe(false);
   });
 });

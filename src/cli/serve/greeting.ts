@@ -15,16 +15,17 @@ export interface Started {
   /** For the first owner, while nobody has ever been a user. */
   setupLink?: string | undefined;
   /** The demo user, when this start added it. */
-  demo?: { username: string; password: string } | undefined;
+  demo?: { username: string; password: string; pairingLink: string } | undefined;
 }
 
 export const SETUP_FILE = 'setup-link';
 const DEMO_FILE = 'demo-password';
+const DEMO_PAIRING_FILE = 'demo-pairing';
 
 /** Tells the person who started it that it is ready, how to reach it, and what lets them in. */
 export function greet(started: Started, config: Config, io: Io): void {
-  const secrets = [setupSecret(started), demoSecret(started)];
-  for (const file of [SETUP_FILE, DEMO_FILE]) forget(file, config.data_dir);
+  const secrets = [setupSecret(started), demoSecret(started), demoPairing(started)];
+  for (const file of [SETUP_FILE, DEMO_FILE, DEMO_PAIRING_FILE]) forget(file, config.data_dir);
   const confided = secrets.flatMap((each) => (each === undefined ? [] : confide(each, config.data_dir, io)));
   // In one piece: whoever waits for the first line has them all.
   io.out([...greetingLines(started, config), ...confided].join('\n'));
@@ -86,4 +87,13 @@ function setupSecret({ setupLink }: Started) {
 function demoSecret({ demo }: Started) {
   if (demo === undefined) return undefined;
   return { file: DEMO_FILE, what: `The password of the user "${demo.username}"`, secret: demo.password };
+}
+
+function demoPairing({ demo }: Started) {
+  if (demo === undefined) return undefined;
+  return {
+    file: DEMO_PAIRING_FILE,
+    what: 'For ten minutes this pairs a device with it, from another terminal',
+    secret: `postern agent --join "${demo.pairingLink}"`,
+  };
 }

@@ -9,7 +9,8 @@ import { recordingIo } from '../../support/recording-io.ts';
 
 const started = { url: 'http://localhost:7400', listen: '127.0.0.1:7400' };
 const setupLink = 'http://localhost:7400/setup#the-secret';
-const demo = { username: 'demo', password: 'abcd-efgh' };
+const pairingLink = 'http://localhost:7400/pair#the-token';
+const demo = { username: 'demo', password: 'abcd-efgh', pairingLink };
 const configAt = (data_dir: string) => configSchema.parse({ data_dir });
 
 describe('the first lines', () => {
@@ -59,6 +60,7 @@ describe('what lets people in', () => {
     greet({ ...started, setupLink, demo }, configAt(directory.path), io);
     expect(io.outText()).toContain(`\n  ${setupLink}\n`);
     expect(io.outText()).toContain('\n  abcd-efgh\n');
+    expect(io.outText()).toContain(`\n  postern agent --join "${pairingLink}"\n`);
     expect(io.errText()).toBe('');
     expect(readdirSync(directory.path)).toEqual([]);
   });
@@ -69,9 +71,11 @@ describe('what lets people in', () => {
     greet({ ...started, setupLink, demo }, configAt(directory.path), io);
     expect(io.outText()).not.toContain('the-secret');
     expect(io.outText()).not.toContain('abcd-efgh');
+    expect(io.outText()).not.toContain('the-token');
     for (const [name, content] of [
       ['setup-link', setupLink],
       ['demo-password', 'abcd-efgh'],
+      ['demo-pairing', `postern agent --join "${pairingLink}"`],
     ] as const) {
       const path = join(directory.path, name);
       expect(io.outText()).toContain(path);
