@@ -106,7 +106,7 @@ async function actUntilKilled({ site, people }: CrashSite, afterMs: number): Pro
       }
     }
   });
-  // The instant of the kill is what this is about.
+  // Real time: a random instant of the kill is what this is about.
   await Bun.sleep(afterMs);
   killed.abort();
   await site.appliance.stop('SIGKILL');
@@ -203,7 +203,7 @@ describe('kill -9', () => {
 
 async function killWhileStarting({ appliance }: LoopbackSite, afterMs: number): Promise<void> {
   const server = appliance.begin();
-  // Whatever it is doing by then: it has nothing to say that could be waited for.
+  // Real time: whatever it is doing by then, it has nothing to say that could be waited for.
   await Bun.sleep(afterMs);
   server.signal('SIGKILL');
   await server.finished;

@@ -23,6 +23,11 @@ beforeAll(async () => {
 afterAll(() => site?.[Symbol.asyncDispose]());
 
 const echo = 'test_simple_text';
+const isUp = () =>
+  fetch(`${site.origin}/healthz`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 
 test.each(['plain', 'stubborn'])('kill -9 under load, behind it a server that is %s', async (backend) => {
   await using client = await connectSdk(site, site.person(backend), backend);
@@ -31,7 +36,7 @@ test.each(['plain', 'stubborn'])('kill -9 under load, behind it a server that is
 
   const calm = new AbortController();
   const load = Array.from({ length: LOAD }, async () => {
-    while (!calm.signal.aborted) await client.call(echo).catch(() => Bun.sleep(20));
+    while (!calm.signal.aborted) await client.call(echo).catch(() => until('somebody to listen', isUp));
   });
   const old = processesWith(mark);
   expect(old.length).toBeGreaterThan(0);

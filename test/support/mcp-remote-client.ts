@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
@@ -10,6 +11,8 @@ const CONNECT_TIMEOUT_MS = 30_000;
 /** A client that speaks stdio alone, with `mcp-remote` between it and the appliance. */
 export interface RemoteClient extends AsyncDisposable {
   readonly client: Client;
+  /** The access token that it keeps in its directory now. */
+  accessToken(): string;
   /** What `mcp-remote` printed. */
   printed(): string;
 }
@@ -46,7 +49,18 @@ export async function startMcpRemote(
   await client.connect(transport, { timeout: CONNECT_TIMEOUT_MS });
   await opened;
   const running = starting.move();
-  return { client, printed: () => printed, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return {
+    client,
+    accessToken: () => keptToken(directory),
+    printed: () => printed,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function keptToken(directory: string): string {
+  const [file] = new Bun.Glob('**/*_tokens.json').scanSync({ cwd: directory });
+  if (file === undefined) throw new Error('mcp-remote keeps no tokens');
+  return (JSON.parse(readFileSync(join(directory, file), 'utf8')) as { access_token: string }).access_token;
 }
 
 /** The answer goes where `mcp-remote` listens for it. */

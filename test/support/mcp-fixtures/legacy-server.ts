@@ -39,7 +39,7 @@ import {
 const VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
 const RESOURCE_NOT_FOUND = -32_002;
 const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
-/** Pauses of tools that take their time, as the referee wants them. */
+/** Pauses of tools that take their time, in milliseconds: the referee's scenarios ask for real ones between two messages. */
 const STEP_MS = 50;
 /** How this server names its questions for whoever shows them (see docs/guides/mcp-servers.md). */
 const INPUT_NAME = 'postern/input-name';

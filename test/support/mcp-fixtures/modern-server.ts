@@ -38,6 +38,7 @@ const VERSION = '2026-07-28';
 const META = 'io.modelcontextprotocol/';
 const MISSING_CAPABILITY = -32_021;
 const UNSUPPORTED_VERSION = -32_022;
+/** Pauses of tools that take their time, in milliseconds: the referee's scenarios ask for real ones between two messages. */
 const STEP_MS = 50;
 const TTL_MS = 60_000;
 
