@@ -1,15 +1,17 @@
 import type { ApiLimits, ApiRoute } from './api-route.ts';
 import { lazyOpenApi, type OpenApiOptions } from './openapi.ts';
-import type { Router } from './router.ts';
+import { addPathHandler, type Router } from './router.ts';
 
 export interface ApiMountOptions extends OpenApiOptions, ApiLimits {}
 
 /** Adds routes under their paths, and their description at `/openapi.json`. */
 export function mountApi(router: Router, options: ApiMountOptions): void {
   for (const route of options.routes) {
-    const serve = ({ request, params }: { request: Request; params: unknown }) =>
-      route.serve(request, params, options);
-    for (const method of methodsOf(route)) router.route(method, routerPath(route.path), serve);
+    for (const method of methodsOf(route)) {
+      addPathHandler(router, method, routerPath(route.path), (request, params) =>
+        route.serve(request, params, options),
+      );
+    }
   }
   const text = lazyOpenApi(options);
   router.route(

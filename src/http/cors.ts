@@ -8,7 +8,7 @@ const PREFLIGHT_SECONDS = 600;
 
 export interface Cors {
   /** The answer to a preflight (Fetch section 3.3), `undefined` when the request is none. @throws AppError `forbidden`. */
-  preflight(request: Request, path: string, methods: readonly string[]): Response | undefined;
+  preflight(request: Request, path: string, methods: () => readonly string[]): Response | undefined;
   /** Lets an allowed origin read the answer. */
   share(request: Request, path: string, headers: Headers): void;
 }
@@ -43,7 +43,7 @@ export function cors(allowedOrigins: readonly string[]): Cors {
       return new Response(null, {
         status: 204,
         headers: {
-          'access-control-allow-methods': methods.join(', '),
+          'access-control-allow-methods': methods().join(', '),
           'access-control-allow-headers': ALLOWED_HEADERS,
           'access-control-max-age': String(PREFLIGHT_SECONDS),
         },

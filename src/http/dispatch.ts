@@ -12,7 +12,7 @@ import { isBelow, requestPath } from './path.ts';
 import type { PeerTable } from './peers.ts';
 import { connectionContext, requestContext, setRequestContext } from './request-context.ts';
 import { type RouteMeter, UNMATCHED } from './route-meter.ts';
-import type { RouteTable } from './router.ts';
+import type { FoundRoute, RouteTable } from './router.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import type { SocketHandler } from './web-socket.ts';
 
@@ -81,8 +81,8 @@ async function answer(deps: DispatchDeps, request: Request, progress: Progress):
   const { app, table, cors, origin } = deps;
   const path = requestPath(request);
   requireDecodable(path);
-  const methods = withHead(table.methodsOf(path));
-  if (REFUSED_METHODS.includes(request.method)) return refuseMethod(deps.errors, request, methods);
+  const methods = () => withHead(table.methodsOf(path));
+  if (REFUSED_METHODS.includes(request.method)) return refuseMethod(deps.errors, request, methods());
   const host = requestHost(request, origin.secure);
   if (!deps.isServedHost(host) || !isHandedToUs(host, path, origin)) throw unknownHost(origin);
   progress.host = host;
@@ -93,23 +93,24 @@ async function answer(deps: DispatchDeps, request: Request, progress: Progress):
     progress.route = ASSETS;
     return asset;
   }
+  const serve = ({ pattern, handle }: FoundRoute, sent: Request) => {
+    progress.route = pattern;
+    return handle === undefined ? app.fetch(sent) : handle(sent);
+  };
   const preflight = cors.preflight(request, path, methods);
   if (preflight !== undefined) return preflight;
   const route = table.find(request.method, path);
-  if (route !== undefined) {
-    progress.route = route;
-    return app.fetch(request);
-  }
-  if (request.method === 'HEAD' && methods.includes('HEAD')) {
-    progress.route = table.find('GET', path) ?? UNMATCHED;
-    return app.fetch(asGet(request));
-  }
-  if (methods.length > 0) return refuseMethod(deps.errors, request, methods);
+  if (route !== undefined) return serve(route, request);
+  const read = request.method === 'HEAD' ? table.find('GET', path) : undefined;
+  if (read !== undefined) return serve(read, asGet(request));
+  const allowed = methods();
+  if (allowed.length > 0) return refuseMethod(deps.errors, request, allowed);
   throw notFound();
 }
 
 /** The router hands over what it cannot decode as `null`. */
 function requireDecodable(path: string): void {
+  if (!path.includes('%')) return;
   try {
     decodeURIComponent(path);
   } catch {

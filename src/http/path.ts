@@ -1,8 +1,13 @@
 /** The path of a request, as it was sent. `new URL` costs more, and throws for what Bun lets through. */
 export function requestPath({ url }: Request): string {
   const start = url.indexOf('/', url.indexOf('://') + 3);
-  const end = url.slice(start).search(/[?#]/);
-  return end === -1 ? url.slice(start) : url.slice(start, start + end);
+  const query = endOf(url, '?', start);
+  return url.slice(start, Math.min(query, endOf(url, '#', start)));
+}
+
+function endOf(url: string, mark: string, start: number): number {
+  const at = url.indexOf(mark, start);
+  return at === -1 ? url.length : at;
 }
 
 /** Paths that programs call; every other one is for people. */
