@@ -53,6 +53,15 @@ export interface DeviceGuardDeps {
   clock: Clock;
 }
 
+type KnownDevice = DeviceAuthentication & { readonly ok: true };
+
+const toCaller = ({ session, user, deviceId, publicKey }: KnownDevice): DeviceCaller => ({
+  session,
+  user,
+  deviceId,
+  publicKey,
+});
+
 export type DeviceGuard = ReturnType<typeof deviceGuard>;
 
 /** Refusals of one device that the audit keeps in `WINDOW_MS`. */
@@ -103,6 +112,16 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     keepBody(request, body);
   };
 
+  /** The same device after something took its time: it may have been unpaired, or been given another key meanwhile. */
+  const recogniseAgain = async (
+    signed: SignedRequest,
+    { publicKey }: DeviceCaller,
+  ): Promise<DeviceCaller> => {
+    const found = await ledger.recogniseDevice(signed.stated.keyId as SessionId);
+    if (!found.ok || found.publicKey !== publicKey) throw refusal('unknown_device');
+    return toCaller(found);
+  };
+
   const accept = (request: Request, signed: SignedRequest, caller: DeviceCaller) => {
     const written = marks.taken(caller.session.id, signed.stated.created);
     if (written === undefined && signed.digests === undefined) {
@@ -112,9 +131,24 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     return (async () => {
       await written;
       await holdToDigest(request, signed);
+      const still = await recogniseAgain(signed, caller);
       metrics.accepted();
-      return caller;
+      return still;
     })();
+  };
+
+  /** What becomes of a request once it is known whether its key signed it. */
+  const settle = (
+    request: Request,
+    signed: SignedRequest,
+    found: KnownDevice,
+    isGenuine: boolean,
+  ): DeviceCaller | Promise<DeviceCaller> => {
+    const { nonce, created } = signed.stated;
+    const verdict = isGenuine ? nonces.take(found.session, nonce, created) : 'invalid';
+    if (verdict === 'fresh') return accept(request, signed, toCaller(found));
+    if (verdict !== 'stale') note(request, verdict, found.session.id, found);
+    throw refusal(verdict);
   };
 
   const judge = (
@@ -123,21 +157,17 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     signed: SignedRequest,
     found: DeviceAuthentication,
   ): DeviceCaller | Promise<DeviceCaller> => {
-    const { keyId, nonce, created } = signed.stated;
     if (!found.ok) {
-      if (found.reason === 'revoked') note(request, found.reason, keyId as SessionId, found);
+      if (found.reason === 'revoked') note(request, found.reason, signed.stated.keyId as SessionId, found);
       throw refusal('unknown_device');
     }
     const target = { method: request.method, authority, url: request.url };
-    const verdict = isSignedBy(found.publicKey as DevicePublicKey, signed, target)
-      ? nonces.take(found.session, nonce, created)
-      : 'invalid';
-    if (verdict !== 'fresh') {
-      if (verdict !== 'stale') note(request, verdict, found.session.id, found);
-      throw refusal(verdict);
-    }
-    const { session, user, deviceId, publicKey } = found;
-    return accept(request, signed, { session, user, deviceId, publicKey });
+    const isGenuine = isSignedBy(found.publicKey as DevicePublicKey, signed, target);
+    if (typeof isGenuine === 'boolean') return settle(request, signed, found, isGenuine);
+    return isGenuine.then(async (late) => {
+      if (late) await recogniseAgain(signed, found);
+      return settle(request, signed, found, late);
+    });
   };
 
   /**
@@ -165,8 +195,7 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     if (!('deviceId' in found)) {
       throw unauthorized('invalid_token', 'The token is unknown, or its device is not paired any more.');
     }
-    const { session, user, deviceId, publicKey } = found;
-    return { session, user, deviceId, publicKey };
+    return toCaller(found);
   };
 
   return {

@@ -143,7 +143,7 @@ export function nonceMemory({ clock, floorOf, limits = LIMITS }: NonceMemoryDeps
 
 /** A nonce as a number of 53 bits: a piece of a header would keep the whole header in memory. */
 function fingerprint(nonce: string): number {
-  return Number(Bun.hash.xxHash64(nonce) >> 11n);
+  return Bun.hash.xxHash32(nonce, 1) * 0x20_0000 + (Bun.hash.xxHash32(nonce, 2) >>> 11);
 }
 
 function isPast(slice: Slice | undefined, monotonicNow: number): boolean {

@@ -1,6 +1,6 @@
 import { MAX_AGE_SECONDS, MAX_AHEAD_SECONDS } from './constants.ts';
 import { readContentDigest, type StatedDigests } from './content-digest.ts';
-import { verifyText } from './ed25519-key.ts';
+import { verifyTextSoon } from './ed25519-key.ts';
 import type { DevicePublicKey } from './model.ts';
 import { type RequestTarget, requestComponents, signatureBase } from './signature-base.ts';
 import { readSignature, type StatedSignature, type StatementDefect } from './signature-input.ts';
@@ -48,12 +48,12 @@ export function ageRefusal(created: number, now: number): 'stale' | 'future' | u
   return ageSeconds < -MAX_AHEAD_SECONDS ? 'future' : undefined;
 }
 
-/** Whether the key signed this very request. */
+/** Whether the key signed this very request; a promise when several come at once. */
 export function isSignedBy(
   publicKey: DevicePublicKey,
   { stated, contentDigest }: SignedRequest,
   target: RequestTarget,
-): boolean {
+): boolean | Promise<boolean> {
   const base = signatureBase(requestComponents(target, contentDigest), stated.params);
-  return verifyText(publicKey, base, stated.signature);
+  return verifyTextSoon(publicKey, base, stated.signature);
 }

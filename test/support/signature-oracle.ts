@@ -24,12 +24,12 @@ const COMPONENTS = ['@method', '@authority', '@path', '@query'];
 const PARAMETERS = ['created', 'keyid', 'nonce', 'tag'];
 
 /** Whether our verifier takes the request, body included. */
-export function ourVerdict(request: WireRequest, { key, sessionId, now }: OracleKey): boolean {
+export async function ourVerdict(request: WireRequest, { key, sessionId, now }: OracleKey): Promise<boolean> {
   const signed = readSignedRequest(new Headers(request.fields));
   if (typeof signed === 'string' || signed.stated.keyId !== sessionId) return false;
   if (ageRefusal(signed.stated.created, now) !== undefined) return false;
   const { method, url } = request;
-  if (!isSignedBy(key.publicKey, signed, { method, url, authority: new URL(url).host })) return false;
+  if (!(await isSignedBy(key.publicKey, signed, { method, url, authority: new URL(url).host }))) return false;
   return signed.digests === undefined || fitsDigests(signed.digests, Buffer.from(request.body));
 }
 

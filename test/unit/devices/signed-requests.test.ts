@@ -5,6 +5,7 @@ import { newId } from '../../../src/lib/random.ts';
 import { newDeviceKey } from '../../../src/signatures/ed25519-key.ts';
 import { newNonce } from '../../../src/signatures/sign-request.ts';
 import { RELAY_HOST, temporaryDeviceGuard } from '../../support/device-guard.ts';
+import { settle } from '../../support/manual-clock.ts';
 import { REFUSAL_CASES } from '../../support/signature-refusals.ts';
 import { type CraftedRequest, craftRequest, withFields } from '../../support/signed-request.ts';
 
@@ -60,8 +61,12 @@ describe('signed requests that are taken', () => {
     expect(await site.verdict(request)).toBe(device.deviceId);
   });
 
-  test('in the same turn, without a body', () => {
+  test('in the same turn, without a body, unless another came in it', async () => {
+    await settle();
     expect(site.open.guard.signedDevice(craft())).not.toBeInstanceOf(Promise);
+    const second = site.open.guard.signedDevice(craft());
+    expect(second).toBeInstanceOf(Promise);
+    expect((await second).deviceId).toBe(device.deviceId);
   });
 
   test('and their body can be read by whoever is next', async () => {
@@ -171,6 +176,58 @@ test('an unpaired device signs for nothing any more', async () => {
   expect(await site.verdict(craftOther())).toBe(other.deviceId);
   await site.base.ledger.end(other.sessionId, { reason: 'ended_by_user' });
   expect(await site.verdict(craftOther())).toBe('device_not_paired');
+});
+
+describe('what comes together', () => {
+  test('each request gets its own verdict', async () => {
+    const other = newDeviceKey();
+    const requests = Array.from({ length: 60 }, (_, each) => craft(each % 3 === 0 ? { key: other } : {}));
+    const verdicts = await Promise.all(requests.map((request) => site.verdict(request)));
+    expect(verdicts).toEqual(
+      requests.map((_, each) => (each % 3 === 0 ? 'signature_invalid' : device.deviceId)),
+    );
+  });
+
+  test('many copies of one request: one is taken', async () => {
+    const request = craft();
+    const copies = Array.from({ length: 50 }, () => new Request(request));
+    const verdicts = await Promise.all(copies.map((copy) => site.verdict(copy)));
+    expect(verdicts.filter((verdict) => verdict === device.deviceId)).toHaveLength(1);
+    expect(verdicts.filter((verdict) => verdict === 'signature_replayed')).toHaveLength(49);
+  });
+
+  test('a device that is unpaired while its requests are looked at gets nothing after the answer', async () => {
+    const other = await site.pair();
+    let hasAnswered = false;
+    const late: string[] = [];
+    const asking = Array.from({ length: 40 }, async () => {
+      const verdict = await site.verdict(craftRequest({}, site.signing(other)));
+      if (hasAnswered) late.push(verdict);
+    });
+    const ending = site.base.ledger.end(other.sessionId, { reason: 'ended_by_user' }).then(() => {
+      hasAnswered = true;
+    });
+    await Promise.all([...asking, ending]);
+    expect(late.filter((verdict) => verdict !== 'device_not_paired')).toEqual([]);
+  });
+
+  test('nor does one whose body was still on its way', async () => {
+    const other = await site.pair();
+    const signed = craftRequest({ body: '{"a":1}' }, site.signing(other));
+    const { promise: hasEnded, resolve } = Promise.withResolvers<void>();
+    const body = new ReadableStream({
+      async pull(controller) {
+        await hasEnded;
+        controller.enqueue(Buffer.from('{"a":1}'));
+        controller.close();
+      },
+    });
+    const verdict = site.verdict(new Request(signed.url, { method: 'POST', headers: signed.headers, body }));
+    await settle();
+    await site.base.ledger.end(other.sessionId, { reason: 'ended_by_user' });
+    resolve();
+    expect(await verdict).toBe('device_not_paired');
+  });
 });
 
 test('a key that was changed signs for nothing any more, the new one does at once', async () => {

@@ -19,16 +19,16 @@ describe('docs/signature-vectors.json', () => {
     expect(published).toEqual(JSON.parse(JSON.stringify(vectors)));
   });
 
-  test.each(vectors.requests)('$method $url is verified', ({ method, url, fields, ...vector }) => {
+  test.each(vectors.requests)('$method $url is verified', async ({ method, url, fields, ...vector }) => {
     const length: Record<string, string> =
       'body' in vector ? { 'content-length': String(vector.body?.length) } : {};
     const request = readSignedRequest(new Headers({ ...fields, ...length }));
     if (typeof request === 'string') throw new Error(request);
     const target = { method, url, authority: new URL(url).host };
-    expect(isSignedBy(publicKey, request, target)).toBe(true);
-    expect(isSignedBy(publicKey, request, { ...target, method: 'PUT' })).toBe(false);
-    expect(isSignedBy(publicKey, request, { ...target, authority: 'other.example' })).toBe(false);
-    expect(isSignedBy(publicKey, request, { ...target, url: `${url}x` })).toBe(false);
+    expect(await isSignedBy(publicKey, request, target)).toBe(true);
+    expect(await isSignedBy(publicKey, request, { ...target, method: 'PUT' })).toBe(false);
+    expect(await isSignedBy(publicKey, request, { ...target, authority: 'other.example' })).toBe(false);
+    expect(await isSignedBy(publicKey, request, { ...target, url: `${url}x` })).toBe(false);
   });
 
   test.each(vectors.pairings)('the proof for $presented is one', ({ proof, text: _text, ...claim }) => {
