@@ -204,10 +204,11 @@ describe('what comes together', () => {
       const verdict = await site.verdict(craftRequest({}, site.signing(other)));
       if (hasAnswered) late.push(verdict);
     });
-    const ending = site.base.ledger.end(other.sessionId, { reason: 'ended_by_user' }).then(() => {
+    const end = async () => {
+      await site.base.ledger.end(other.sessionId, { reason: 'ended_by_user' });
       hasAnswered = true;
-    });
-    await Promise.all([...asking, ending]);
+    };
+    await Promise.all([...asking, end()]);
     expect(late.filter((verdict) => verdict !== 'device_not_paired')).toEqual([]);
   });
 
