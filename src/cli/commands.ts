@@ -11,6 +11,7 @@ export const CONFIGURATION_FLAGS: readonly FlagSpec[] = [
   },
 ];
 
+const DEVICES_FLAG: FlagSpec = { name: 'devices', about: 'unpair all devices of the person too' };
 const JSON_FLAG: FlagSpec = { name: 'json', about: 'print JSON, for programs' };
 const ROLE_FLAG: FlagSpec = {
   name: 'role',
@@ -106,6 +107,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'end all sessions of a person and let none begin',
     details: USER_HELP,
     operands: [USER],
+    flags: [DEVICES_FLAG],
     configured: true,
     load: async () => (await import('./commands/user.ts')).disableUser,
   },
@@ -161,6 +163,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'end every session of a person, everywhere',
     details: USER_HELP,
     operands: [USER],
+    flags: [DEVICES_FLAG],
     configured: true,
     load: async () => (await import('./commands/session.ts')).endAllSessions,
   },

@@ -51,6 +51,8 @@ const OPERATOR: Actor = {};
 const nothing = z.strictObject({});
 const role = z.enum(['owner', 'member'], { error: 'the role is owner or member' });
 const oneUser = z.strictObject({ user: z.string() });
+/** Devices too, when asked. */
+const oneUserEnded = oneUser.extend({ devices: z.boolean().default(false) });
 
 /** Every act that commands have in common with the running server, each written once. */
 export const OPERATIONS = {
@@ -70,8 +72,8 @@ export const OPERATIONS = {
       }),
   ),
 
-  'user.disable': operation(oneUser, async ({ people }, { user }) =>
-    toUserDto(await people.acts.disable(requireUser(people.store, user).id, OPERATOR)),
+  'user.disable': operation(oneUserEnded, async ({ people }, { user, devices }) =>
+    toUserDto(await people.acts.disable(requireUser(people.store, user).id, OPERATOR, { devices })),
   ),
 
   'user.enable': operation(oneUser, async ({ people }, { user }) =>
@@ -105,9 +107,9 @@ export const OPERATIONS = {
     if (!ended) throw new CommandError(`there is no live session "${session}"`);
   }),
 
-  'session.end-all': operation(oneUser, async ({ people, ledger }, { user }) => {
+  'session.end-all': operation(oneUserEnded, async ({ people, ledger }, { user, devices }) => {
     const { id, username } = requireUser(people.store, user);
-    return { username, ended: await ledger.endAll(id, { reason: 'everywhere' }) };
+    return { username, ended: await ledger.endAll(id, { reason: 'everywhere', devices }) };
   }),
 
   'device.list': operation(oneUser.partial(), ({ people, devices: { devices, seen } }, { user }) => {

@@ -8,7 +8,7 @@ import type { Caller } from '../sessions/guard.ts';
 import type { SessionId } from '../sessions/model.ts';
 import type { WebDeps } from './deps.ts';
 import { noticeOf, withNotice } from './notices.ts';
-import { sessionList } from './session-list.ts';
+import { devicesChoice, sessionList, wantsDevices } from './session-list.ts';
 import { personPage } from './shell.ts';
 import { orSignIn, readOwnForm, seeOther } from './visits.ts';
 
@@ -31,7 +31,9 @@ export function sessionPages(router: Router, deps: WebDeps): void {
 }
 
 function showSessions(deps: WebDeps, request: Request, caller: Caller): Response {
-  const list = sessionList(deps.ledger.list(caller.user.id), {
+  const sessions = deps.ledger.list(caller.user.id);
+  const devices = devicesChoice(sessions);
+  const list = sessionList(sessions, {
     now: deps.clock.now(),
     current: caller.session.id,
     labelOf: providerLabels(deps),
@@ -41,10 +43,10 @@ function showSessions(deps: WebDeps, request: Request, caller: Caller): Response
 <p>Everywhere you are signed in. End whatever you do not know.</p>
 <div class="card">${list}</div>
 <div class="actions">
-<form method="post" action="${PATH}/end-others"><button class="danger">Sign out everywhere else</button></form>
-<form method="post" action="${PATH}/end-all"><button class="danger">Sign out everywhere, here too</button></form>
+<form method="post" action="${PATH}/end-others">${devices}<button class="danger">Sign out everywhere else</button></form>
+<form method="post" action="${PATH}/end-all">${devices}<button class="danger">Sign out everywhere, here too</button></form>
 </div>
-<p><small>Both revoke your tokens as well. Devices keep their own sessions.</small></p>`;
+<p><small>Both revoke your tokens as well. Devices stay paired unless you say otherwise.</small></p>`;
   return personPage(caller, { title: 'Your sessions', body, path: PATH });
 }
 
@@ -57,18 +59,19 @@ async function endOne(deps: WebDeps, request: Request, caller: Caller): Promise<
 }
 
 async function endOthers(deps: WebDeps, request: Request, { user, session }: Caller): Promise<Response> {
-  await readOwnForm(request, deps);
+  const devices = wantsDevices(await readOwnForm(request, deps));
   const context = { reason: 'everywhere', actorUserId: user.id, address: addressOf(request) } as const;
-  await deps.ledger.endAll(user.id, { ...context, except: session.id });
+  await deps.ledger.endAll(user.id, { ...context, except: session.id, devices });
   return seeOther(withNotice(PATH, 'others-ended'));
 }
 
 async function endAll(deps: WebDeps, request: Request, { user }: Caller): Promise<Response> {
-  await readOwnForm(request, deps);
+  const devices = wantsDevices(await readOwnForm(request, deps));
   await deps.ledger.endAll(user.id, {
     reason: 'everywhere',
     actorUserId: user.id,
     address: addressOf(request),
+    devices,
   });
   return leave(deps);
 }

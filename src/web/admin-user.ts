@@ -8,7 +8,7 @@ import { addressOf, providerLabels, sessionIdOf, unknownSession } from './accoun
 import { linkPage, roleOf, USERS_PATH } from './admin-users.ts';
 import type { WebDeps } from './deps.ts';
 import { noticeOf, withNotice } from './notices.ts';
-import { sessionList } from './session-list.ts';
+import { devicesChoice, sessionList, wantsDevices } from './session-list.ts';
 import { personPage } from './shell.ts';
 import { instant } from './time-text.ts';
 import { actorOf, orSignIn, readOwnForm, seeOther } from './visits.ts';
@@ -64,8 +64,8 @@ async function changeRole({ deps, request, caller, user, form, path }: Act): Pro
   return seeOther(withNotice(path, 'role-changed'));
 }
 
-async function disable({ deps, request, caller, user, path }: Act): Promise<Response> {
-  await deps.people.acts.disable(user.id, actorOf(request, caller));
+async function disable({ deps, request, caller, user, form, path }: Act): Promise<Response> {
+  await deps.people.acts.disable(user.id, actorOf(request, caller), { devices: wantsDevices(form) });
   return seeOther(withNotice(path, 'user-disabled'));
 }
 
@@ -100,19 +100,20 @@ async function endSession({ deps, request, caller, user, form, path }: Act): Pro
   return seeOther(withNotice(path, 'session-ended'));
 }
 
-async function endSessions({ deps, request, caller, user, path }: Act): Promise<Response> {
+async function endSessions({ deps, request, caller, user, form, path }: Act): Promise<Response> {
   const context = {
     reason: 'ended_by_owner',
     actorUserId: caller.user.id,
     address: addressOf(request),
   } as const;
-  await deps.ledger.endAll(user.id, context);
+  await deps.ledger.endAll(user.id, { ...context, devices: wantsDevices(form) });
   return seeOther(withNotice(path, 'sessions-ended'));
 }
 
 function userPage(deps: WebDeps, request: Request, caller: Caller, user: User): Response {
   const path = `${USERS_PATH}/${user.id}`;
   const sessions = deps.ledger.list(user.id);
+  const devices = devicesChoice(sessions);
   const list = sessionList(sessions, {
     now: deps.clock.now(),
     current: caller.session.id,
@@ -127,10 +128,10 @@ ${
   sessions.length === 0
     ? html`<p>Signed in nowhere.</p>`
     : html`<div class="card">${list}</div>
-<form method="post" action="${path}/end-sessions"><button class="danger">End all sessions</button></form>`
+<form method="post" action="${path}/end-sessions">${devices}<button class="danger">End all sessions</button></form>`
 }
 <h2>Change</h2>
-${changes(user, path)}
+${changes(user, path, devices)}
 <p><a href="/admin/audit?user=${user.id}">What is recorded about ${user.username}</a></p>`;
   return personPage(caller, { title: user.username, body, path });
 }
@@ -152,7 +153,7 @@ function facts(deps: WebDeps, user: User): Html {
 </dl>`;
 }
 
-function changes({ role, status, username }: User, path: string): Html {
+function changes({ role, status, username }: User, path: string, devices: Html | undefined): Html {
   const isSelected = (each: User['role']) => each === role && raw(' selected');
   return html`<div class="card">
 <form method="post" action="${path}/role">
@@ -164,7 +165,7 @@ function changes({ role, status, username }: User, path: string): Html {
 <div class="actions">
 ${
   status === 'active'
-    ? html`<form class="inline" method="post" action="${path}/disable"><button class="danger">Disable, and end all sessions</button></form>`
+    ? html`<form class="inline" method="post" action="${path}/disable">${devices}<button class="danger">Disable, and end all sessions</button></form>`
     : html`<form class="inline" method="post" action="${path}/enable"><button class="quiet">Enable again</button></form>`
 }
 <form class="inline" method="post" action="${path}/reset-password"><button class="quiet">Make a link for a new password</button></form>

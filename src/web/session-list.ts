@@ -1,3 +1,4 @@
+import { singleParam } from '../http/form.ts';
 import { type Html, html } from '../http/html.ts';
 import { guestLinkOf, hostsOf } from '../sessions/audience.ts';
 import { PERSONAL_CLIENT_ID } from '../sessions/issuing.ts';
@@ -110,3 +111,13 @@ function endButton(
 <input type="hidden" name="id" value="${id}">
 <button class="danger small" aria-label="${text}: ${which}">${text}</button></form>`;
 }
+
+/** Devices go on when all sessions end, unless somebody ticks this; `undefined` where there are none. */
+export function devicesChoice(sessions: readonly Session[]): Html | undefined {
+  if (!sessions.some(({ kind }) => kind === 'device')) return undefined;
+  return html`<p><label class="choice"><input type="checkbox" name="devices">Unpair all devices too</label></p>
+`;
+}
+
+/** Whether it was ticked. */
+export const wantsDevices = (form: URLSearchParams): boolean => singleParam(form, 'devices') !== undefined;

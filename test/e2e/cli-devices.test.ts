@@ -87,3 +87,20 @@ describe('device pair', () => {
     expect((await joinWith(site, made.out, 'Late')).status).toBe(201);
   });
 });
+
+test('devices stay when a person is signed out or disabled, unless they are asked for', async () => {
+  await using site = await loopbackSite();
+  const { appliance } = site;
+  await site.addPerson('bob');
+  for (const act of [
+    ['session', 'end-all', 'bob'],
+    ['user', 'disable', 'bob'],
+  ]) {
+    const made = await appliance.run('device', 'pair', 'bob');
+    expect((await joinWith(site, made.out, 'Shed')).status).toBe(201);
+    expect(await appliance.run(...act)).toMatchObject({ exitCode: 0 });
+    expect(await devicesOf(site)).toMatchObject([{ handle: 'shed' }]);
+    expect(await appliance.run(...act, '--devices')).toMatchObject({ exitCode: 0 });
+    expect(await devicesOf(site)).toEqual([]);
+  }
+});

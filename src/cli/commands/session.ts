@@ -21,6 +21,7 @@ export const endAllSessions: CommandRun = async (context) => {
   const { io, args } = context;
   const { username, ended } = await perform(await target(context), 'session.end-all', {
     user: args.operand('USER'),
+    devices: args.has('devices'),
   });
   io.out(`ended ${ended} ${ended === 1 ? 'session' : 'sessions'} of ${username}`);
 };

@@ -45,6 +45,7 @@ export const resetPassword: CommandRun = async (context) => {
 export const disableUser: CommandRun = async (context) => {
   const { username } = await perform(await target(context), 'user.disable', {
     user: context.args.operand('USER'),
+    devices: context.args.has('devices'),
   });
   context.io.out(`disabled ${username}; all sessions have ended`);
 };

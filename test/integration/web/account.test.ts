@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { Browser } from '../../support/browser.ts';
 import { GOOD_PASSWORD, OTHER_PASSWORD } from '../../support/local-accounts.ts';
+import { pairSiteDevice } from '../../support/site-device.ts';
 import { APP_HOST, type WebSite, webSite } from '../../support/web-site.ts';
 
 const PHONE =
@@ -67,6 +68,28 @@ describe('my sessions', () => {
     const left = await site.post(browser, '/account/sessions/end-all');
     expect(left.url.pathname).toBe('/signed-out');
     expect([await isSignedIn(site, browser), await isSignedIn(site, other)]).toEqual([false, false]);
+  });
+
+  test('end with devices when that is ticked, and without them otherwise', async () => {
+    await using site = await webSite();
+    const { browser, user } = await site.signedIn('alice');
+    const ticks = async () =>
+      (await site.get(browser, '/account/sessions')).text.split('name="devices"').length - 1;
+    expect(await ticks()).toBe(0);
+    const where = { devices: site.devices, origin: site.origin.origin, clock: site.clock };
+    const isPaired = () => site.devices.devices.list(user.id).length > 0;
+    await pairSiteDevice(where, user.id);
+    expect(await ticks()).toBe(2);
+    await site.post(browser, '/account/sessions/end-others');
+    expect(isPaired()).toBe(true);
+    await site.post(browser, '/account/sessions/end-others', { devices: 'on' });
+    expect([isPaired(), await isSignedIn(site, browser)]).toEqual([false, true]);
+    await pairSiteDevice(where, user.id);
+    await site.post(browser, '/account/sessions/end-all');
+    expect(isPaired()).toBe(true);
+    await site.signIn(browser, 'alice');
+    await site.post(browser, '/account/sessions/end-all', { devices: 'on' });
+    expect(isPaired()).toBe(false);
   });
 
   test('of somebody else are out of reach', async () => {

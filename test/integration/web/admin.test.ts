@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { Browser } from '../../support/browser.ts';
 import { GOOD_PASSWORD } from '../../support/local-accounts.ts';
+import { pairSiteDevice } from '../../support/site-device.ts';
 import { webSite } from '../../support/web-site.ts';
 
 const linkOn = (text: string) => /<textarea[^>]*>([^<]+)</.exec(text)?.[1] ?? '';
@@ -75,6 +76,24 @@ describe('an owner', () => {
     await site.post(browser, `${page}/end-sessions`);
     expect(ledger.list(kid.user.id)).toEqual([]);
     expect(ledger.list(mum.id)).toHaveLength(1);
+  });
+
+  test('unpairs devices of somebody with all sessions, or with the account, when that is ticked', async () => {
+    await using site = await webSite();
+    const { browser } = await site.signedIn('mum', 'owner');
+    const kid = await site.signedIn('kid');
+    const page = `/admin/users/${kid.user.id}`;
+    const where = { devices: site.devices, origin: site.origin.origin, clock: site.clock };
+    const isPaired = () => site.devices.devices.list(kid.user.id).length > 0;
+    expect((await site.get(browser, page)).text).not.toContain('name="devices"');
+    for (const act of ['end-sessions', 'disable']) {
+      await pairSiteDevice(where, kid.user.id);
+      expect((await site.get(browser, page)).text).toContain('name="devices"');
+      await site.post(browser, `${page}/${act}`);
+      expect(isPaired()).toBe(true);
+      await site.post(browser, `${page}/${act}`, { devices: 'on' });
+      expect(isPaired()).toBe(false);
+    }
   });
 
   test('removes somebody after ticking the box', async () => {
