@@ -6,7 +6,7 @@ import { userStore } from '../../src/users/store.ts';
 import type { OauthSite } from './authorization-server.ts';
 
 export const TV_CLIENT = { client_id: 'tv', name: 'Television', device_flow: true };
-export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 export interface DeviceCodes {
   device_code: string;

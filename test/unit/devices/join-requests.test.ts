@@ -127,6 +127,20 @@ describe('a device that begins', () => {
     expect(await codeOf(device.redeem(deviceCode))).toBe('expired_token');
   });
 
+  test('is told nothing more once it was unpaired, however often it asks', async () => {
+    await using t = begin();
+    const device = t.newDevice();
+    const { deviceCode, userCode } = await device.ask();
+    await t.approve(userCode, await t.person());
+    const { device: paired } = await device.redeem(deviceCode);
+    const unpaired = t.db.write((tx) =>
+      t.devices.unpairOf(tx, [paired.sessionId], t.clock.now(), 'unpaired'),
+    );
+    const answers = await Promise.allSettled([unpaired, device.redeem(deviceCode)]);
+    expect(answers[0]?.status).toBe('fulfilled');
+    expect(await codeOf(device.redeem(deviceCode))).toBe('pairing_refused');
+  });
+
   test('fetched a hundred times at once is one device', async () => {
     await using t = begin();
     const device = t.newDevice();
