@@ -65,3 +65,6 @@ export const PROTOCOL_SESSION_NOT_FOUND = -32_001;
 
 /** Of a URI that a client subscribes to, in characters: it is kept, and told to each child that starts. */
 export const MAX_URI_LENGTH = 4_096;
+
+/** Wait before a stream of a remote server that broke is asked for again, the first time, in milliseconds. */
+export const FIRST_RECONNECT_MS = 1_000;
