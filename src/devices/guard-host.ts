@@ -144,7 +144,8 @@ function isOwnDoing(method: string, headers: HeaderRecord, site: DeviceSite): bo
   if (needsOrigin(method, headers)) return hasAcceptedOrigin(headers, site.origin.origin, site.rulesFor(''));
   const from = headers['sec-fetch-site'];
   if (from === undefined || from === 'same-origin' || from === 'none') return true;
-  return isTopLevelNavigation(method, headers);
+  // Browsers may fetch ahead what a page names, and say so; nobody has gone there yet.
+  return isTopLevelNavigation(method, headers) && headers['sec-purpose'] === undefined;
 }
 
 /** Of all protocols that a connection may change to, only WebSockets are carried (RFC 9110 section 7.8). */

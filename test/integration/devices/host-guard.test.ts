@@ -224,6 +224,17 @@ describe('with the session of a device’s host', () => {
       200,
     ],
     [
+      'a page that another device has fetched ahead',
+      {},
+      {
+        'sec-fetch-site': 'same-site',
+        'sec-fetch-mode': 'navigate',
+        'sec-fetch-dest': 'document',
+        'sec-purpose': 'prefetch;prerender',
+      },
+      403,
+    ],
+    [
       'a script of another device',
       {},
       { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
