@@ -4,7 +4,7 @@ import type { TunnelConnection } from '../devices/tunnel-connection.ts';
 import { type Html, html } from '../http/html.ts';
 import type { WebDeps } from './deps.ts';
 import { pathOf } from './device-paths.ts';
-import { ago, bytesText, durationText } from './time-text.ts';
+import { ago, bytesText } from './time-text.ts';
 
 const KINDS: Readonly<Record<CarriedKind, string>> = {
   http: 'request',
@@ -54,7 +54,7 @@ function streamTable(streams: readonly OpenStream[], device: Device, { people, c
     return html`<tr>
 <td><span class="any">${service}</span><br><small>${KINDS[kind]}</small></td>
 <td data-label="For"><span class="any">${nameOf(open)}</span></td>
-<td data-label="Open">for ${durationText(now - openedAt)}</td>
+<td data-label="Opened">${ago(openedAt, now)}</td>
 <td data-label="To the device">${bytesText(stats.bytesOut)}</td>
 <td data-label="From it">${bytesText(stats.bytesIn)}</td>
 <td data-label="Waiting">${bytesText(stats.queuedBytes)}</td>
@@ -65,7 +65,7 @@ function streamTable(streams: readonly OpenStream[], device: Device, { people, c
 `;
   });
   return html`<table class="rows">
-<thead><tr><th scope="col">Service</th><th scope="col">For</th><th scope="col">Open</th><th scope="col">To the device</th><th scope="col">From it</th><th scope="col">Waiting</th><th scope="col"><span class="visually-hidden">Act</span></th></tr></thead>
+<thead><tr><th scope="col">Service</th><th scope="col">For</th><th scope="col">Opened</th><th scope="col">To the device</th><th scope="col">From it</th><th scope="col">Waiting</th><th scope="col"><span class="visually-hidden">Act</span></th></tr></thead>
 <tbody>
 ${rows}</tbody>
 </table>`;
