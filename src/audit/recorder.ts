@@ -13,6 +13,8 @@ const ROWS_PER_WRITE = 100;
 export interface AuditRecorder {
   /** Writes the row with the act it tells of. */
   record(tx: Tx, entry: AuditEntry): void;
+  /** The same for what one act does to many, at a fraction of the cost. */
+  recordAll(tx: Tx, entries: readonly AuditEntry[]): void;
   /** Writes the row soon, in a batch, without holding the caller up: for refusals, which have no transaction. */
   note(entry: AuditEntry): void;
 }
@@ -66,6 +68,7 @@ export function auditRecorder({ db, store, log, dropped, mayNote }: AuditRecorde
 
   return {
     record: (tx, entry) => store.insert(tx, entry),
+    recordAll: (tx, entries) => store.insertAll(tx, entries),
     note(entry) {
       if (waiting.length >= MAX_WAITING || mayNote?.(entry) === false) {
         dropped.inc();

@@ -1,4 +1,4 @@
-import type { AuditAction, AuditDetail } from '../audit/model.ts';
+import type { AuditAction, AuditDetail, AuditEntry } from '../audit/model.ts';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
 import { afterCommit, type Tx } from '../db/write.ts';
@@ -34,24 +34,22 @@ export function devices(deps: DevicesDeps) {
   const { db, store, pairings, directory, ledger, audit, clock, counts } = deps;
   const hooks: WhenUnpairing[] = [];
 
-  const record = (
-    tx: Tx,
+  const entry = (
     action: AuditAction,
     { id, userId, sessionId }: Device,
     by: Actor,
     detail: AuditDetail,
-  ) =>
-    audit.record(tx, {
-      at: clock.now(),
-      action,
-      outcome: 'success',
-      actorUserId: by.userId,
-      subjectUserId: userId,
-      sessionId,
-      address: by.address,
-      userAgent: by.userAgent,
-      detail: { device: id, ...detail },
-    });
+  ): AuditEntry => ({
+    at: clock.now(),
+    action,
+    outcome: 'success',
+    actorUserId: by.userId,
+    subjectUserId: userId,
+    sessionId,
+    address: by.address,
+    userAgent: by.userAgent,
+    detail: { device: id, ...detail },
+  });
 
   // A device is out whenever its session is, whatever ended that.
   ledger.whenEnding((tx, ended, reason) => {
@@ -63,10 +61,11 @@ export function devices(deps: DevicesDeps) {
       unpaired.map(({ id }) => id),
     );
     for (const hook of hooks) hook(tx, unpaired, reason);
-    for (const device of unpaired) {
-      directory.changed(tx, device);
-      record(tx, 'device.unpaired', device, {}, { reason });
-    }
+    for (const device of unpaired) directory.changed(tx, device);
+    audit.recordAll(
+      tx,
+      unpaired.map((device) => entry('device.unpaired', device, {}, { reason })),
+    );
     afterCommit(tx, () => counts.unpaired(unpaired.length));
   });
 
@@ -100,7 +99,7 @@ export function devices(deps: DevicesDeps) {
         const changed = change(tx, device, patch);
         if (changed === undefined) return undefined;
         if (patch.name !== undefined) ledger.renameDevice(tx, device.sessionId, patch.name);
-        record(tx, 'device.changed', device, by, { fields: Object.keys(patch).join(' ') });
+        audit.record(tx, entry('device.changed', device, by, { fields: Object.keys(patch).join(' ') }));
         return changed;
       });
     },

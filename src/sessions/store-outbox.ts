@@ -1,4 +1,4 @@
-import { asc, gt, inArray } from 'drizzle-orm';
+import { asc, gt, inArray, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
 import type { Db } from '../db/open.ts';
 import { sessionOutbox } from '../db/schema/index.ts';
@@ -19,15 +19,14 @@ const ROWS_PER_STATEMENT = 500;
 
 export function outboxStore(db: Db) {
   return {
+    /** All in one statement: somebody may have thousands of devices, and their tunnels wait for this. */
     insert(tx: Tx, snapshots: readonly SessionSnapshot[], at: number): number[] {
-      return inChunks(snapshots, ROWS_PER_STATEMENT).flatMap((chunk) =>
-        tx
-          .insert(sessionOutbox)
-          .values(chunk.map((snapshot) => ({ snapshot, createdAtMs: at })))
-          .returning({ id: sessionOutbox.id })
-          .all()
-          .map(({ id }) => id),
-      );
+      const rows = JSON.stringify(snapshots);
+      return tx
+        .all<{ id: number }>(
+          sql`INSERT INTO ${sessionOutbox} (snapshot, created_at_ms) SELECT value, ${at} FROM json_each(${rows}) RETURNING id`,
+        )
+        .map(({ id }) => id);
     },
     delete(tx: Tx, ids: readonly number[]): void {
       for (const chunk of inChunks(ids, ROWS_PER_STATEMENT)) {

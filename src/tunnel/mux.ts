@@ -422,9 +422,7 @@ class YamuxMux implements Mux, StreamOwner {
   #end(cause: MuxEnd, goAwayCode?: number): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { transport, onEnd } = this.#options;
-    if (goAwayCode !== undefined) transport.send(controlFrame(FrameType.goAway, 0, 0, goAwayCode));
-    if (cause.kind !== 'lost') transport.close(cause.code, cause.reason);
+    if (cause.kind !== 'lost') this.#sayGoodbye(cause, goAwayCode);
     this.#first = this.#last = undefined;
     this.#control = [];
     this.#resets.clear();
@@ -434,6 +432,16 @@ class YamuxMux implements Mux, StreamOwner {
     for (const { reject } of this.#pings.values()) reject(new Error('the tunnel has ended'));
     this.#pings.clear();
     for (const stream of streams) stream.over('tunnel');
-    onEnd(cause);
+    this.#options.onEnd(cause);
+  }
+
+  #sayGoodbye({ code, reason }: MuxEnd, goAwayCode: number | undefined): void {
+    const { transport } = this.#options;
+    const leave = () => {
+      if (goAwayCode !== undefined) transport.send(controlFrame(FrameType.goAway, 0, 0, goAwayCode));
+      transport.close(code, reason);
+    };
+    if (transport.cork === undefined) leave();
+    else transport.cork(leave);
   }
 }
