@@ -107,6 +107,7 @@ export function startAgent({ config, state, clock, log, serve, version }: AgentD
       return await connectOnce({
         pairing: now,
         instance,
+        version,
         key,
         time,
         clock,

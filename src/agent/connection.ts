@@ -23,6 +23,8 @@ export type Outcome =
 export interface ConnectionDeps extends SignerDeps {
   /** Names this run of the agent: two at once with one key are two agents. */
   instance: string;
+  /** Of this program. */
+  version: string;
   timing: TunnelTiming;
   limits: MuxLimits;
   signal: AbortSignal;
@@ -67,7 +69,7 @@ function dial(deps: ConnectionDeps): Promise<Tunnel> {
   const headers = signRequest({ method: 'GET', url }, { key, sessionId: pairing.sessionId, now: time.now() });
   return dialTunnel({
     url: url.href,
-    headers: { ...headers, [INSTANCE_HEADER]: deps.instance },
+    headers: { ...headers, [INSTANCE_HEADER]: deps.instance, 'user-agent': `postern/${deps.version}` },
     ca,
     clock,
     timeoutMs: timing.connect_timeout,
@@ -80,7 +82,7 @@ function dial(deps: ConnectionDeps): Promise<Tunnel> {
 function outcomeOf({ code, reason }: MuxEnd, lastedMs: number): Outcome {
   if (code === CloseCode.revoked) return { kind: 'revoked', code: 'session_ended' };
   if (code === CloseCode.replaced) return { kind: 'replaced' };
-  return { kind: 'lost', reason: `${reason} (${code})`, lastedMs };
+  return { kind: 'lost', reason: `${reason === '' ? 'the line was lost' : reason} (${code})`, lastedMs };
 }
 
 /** A WebSocket tells nothing of why it was refused. The same proof over plain HTTP is answered in full. */
