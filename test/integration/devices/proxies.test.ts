@@ -3,8 +3,10 @@ import type { Relay } from '../../../src/devices/guard-host.ts';
 import type { Device } from '../../../src/devices/model.ts';
 import { requestContext } from '../../../src/http/request-context.ts';
 import { acceptSocket, isUpgrade, type ServerSocket } from '../../../src/http/web-socket.ts';
+import type { UserId } from '../../../src/users/model.ts';
 import { startCaddy } from '../../support/caddy.ts';
 import { makeCertificate } from '../../support/certificate.ts';
+import { openProfile, resolveTo, startChromium } from '../../support/chromium.ts';
 import { temporaryDirectory } from '../../support/database.ts';
 import { type DeviceHosts, temporaryDeviceHosts } from '../../support/device-hosts.ts';
 import { MappedBrowser, type Mapping } from '../../support/mapped-browser.ts';
@@ -51,6 +53,7 @@ describe.each(['nginx', 'caddy'] as const)('hosts of devices behind %s', (name) 
   let hosts: DeviceHosts;
   let mapping: Required<Mapping>;
   let browser: MappedBrowser;
+  let ada: UserId;
 
   beforeAll(async () => {
     const directory = stack.use(temporaryDirectory()).path;
@@ -74,8 +77,9 @@ describe.each(['nginx', 'caddy'] as const)('hosts of devices behind %s', (name) 
       }),
     );
     mapping = { port: proxy.port, ca: await Bun.file(certificate.cert).text() };
-    const ada = await hosts.addUser('ada');
+    ada = await hosts.addUser('ada');
     await hosts.devices.add(ada, 'pi');
+    await hosts.devices.add(ada, 'lamp');
     const { token } = await hosts.signIn(ada);
     browser = new MappedBrowser(mapping);
     browser.cookies.store(new URL(AUTH_URL), [`__Host-postern=${token}; Path=/; Secure`]);
@@ -137,6 +141,33 @@ describe.each(['nginx', 'caddy'] as const)('hosts of devices behind %s', (name) 
     for (const path of ['/healthz', '/api/v1/session', '/sign-in', '/mcp/whoami', '/forward-auth']) {
       expect(await (await browser.fetch(PI_URL + path)).json()).toMatchObject({ target: path });
     }
+  });
+
+  test('keep their sessions whatever a sibling’s script sets, and whatever it sends', async () => {
+    const chromium = stack.use(await startChromium([resolveTo(mapping.port)]));
+    await using tab = await openProfile(chromium);
+    const { page, context } = tab;
+    const { token: value } = await hosts.signIn(ada);
+    await context.addCookies([
+      { name: '__Host-postern', value, url: AUTH_URL, secure: true, httpOnly: true, sameSite: 'Lax' },
+    ]);
+    await page.goto(`${PI_URL}/`);
+    const lampUrl = PI_URL.replace('pi', 'lamp');
+    await page.goto(`${lampUrl}/`);
+    const names = (await context.cookies()).map(({ name }) => name).filter((name) => name.includes('dev_'));
+    expect(names).toHaveLength(2);
+    for (const domain of ['devices.example.org', 'example.org', 'web--pi.devices.example.org']) {
+      for (const name of ['__Host-postern', ...names, '__Host-postern-tenant']) {
+        await page.evaluate(`document.cookie = '${name}=evil; Path=/; Secure; Domain=${domain}'`);
+        await page.evaluate(`document.cookie = '=${name}=evil; Path=/; Secure; Domain=${domain}'`);
+      }
+    }
+    expect((await context.cookies()).filter((cookie) => cookie.value.includes('evil'))).toEqual([]);
+    const reached = await page.goto(`${PI_URL}/still`);
+    expect(await reached?.json()).toMatchObject({ target: '/still' });
+    // A page that may not be read cannot be asked either, signed in or not.
+    const asked = `fetch('${lampUrl}/x', { mode: 'no-cors', credentials: 'include' }).then(() => 1, () => 'failed')`;
+    expect(await page.evaluate(asked)).toBe('failed');
   });
 
   test('that nobody has are 421', async () => {
