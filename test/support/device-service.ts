@@ -32,10 +32,11 @@ export function deviceService() {
       const headers = Object.fromEntries(request.headers);
       asked.push({ method: request.method, target: pathname + search, headers });
       switch (pathname) {
-        case '/socket':
-          return server.upgrade(request, { headers: { 'sec-websocket-protocol': 'echo' } })
-            ? undefined
-            : new Response('no socket', { status: 400 });
+        case '/socket': {
+          const isOffered = request.headers.has('sec-websocket-protocol');
+          const agreed = isOffered ? { headers: { 'sec-websocket-protocol': 'echo' } } : {};
+          return server.upgrade(request, agreed) ? undefined : new Response('no socket', { status: 400 });
+        }
         case '/no-socket':
           return new Response('no', { status: 403 });
         case '/events':

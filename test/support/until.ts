@@ -10,3 +10,15 @@ export async function until(what: string, hasCome: () => Promise<boolean> | bool
     await Bun.sleep(STEP_MS);
   }
 }
+
+/** For `until`: whether a figure has stood still for ten looks. */
+export function steady(read: () => number): () => boolean {
+  let last = Number.NaN;
+  let looks = 0;
+  return () => {
+    const now = read();
+    looks = now === last ? looks + 1 : 0;
+    last = now;
+    return looks >= 10;
+  };
+}
