@@ -62,13 +62,13 @@ export function toolList(names: Iterable<string>): Json[] {
   }));
 }
 
-export const RESOURCES: readonly Json[] = [
+const RESOURCES: readonly Json[] = [
   { uri: 'test://static-text', name: 'static-text', description: 'A text', mimeType: 'text/plain' },
   { uri: 'test://static-binary', name: 'static-binary', description: 'A picture', mimeType: 'image/png' },
   { uri: 'test://watched-resource', name: 'watched', description: 'It changes', mimeType: 'text/plain' },
 ];
 
-export const TEMPLATES: readonly Json[] = [
+const TEMPLATES: readonly Json[] = [
   {
     uriTemplate: 'test://template/{id}/data',
     name: 'template',
@@ -95,7 +95,7 @@ export function readResource(uri: unknown, missingCode: number): Json {
 
 const argument = (name: string) => ({ name, description: `The ${name}`, required: true });
 
-export const PROMPTS: readonly Json[] = [
+const PROMPTS: readonly Json[] = [
   { name: 'test_simple_prompt', description: 'A simple prompt' },
   {
     name: 'test_prompt_with_arguments',
@@ -144,3 +144,19 @@ export function complete(params: Json): Json {
   const values = ['paris', 'park', 'party'].filter((each) => each.startsWith(String(value)));
   return { completion: { values, total: values.length, hasMore: false } };
 }
+
+/** What is answered to a request for a list, whoever asks. */
+export const LISTS: Readonly<Record<string, Json>> = {
+  'resources/list': { resources: RESOURCES },
+  'resources/templates/list': { resourceTemplates: TEMPLATES },
+  'prompts/list': { prompts: PROMPTS },
+};
+
+const LINES: Readonly<Record<string, string>> = {
+  test_sampling: 'LLM response',
+  test_elicitation: 'User response',
+};
+
+/** What a tool that asks says in the end. */
+export const saidOfAnswers = (tool: string, answers: Json): Json =>
+  said(`${LINES[tool] ?? 'state-ok'}: ${JSON.stringify(answers)}`);

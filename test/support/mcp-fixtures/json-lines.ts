@@ -24,6 +24,9 @@ export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Nothing, for what is no object. */
+export const objectOf = (value: unknown): Json => (isObject(value) ? value : {});
+
 /** What a server answers a request with when it cannot do what was asked. */
 export class Refusal extends Error {
   readonly code: number;

@@ -6,29 +6,10 @@ import {
   CAPABILITY_TOOL,
   PROMPT_ASKS,
 } from './asks.ts';
-import {
-  complete,
-  getPrompt,
-  PLAIN_TOOLS,
-  PROMPTS,
-  RESOURCES,
-  readResource,
-  said,
-  TEMPLATES,
-  text,
-  toolList,
-  user,
-} from './content.ts';
-import {
-  errorOf,
-  INVALID_PARAMS,
-  isObject,
-  type Json,
-  METHOD_NOT_FOUND,
-  Refusal,
-  receive,
-  send,
-} from './json-lines.ts';
+import * as content from './content.ts';
+import type { Json } from './json-lines.ts';
+import * as rpc from './json-lines.ts';
+import { LEVELS, withLogging, withProgress } from './long-tools.ts';
 
 /**
  * `bun legacy-server.ts [--stay]`: an MCP server on stdio as most are, written against 2025-11-25 and older. It has never
@@ -38,9 +19,6 @@ import {
 
 const VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
 const RESOURCE_NOT_FOUND = -32_002;
-const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
-/** Pauses of tools that take their time, in milliseconds: the referee's scenarios ask for real ones between two messages. */
-const STEP_MS = 50;
 /** How this server names its questions for whoever shows them (see docs/guides/mcp-servers.md). */
 const INPUT_NAME = 'postern/input-name';
 
@@ -50,19 +28,15 @@ let initialized = false;
 const asked = new Map<unknown, PromiseWithResolvers<Json>>();
 const subscriptions = new Set<unknown>();
 
-const notify = (method: string, params: Json = {}) => send({ method, params });
-const log = (at: string, data: string) => {
-  if (LEVELS.indexOf(at) >= LEVELS.indexOf(level))
-    notify('notifications/message', { level: at, logger: 'fixture', data });
-};
+const notify = (method: string, params: Json = {}) => rpc.send({ method, params });
 
 /** A question to the client. @throws Refusal what the client answered. */
 function ask(name: string, { method, params }: Json): Promise<Json> {
   const id = `ask-${++lastAsk}`;
   const answer = Promise.withResolvers<Json>();
   asked.set(id, answer);
-  const own = isObject(params) ? params : {};
-  send({ id, method, params: { ...own, _meta: { [INPUT_NAME]: name } } });
+  const own = rpc.isObject(params) ? params : {};
+  rpc.send({ id, method, params: { ...own, _meta: { [INPUT_NAME]: name } } });
   return answer.promise;
 }
 
@@ -73,15 +47,10 @@ async function askAll(asks: Asks): Promise<Json> {
   return Object.fromEntries(await Promise.all(answers));
 }
 
-const LINES: Readonly<Record<string, string>> = {
-  test_sampling: 'LLM response',
-  test_elicitation: 'User response',
-};
-
 async function callAsking(name: string, given: Json): Promise<Json> {
   let answers: Json = {};
   for (const round of ASKING_TOOLS[name]?.(given) ?? []) answers = { ...answers, ...(await askAll(round)) };
-  return said(`${LINES[name] ?? 'state-ok'}: ${JSON.stringify(answers)}`);
+  return content.saidOfAnswers(name, answers);
 }
 
 /** Goes on without what the client cannot do. */
@@ -89,54 +58,35 @@ async function callWithWhatThereIs(): Promise<Json> {
   const answers = await Promise.allSettled(
     Object.entries(CAPABILITY_ASKS).map(([name, request]) => ask(name, request)),
   );
-  return said(`answers: ${answers.filter(({ status }) => status === 'fulfilled').length}`);
-}
-
-async function withLogging(): Promise<Json> {
-  log('info', 'Tool execution started');
-  await Bun.sleep(STEP_MS);
-  log('info', 'Tool processing data');
-  await Bun.sleep(STEP_MS);
-  log('info', 'Tool execution completed');
-  return said('Tool with logging executed');
-}
-
-async function withProgress(token: unknown): Promise<Json> {
-  for (const progress of [0, 50, 100]) {
-    if (token !== undefined) notify('notifications/progress', { progressToken: token, progress, total: 100 });
-    if (progress < 100) await Bun.sleep(STEP_MS);
-  }
-  return said('Tool with progress executed');
+  return content.said(`answers: ${answers.filter(({ status }) => status === 'fulfilled').length}`);
 }
 
 const changed = (what: string): Json => {
   notify(`notifications/${what}/list_changed`);
-  return said('changed');
+  return content.said('changed');
 };
 
 type Tool = (given: Json, meta: Json) => Json | Promise<Json>;
 
 const TOOLS: Readonly<Record<string, Tool>> = {
-  ...Object.fromEntries(Object.entries(PLAIN_TOOLS).map(([name, result]) => [name, () => result])),
+  ...Object.fromEntries(Object.entries(content.PLAIN_TOOLS).map(([name, result]) => [name, () => result])),
   ...Object.fromEntries(
     Object.keys(ASKING_TOOLS).map((name) => [name, (given: Json) => callAsking(name, given)]),
   ),
   [CAPABILITY_TOOL]: callWithWhatThereIs,
-  test_tool_with_logging: withLogging,
-  test_logging_tool: withLogging,
+  test_tool_with_logging: () => withLogging(() => level),
+  test_logging_tool: () => withLogging(() => level),
   test_tool_with_progress: (_given, { progressToken }) => withProgress(progressToken),
   test_trigger_tool_change: () => changed('tools'),
   test_trigger_prompt_change: () => changed('prompts'),
-  json_schema_2020_12_tool: (given) => said(JSON.stringify(given)),
+  json_schema_2020_12_tool: (given) => content.said(JSON.stringify(given)),
 };
 
 async function prompt({ name, arguments: given }: Json): Promise<Json> {
-  if (name !== ASKING_PROMPT) return getPrompt(name, given);
+  if (name !== ASKING_PROMPT) return content.getPrompt(name, given);
   const answers = await askAll(PROMPT_ASKS);
-  return { messages: [user(text(JSON.stringify(answers)))] };
+  return { messages: [content.user(content.text(JSON.stringify(answers)))] };
 }
-
-const objectOf = (value: unknown): Json => (isObject(value) ? value : {});
 
 function initialize({ protocolVersion }: Json): Json {
   initialized = true;
@@ -155,23 +105,22 @@ function initialize({ protocolVersion }: Json): Json {
 }
 
 const METHODS: Readonly<Record<string, (params: Json) => Json | Promise<Json>>> = {
+  ...Object.fromEntries(Object.entries(content.LISTS).map(([method, list]) => [method, () => list])),
   initialize,
   ping: () => ({}),
   'logging/setLevel': (params) => {
-    if (!LEVELS.includes(String(params['level']))) throw new Refusal(INVALID_PARAMS, 'Unknown level');
+    if (!LEVELS.includes(String(params['level']))) throw new rpc.Refusal(rpc.INVALID_PARAMS, 'Unknown level');
     level = String(params['level']);
     return {};
   },
-  'completion/complete': complete,
-  'tools/list': () => ({ tools: toolList(Object.keys(TOOLS)) }),
+  'completion/complete': content.complete,
+  'tools/list': () => ({ tools: content.toolList(Object.keys(TOOLS)) }),
   'tools/call': ({ name, arguments: given, _meta: meta }) => {
     const tool = TOOLS[String(name)];
-    if (tool === undefined) throw new Refusal(INVALID_PARAMS, 'Unknown tool');
-    return tool(objectOf(given), objectOf(meta));
+    if (tool === undefined) throw new rpc.Refusal(rpc.INVALID_PARAMS, 'Unknown tool');
+    return tool(rpc.objectOf(given), rpc.objectOf(meta));
   },
-  'resources/list': () => ({ resources: RESOURCES }),
-  'resources/templates/list': () => ({ resourceTemplates: TEMPLATES }),
-  'resources/read': ({ uri }) => readResource(uri, RESOURCE_NOT_FOUND),
+  'resources/read': ({ uri }) => content.readResource(uri, RESOURCE_NOT_FOUND),
   'resources/subscribe': ({ uri }) => {
     subscriptions.add(uri);
     return {};
@@ -180,27 +129,26 @@ const METHODS: Readonly<Record<string, (params: Json) => Json | Promise<Json>>> 
     subscriptions.delete(uri);
     return {};
   },
-  'prompts/list': () => ({ prompts: PROMPTS }),
   'prompts/get': prompt,
 };
 
 async function answer(id: unknown, method: string, params: Json): Promise<void> {
   try {
     const run = METHODS[method];
-    if (run === undefined) throw new Refusal(METHOD_NOT_FOUND, 'Method not found');
+    if (run === undefined) throw new rpc.Refusal(rpc.METHOD_NOT_FOUND, 'Method not found');
     if (!initialized && method !== 'initialize' && method !== 'ping')
-      throw new Refusal(-32_000, 'Not initialized');
-    send({ id, result: await run(params) });
+      throw new rpc.Refusal(-32_000, 'Not initialized');
+    rpc.send({ id, result: await run(params) });
   } catch (error) {
-    send({ id, error: errorOf(error) });
+    rpc.send({ id, error: rpc.errorOf(error) });
   }
 }
 
 function answered({ id, result, error }: Json): void {
   const waiting = asked.get(id);
   asked.delete(id);
-  if (!isObject(error)) return waiting?.resolve(objectOf(result));
-  waiting?.reject(new Refusal(Number(error['code']), String(error['message']), error['data']));
+  if (!rpc.isObject(error)) return waiting?.resolve(rpc.objectOf(result));
+  waiting?.reject(new rpc.Refusal(Number(error['code']), String(error['message']), error['data']));
 }
 
 if (process.argv.includes('--stay')) {
@@ -208,8 +156,8 @@ if (process.argv.includes('--stay')) {
   setInterval(() => undefined, 60_000);
 }
 
-await receive((message) => {
+await rpc.receive((message) => {
   const { id, method, params } = message;
   if (typeof method !== 'string') return answered(message);
-  if (id !== undefined) void answer(id, method, objectOf(params));
+  if (id !== undefined) void answer(id, method, rpc.objectOf(params));
 });

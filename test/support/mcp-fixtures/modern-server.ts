@@ -8,29 +8,10 @@ import {
   PROMPT_ASKS,
   type Rounds,
 } from './asks.ts';
-import {
-  complete,
-  getPrompt,
-  PLAIN_TOOLS,
-  PROMPTS,
-  RESOURCES,
-  readResource,
-  said,
-  TEMPLATES,
-  text,
-  toolList,
-  user,
-} from './content.ts';
-import {
-  errorOf,
-  INVALID_PARAMS,
-  isObject,
-  type Json,
-  METHOD_NOT_FOUND,
-  Refusal,
-  receive,
-  send,
-} from './json-lines.ts';
+import * as content from './content.ts';
+import type { Json } from './json-lines.ts';
+import * as rpc from './json-lines.ts';
+import { withLogging, withProgress } from './long-tools.ts';
 
 /** `bun modern-server.ts`: an MCP server on stdio that speaks 2026-07-28 and nothing before it. */
 
@@ -38,8 +19,6 @@ const VERSION = '2026-07-28';
 const META = 'io.modelcontextprotocol/';
 const MISSING_CAPABILITY = -32_021;
 const UNSUPPORTED_VERSION = -32_022;
-/** Pauses of tools that take their time, in milliseconds: the referee's scenarios ask for real ones between two messages. */
-const STEP_MS = 50;
 const TTL_MS = 60_000;
 
 const INFO = { name: 'modern-fixture', version: '1.0.0' };
@@ -59,7 +38,6 @@ interface Call {
   readonly capabilities: Json;
 }
 
-const objectOf = (value: unknown): Json => (isObject(value) ? value : {});
 const KEY = randomBytes(32);
 const sign = (body: string) => createHmac('sha256', KEY).update(body).digest('base64url');
 
@@ -76,9 +54,9 @@ function openState(state: unknown): Json {
   const expected = Buffer.from(sign(body));
   const given = Buffer.from(mac);
   if (given.length !== expected.length || !timingSafeEqual(given, expected))
-    throw new Refusal(INVALID_PARAMS, 'The state was tampered with.');
+    throw new rpc.Refusal(rpc.INVALID_PARAMS, 'The state was tampered with.');
   const value: unknown = JSON.parse(Buffer.from(body, 'base64url').toString());
-  return objectOf(value);
+  return rpc.objectOf(value);
 }
 
 const NEEDS: Readonly<Record<string, string>> = {
@@ -95,26 +73,21 @@ function requireCapabilities(asks: Asks, capabilities: Json): void {
     .filter((name) => capabilities[name] === undefined);
   if (missing.length === 0) return;
   const requiredCapabilities = Object.fromEntries(missing.map((name) => [name, {}]));
-  throw new Refusal(MISSING_CAPABILITY, 'The client lacks a capability.', { requiredCapabilities });
+  throw new rpc.Refusal(MISSING_CAPABILITY, 'The client lacks a capability.', { requiredCapabilities });
 }
-
-const LINES: Readonly<Record<string, string>> = {
-  test_sampling: 'LLM response',
-  test_elicitation: 'User response',
-};
 
 /** Asks round by round; answers that do not do are asked for again. */
 function askThrough(rounds: Rounds, { params, capabilities }: Call, finish: (answers: Json) => Json): Json {
   const { round = 0, answers: before } = openState(params['requestState']);
   const given = params['inputResponses'];
-  if (given !== undefined && !isObject(given))
-    throw new Refusal(INVALID_PARAMS, 'inputResponses is not an object.');
-  let answers = objectOf(before);
+  if (given !== undefined && !rpc.isObject(given))
+    throw new rpc.Refusal(rpc.INVALID_PARAMS, 'inputResponses is not an object.');
+  let answers = rpc.objectOf(before);
   for (let index = Number(round); index < rounds.length; index++) {
     const asks = rounds[index] ?? {};
     requireCapabilities(asks, capabilities);
     const names = Object.keys(asks);
-    const usable = index === Number(round) && names.every((name) => isObject(given?.[name]));
+    const usable = index === Number(round) && names.every((name) => rpc.isObject(given?.[name]));
     if (!usable) {
       const requestState = sealState({ round: index, answers, at: performance.now() });
       return { resultType: 'input_required', inputRequests: asks, requestState };
@@ -129,30 +102,8 @@ function askForWhatThereIs(call: Call): Json {
     ([, request]) => call.capabilities[neededBy(request)] !== undefined,
   );
   return askThrough([Object.fromEntries(possible)], call, (answers) =>
-    said(`answers: ${Object.keys(answers).length}`),
+    content.said(`answers: ${Object.keys(answers).length}`),
   );
-}
-
-const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
-
-async function withLogging({ meta }: Call): Promise<Json> {
-  const level = meta[`${META}logLevel`];
-  const wanted = typeof level === 'string' && LEVELS.indexOf('info') >= LEVELS.indexOf(level);
-  for (const data of ['Tool execution started', 'Tool processing data', 'Tool execution completed']) {
-    if (wanted) send({ method: 'notifications/message', params: { level: 'info', logger: 'fixture', data } });
-    await Bun.sleep(STEP_MS);
-  }
-  return said('Tool with logging executed');
-}
-
-async function withProgress({ meta }: Call): Promise<Json> {
-  const { progressToken } = meta;
-  for (const progress of [0, 50, 100]) {
-    if (progressToken !== undefined)
-      send({ method: 'notifications/progress', params: { progressToken, progress, total: 100 } });
-    if (progress < 100) await Bun.sleep(STEP_MS);
-  }
-  return said('Tool with progress executed');
 }
 
 /** Who listens (`subscriptions/listen`), by the id of that request. */
@@ -161,42 +112,45 @@ const listeners = new Map<unknown, Json>();
 function tell(wish: string, method: string): Json {
   for (const [id, wishes] of listeners) {
     if (wishes[wish] !== true) continue;
-    send({ method, params: { _meta: { [`${META}subscriptionId`]: id } } });
+    rpc.send({ method, params: { _meta: { [`${META}subscriptionId`]: id } } });
   }
-  return said('changed');
+  return content.said('changed');
 }
 
 type Tool = (call: Call, given: Json) => Json | Promise<Json>;
 
+const logging: Tool = ({ meta }) => {
+  const level = meta[`${META}logLevel`];
+  return withLogging(() => (typeof level === 'string' ? level : undefined));
+};
+
 const asking =
   (name: string): Tool =>
   (call, given) =>
-    askThrough(ASKING_TOOLS[name]?.(given) ?? [], call, (answers) =>
-      said(`${LINES[name] ?? 'state-ok'}: ${JSON.stringify(answers)}`),
-    );
+    askThrough(ASKING_TOOLS[name]?.(given) ?? [], call, (answers) => content.saidOfAnswers(name, answers));
 
 const TOOLS: Readonly<Record<string, Tool>> = {
-  ...Object.fromEntries(Object.entries(PLAIN_TOOLS).map(([name, result]) => [name, () => result])),
+  ...Object.fromEntries(Object.entries(content.PLAIN_TOOLS).map(([name, result]) => [name, () => result])),
   ...Object.fromEntries(Object.keys(ASKING_TOOLS).map((name) => [name, asking(name)])),
   [CAPABILITY_TOOL]: askForWhatThereIs,
-  test_tool_with_logging: withLogging,
-  test_logging_tool: withLogging,
-  test_tool_with_progress: withProgress,
+  test_tool_with_logging: logging,
+  test_logging_tool: logging,
+  test_tool_with_progress: ({ meta }) => withProgress(meta['progressToken']),
   test_trigger_tool_change: () => tell('toolsListChanged', 'notifications/tools/list_changed'),
   test_trigger_prompt_change: () => tell('promptsListChanged', 'notifications/prompts/list_changed'),
-  json_schema_2020_12_tool: (_call, given) => said(JSON.stringify(given)),
+  json_schema_2020_12_tool: (_call, given) => content.said(JSON.stringify(given)),
   // Its argument travels in a header as well (2026-07-28, transports, "x-mcp-header").
-  test_region: (_call, { region }) => said(`region: ${String(region)}`),
+  test_region: (_call, { region }) => content.said(`region: ${String(region)}`),
 };
 
 const listed = (result: Json): Json => ({ ...result, ttlMs: TTL_MS, cacheScope: 'private' });
 
 /** Answers only when it is cancelled, which needs no answer. */
 function listen({ id, params }: Call): Promise<Json> {
-  const wishes = objectOf(params['notifications']);
+  const wishes = rpc.objectOf(params['notifications']);
   listeners.set(id, wishes);
   const meta = { [`${META}subscriptionId`]: id };
-  send({
+  rpc.send({
     method: 'notifications/subscriptions/acknowledged',
     params: { _meta: meta, notifications: wishes },
   });
@@ -204,28 +158,26 @@ function listen({ id, params }: Call): Promise<Json> {
 }
 
 const METHODS: Readonly<Record<string, (call: Call) => Json | Promise<Json>>> = {
+  ...Object.fromEntries(Object.entries(content.LISTS).map(([method, list]) => [method, () => listed(list)])),
   'server/discover': () =>
     listed({
       supportedVersions: [VERSION],
       capabilities: CAPABILITIES,
       instructions: 'Everything here is made up.',
     }),
-  'completion/complete': ({ params }) => complete(params),
-  'tools/list': () => listed({ tools: toolList(Object.keys(TOOLS)) }),
+  'completion/complete': ({ params }) => content.complete(params),
+  'tools/list': () => listed({ tools: content.toolList(Object.keys(TOOLS)) }),
   'tools/call': (call) => {
     const tool = TOOLS[String(call.params['name'])];
-    if (tool === undefined) throw new Refusal(INVALID_PARAMS, 'Unknown tool');
-    return tool(call, objectOf(call.params['arguments']));
+    if (tool === undefined) throw new rpc.Refusal(rpc.INVALID_PARAMS, 'Unknown tool');
+    return tool(call, rpc.objectOf(call.params['arguments']));
   },
-  'resources/list': () => listed({ resources: RESOURCES }),
-  'resources/templates/list': () => listed({ resourceTemplates: TEMPLATES }),
-  'resources/read': ({ params }) => listed(readResource(params['uri'], INVALID_PARAMS)),
-  'prompts/list': () => listed({ prompts: PROMPTS }),
+  'resources/read': ({ params }) => listed(content.readResource(params['uri'], rpc.INVALID_PARAMS)),
   'prompts/get': (call) => {
     const { name, arguments: given } = call.params;
-    if (name !== ASKING_PROMPT) return getPrompt(name, given);
+    if (name !== ASKING_PROMPT) return content.getPrompt(name, given);
     return askThrough([PROMPT_ASKS], call, (answers) => ({
-      messages: [user(text(JSON.stringify(answers)))],
+      messages: [content.user(content.text(JSON.stringify(answers)))],
     }));
   },
   'subscriptions/listen': listen,
@@ -233,13 +185,13 @@ const METHODS: Readonly<Record<string, (call: Call) => Json | Promise<Json>>> = 
 
 /** @throws Refusal unless `_meta` says what it has to. */
 function readCall(id: unknown, params: Json): Call {
-  const meta = objectOf(params['_meta']);
+  const meta = rpc.objectOf(params['_meta']);
   const requested = meta[`${META}protocolVersion`];
   const capabilities = meta[`${META}clientCapabilities`];
-  if (typeof requested !== 'string' || !isObject(capabilities))
-    throw new Refusal(INVALID_PARAMS, 'The request does not say who asks.');
+  if (typeof requested !== 'string' || !rpc.isObject(capabilities))
+    throw new rpc.Refusal(rpc.INVALID_PARAMS, 'The request does not say who asks.');
   if (requested !== VERSION)
-    throw new Refusal(UNSUPPORTED_VERSION, 'Unsupported protocol version', {
+    throw new rpc.Refusal(UNSUPPORTED_VERSION, 'Unsupported protocol version', {
       supported: [VERSION],
       requested,
     });
@@ -249,16 +201,16 @@ function readCall(id: unknown, params: Json): Call {
 async function answer(id: unknown, method: string, params: Json): Promise<void> {
   try {
     const run = METHODS[method];
-    if (run === undefined) throw new Refusal(METHOD_NOT_FOUND, 'Method not found');
+    if (run === undefined) throw new rpc.Refusal(rpc.METHOD_NOT_FOUND, 'Method not found');
     const result = await run(readCall(id, params));
-    send({ id, result: { resultType: 'complete', ...result, _meta: { [`${META}serverInfo`]: INFO } } });
+    rpc.send({ id, result: { resultType: 'complete', ...result, _meta: { [`${META}serverInfo`]: INFO } } });
   } catch (error) {
-    send({ id, error: errorOf(error) });
+    rpc.send({ id, error: rpc.errorOf(error) });
   }
 }
 
-await receive(({ id, method, params }) => {
+await rpc.receive(({ id, method, params }) => {
   if (typeof method !== 'string') return;
-  if (id !== undefined) void answer(id, method, objectOf(params));
-  else if (method === 'notifications/cancelled') listeners.delete(objectOf(params)['requestId']);
+  if (id !== undefined) void answer(id, method, rpc.objectOf(params));
+  else if (method === 'notifications/cancelled') listeners.delete(rpc.objectOf(params)['requestId']);
 });
