@@ -196,6 +196,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     forwardAuth.reapTask,
     deviceGuard.reapTask,
     devices.reapTask,
+    devices.deliveries.reapTask,
     devices.joins.reapTask,
     deviceReach.reapTask,
     audits.reapTask(config.audit.retention),

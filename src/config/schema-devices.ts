@@ -65,6 +65,11 @@ export const devicesSchema = <T extends z.ZodType>(people: T) =>
       max_buffered_bytes: count(16_777_216).describe(
         'what may wait to be sent on one WebSocket, in bytes; it is closed beyond that',
       ),
+      deliveries_per_device: count(100).describe('messages that may wait for one device'),
+      delivery_max_bytes: count(16_384, 262_144).describe('largest message, in bytes of JSON'),
+      delivery_lifetime: duration('7d', '365d').describe('how long a message waits where it does not say'),
+      delivery_max_lifetime: duration('30d', '365d').describe('longest time that a message may wait'),
+      delivery_retention: duration('7d', '365d').describe('how long it can be seen what became of a message'),
     },
     { error: 'a table [devices]' },
   );

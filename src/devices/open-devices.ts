@@ -8,6 +8,7 @@ import type { Ledger } from '../sessions/ledger.ts';
 import type { ReapTask } from '../sessions/reaper.ts';
 import { tunnelUrl } from './addresses.ts';
 import { admission } from './admission.ts';
+import { deliveries } from './deliveries.ts';
 import { devices } from './devices.ts';
 import { deviceDirectory } from './directory.ts';
 import { deviceKeys } from './keys.ts';
@@ -19,6 +20,7 @@ import { redeem } from './redeem.ts';
 import { type RedeemLimitsDeps, redeemLimits } from './redeem-limits.ts';
 import { seenDevices } from './seen.ts';
 import { deviceStore } from './store.ts';
+import { deliveryStore } from './store-deliveries.ts';
 import { pairingStore } from './store-pairings.ts';
 
 export interface OpenDevicesDeps extends Omit<RedeemLimitsDeps, 'config'> {
@@ -48,9 +50,18 @@ export function openDevices({ config, origin, ...deps }: OpenDevicesDeps) {
   const admitting = admission({ store, ledger, audit, clock, maxPerUser: config.per_user });
   const shared = { db, ledger, audit, clock, origin };
 
+  const paired = devices({ ...shared, store, pairings: codes, directory, counts });
+
   return {
     tunnelUrl: tunnelUrl(config.relay_url ?? origin),
-    devices: devices({ ...shared, store, pairings: codes, directory, counts }),
+    devices: paired,
+    deliveries: deliveries({
+      ...shared,
+      store: deliveryStore(db),
+      devices: paired,
+      metrics: deps.metrics,
+      config,
+    }),
     keys: deviceKeys({ ...shared, store, directory, counts }),
     admission: admitting,
     pairings: pairings({

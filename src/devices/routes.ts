@@ -6,6 +6,7 @@ import type { UserStore } from '../users/store.ts';
 import type { DeviceApiAccess } from './guard-signed.ts';
 import type { GuestLinks } from './guest-links.ts';
 import type { OpenDevices } from './open-devices.ts';
+import { deliveryRoutes } from './routes-deliveries.ts';
 import { ownDeviceRoutes } from './routes-device.ts';
 import { deviceRoutes } from './routes-devices.ts';
 import { guestLinkRoutes } from './routes-guest-links.ts';
@@ -43,6 +44,7 @@ export function deviceApiRoutes({
     ...deviceRoutes({ ...devices, access, users }),
     ...tunnelRoutes({ ...devices, hub, access, audit, clock }),
     ...guestLinkRoutes({ ...devices, links: guestLinks, access }),
+    ...deliveryRoutes({ ...devices, access, deviceAccess }),
     ...ownDeviceRoutes({ ...devices, access: deviceAccess }),
   ];
 }
