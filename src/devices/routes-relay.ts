@@ -39,6 +39,8 @@ export function relayAsked({ hub, maxMessageBytes }: RelayDeps): RelayAsked {
   const { metrics } = hub;
 
   const carry = (request: Request, asked: Asked, connection: NativeConnection) => {
+    // The runtime drops what stands behind GET and HEAD; a service that was told of it would wait for it.
+    if (hasBody(request) && request.body === null) throw uncarriable();
     const head = headOf(request, asked, 'http');
     const open = hub.open(asked.reach.device, carriedOf(asked, 'http'));
     connection.timeout(request, WHILE_OPEN_SECONDS);
@@ -97,9 +99,12 @@ function headOf(request: Request, asked: Asked, kind: 'http' | 'websocket'): Uin
     });
   } catch (error) {
     if (!(error instanceof HeadError)) throw error;
-    throw new AppError('bad_request', 'malformed_request', 'The request cannot be carried to a device.');
+    throw uncarriable();
   }
 }
+
+const uncarriable = () =>
+  new AppError('bad_request', 'malformed_request', 'The request cannot be carried to a device.');
 
 /** RFC 9112 section 6.3. */
 function hasBody({ headers }: Request): boolean {
