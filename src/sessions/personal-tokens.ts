@@ -53,7 +53,11 @@ export function personalTokens({
   const reachOf = (userId: UserId | undefined, { device, service }: NamedReach) => {
     const found = userId && findReach(userId, device, service);
     if (found !== undefined) return reachAudience(found.deviceId, found.service);
-    throw new AppError('unprocessable', 'device_out_of_reach', 'One of the devices is none that you may reach.');
+    throw new AppError(
+      'unprocessable',
+      'device_out_of_reach',
+      'One of the devices is none that you may reach.',
+    );
   };
 
   const audienceOf = ({ hosts, scopes, reach }: PersonalTokenRequest, userId: UserId | undefined) => {
