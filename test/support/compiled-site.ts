@@ -11,7 +11,7 @@ import { startNginx } from './nginx.ts';
 import { type OidcClientRegistration, type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
 import { APP_URL, AUTH_URL, NOTES_URL, type ProxyName, SIBLING_URL } from './protected-site.ts';
 import type { TestProxy } from './proxy.ts';
-import { CLIENT_ID, CLIENT_SECRET } from './sign-in.ts';
+import { CLIENT_ID, CLIENT_SECRET, providerTable } from './sign-in.ts';
 
 /** The compiled program with the configuration of a guide, behind the proxy of that guide, in front of two apps. */
 export interface CompiledSite extends AsyncDisposable {
@@ -118,14 +118,8 @@ function configuration(name: ProxyName, { port, metricsPort }: AppliancePorts, i
   const listen = `listen = "127.0.0.1:${port}"\nmetrics_listen = "127.0.0.1:${metricsPort}"`;
   const guide = replaceAll(guideFile(name, 'postern.toml'), { 'listen = "127.0.0.1:7400"': listen });
   return `${guide}
-[[provider]]
-name = "home"
-label = "Home"
-issuer = "${issuer}"
-client_id = "${CLIENT_ID}"
-client_secret = "${CLIENT_SECRET}"
+${providerTable('home', issuer)}label = "Home"
 scopes = ["openid", "profile", "email", "groups"]
-allow = "everyone"
 owners = { groups = ["admins"] }
 `;
 }

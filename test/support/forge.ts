@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { giveCode } from './fake-authorize.ts';
 
 export type ForgeKind = 'forgejo' | 'gitea' | 'github' | 'gitlab';
 
@@ -90,7 +91,7 @@ export function startForge(kind: ForgeKind): Forge {
     async fetch(request) {
       const url = new URL(request.url);
       forge.asked.push(`${request.method} ${url.pathname}`);
-      if (url.pathname === PATHS[kind].authorize) return authorize(url, challenges);
+      if (url.pathname === PATHS[kind].authorize) return giveCode(url, challenges);
       if (url.pathname === PATHS[kind].token) return redeem(new URLSearchParams(await request.text()));
       if (url.pathname === '/oauth/revoke' && kind === 'gitlab') {
         forge.revoked.push(new URLSearchParams(await request.text()).get('token') ?? '');
@@ -115,14 +116,6 @@ export function startForge(kind: ForgeKind): Forge {
     [Symbol.asyncDispose]: () => server.stop(true),
   };
   return forge;
-}
-
-function authorize({ searchParams }: URL, challenges: Map<string, string>): Response {
-  const code = crypto.randomUUID();
-  challenges.set(code, searchParams.get('code_challenge') ?? '');
-  const back = new URL(searchParams.get('redirect_uri') ?? '');
-  back.search = new URLSearchParams({ code, state: searchParams.get('state') ?? '' }).toString();
-  return Response.redirect(back.href, 302);
 }
 
 /** The table of `postern.toml` that links accounts there. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { giveCode } from './fake-authorize.ts';
 
 export interface GithubAccount {
   id: number;
@@ -23,7 +24,7 @@ export function startFakeGithub(account: GithubAccount): FakeGithub {
     port: 0,
     async fetch(request) {
       const url = new URL(request.url);
-      if (url.pathname === '/login/oauth/authorize') return authorize(url, challenges);
+      if (url.pathname === '/login/oauth/authorize') return giveCode(url, challenges);
       if (url.pathname === '/login/oauth/access_token')
         return redeem(new URLSearchParams(await request.text()), challenges);
       if (request.headers.get('authorization') !== 'Bearer gho_token')
@@ -43,14 +44,6 @@ export function startFakeGithub(account: GithubAccount): FakeGithub {
     [Symbol.asyncDispose]: () => server.stop(true),
   };
   return fake;
-}
-
-function authorize({ searchParams }: URL, challenges: Map<string, string>): Response {
-  const code = crypto.randomUUID();
-  challenges.set(code, searchParams.get('code_challenge') ?? '');
-  const back = new URL(searchParams.get('redirect_uri') ?? '');
-  back.search = new URLSearchParams({ code, state: searchParams.get('state') ?? '' }).toString();
-  return Response.redirect(back.href, 302);
 }
 
 function redeem(form: URLSearchParams, challenges: Map<string, string>): Response {

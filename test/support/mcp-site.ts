@@ -4,7 +4,7 @@ import { Browser } from './browser.ts';
 import { freePort } from './free-port.ts';
 import { authorizeByScript, type Decision, fetchTokens, registerClient, type Tokens } from './mcp-oauth.ts';
 import { type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
-import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from './sign-in.ts';
+import { providerTable, siteRegistration } from './sign-in.ts';
 
 /** The appliance with MCP backends, on loopback, where everybody signs in at one provider. */
 export interface McpSite extends AsyncDisposable {
@@ -119,13 +119,7 @@ function configuration(
 listen = "127.0.0.1:${port}"
 metrics_listen = "127.0.0.1:${metricsPort}"
 
-[[provider]]
-name = "home"
-label = "Home"
-issuer = "${issuer}"
-client_id = "${CLIENT_ID}"
-client_secret = "${CLIENT_SECRET}"
-allow = "everyone"
+${providerTable('home', issuer)}label = "Home"
 ${providerToml}
 
 ${toml}

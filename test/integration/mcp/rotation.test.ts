@@ -15,6 +15,7 @@ import {
 } from '../../support/mcp-broker.ts';
 import { recordingView } from '../../support/mcp-view.ts';
 import { recordedLog } from '../../support/silent-log.ts';
+import { answerTokens } from '../../support/token-endpoint.ts';
 import { until } from '../../support/until.ts';
 
 const MINUTE_MS = 60_000;
@@ -100,15 +101,11 @@ test('a provider that answers 503 for a while costs nobody anything', async () =
   const { site, broker, holder, token } = await open({ accessTokenSeconds: 600 });
   await stateOf(broker.broker, holder);
   await token();
-  const { intercept } = site.provider;
-  site.provider.intercept = (path, response, pass) => {
-    if (path !== '/token') return intercept?.(path, response, pass);
-    response.writeHead(503).end();
-  };
+  const outage = answerTokens(site, (response) => response.writeHead(503).end());
   await site.clock.advance(5 * MINUTE_MS);
   await until('a refresh has failed', () => site.refreshes('unavailable') > 0);
   expect(textOf(await callTool(broker.broker, holder, 'echo', { text: 'still here' }))).toBe('still here');
-  site.provider.intercept = intercept;
+  outage.end();
   await settle();
   await site.clock.advance(2_000);
   await until('it was refreshed', () => site.refreshes('success') === 1);

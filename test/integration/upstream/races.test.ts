@@ -3,39 +3,7 @@ import type { UserId } from '../../../src/users/model.ts';
 import type { Browser } from '../../support/browser.ts';
 import { type LinkSite, linkSite, TASKS, WORK } from '../../support/linked-accounts.ts';
 import { settle } from '../../support/manual-clock.ts';
-
-/** Where a refresh stands when something ends it. */
-type Step = 'asked' | 'answered';
-
-interface Held {
-  /** Resolves once the refresh has come so far. */
-  arrived: Promise<void>;
-  release(): void;
-}
-
-/** Holds the refresh back: before the provider sees it, or once the provider has given new tokens. */
-function holdAt(links: LinkSite, step: Step): Held {
-  const { intercept } = links.provider;
-  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
-  let release: () => void = () => undefined;
-  links.provider.intercept = (path, response, pass) => {
-    if (path !== '/token') return intercept?.(path, response, pass);
-    links.provider.intercept = intercept;
-    if (step === 'asked') {
-      release = pass;
-      arrive();
-      return;
-    }
-    const end = response.end.bind(response);
-    response.end = (body?: unknown) => {
-      release = () => void end(body);
-      arrive();
-      return response;
-    };
-    pass();
-  };
-  return { arrived, release: () => release() };
-}
+import { holdTokens } from '../../support/token-endpoint.ts';
 
 type Act = (links: LinkSite, who: { browser: Browser; userId: UserId }) => Promise<unknown>;
 
@@ -56,7 +24,7 @@ describe.each(['asked', 'answered'] as const)('while the provider has been %s fo
     const { tokens } = links.site.upstream;
     await links.site.signedIn('an-owner', 'owner');
     await links.clock.advance(61 * 60_000);
-    const held = holdAt(links, step);
+    const held = holdTokens(links, step);
     const asking = tokens.current(who.userId, WORK).then(
       () => undefined,
       () => undefined,
@@ -77,7 +45,7 @@ describe.each(['asked', 'answered'] as const)('while the provider has been %s fo
     await using links = await linkSite();
     const { userId } = await links.linked('ada');
     await links.clock.advance(61 * 60_000);
-    const held = holdAt(links, step);
+    const held = holdTokens(links, step);
     const asking = links.site.upstream.tokens.current(userId, WORK);
     await held.arrived;
     const ending = links.site.upstream[Symbol.asyncDispose]();

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { eq } from 'drizzle-orm';
 import { upstreamGrants } from '../../../src/db/schema/index.ts';
-import { AppError } from '../../../src/lib/app-error.ts';
 import type { UserId } from '../../../src/users/model.ts';
 import { type LinkSite, type LinkSiteOptions, linkSite, TASKS, WORK } from '../../support/linked-accounts.ts';
 import { settle } from '../../support/manual-clock.ts';
+import { refusalOf } from '../../support/refusal.ts';
+import { answerTokens as answerTokensBy, holdTokens } from '../../support/token-endpoint.ts';
 import { until } from '../../support/until.ts';
 
 const MINUTE_MS = 60_000;
@@ -28,43 +29,9 @@ const grantRow = (userId: UserId) =>
     .get();
 const labels = (userId: UserId) =>
   links.site.accounts.base.ledger.list(userId).map(({ kind, label }) => label ?? kind);
-const refusalOf = async (work: Promise<unknown>) => {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof AppError) return error;
-  throw new Error('it was not refused');
-};
-
-/** Holds the next answer of the token endpoint back until it is released: the provider has given new tokens by then. */
-function holdNextTokens() {
-  const { intercept } = links.provider;
-  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
-  let release: () => void = () => undefined;
-  links.provider.intercept = (path, response, pass) => {
-    if (path !== '/token') return intercept?.(path, response, pass);
-    links.provider.intercept = intercept;
-    const end = response.end.bind(response);
-    response.end = (body?: unknown) => {
-      release = () => void end(body);
-      arrive();
-      return response;
-    };
-    pass();
-  };
-  return { arrived, release: () => release() };
-}
-
-function answerTokens(status: number, headers: Record<string, string> = {}, body = ''): { end(): void } {
-  const { intercept } = links.provider;
-  links.provider.intercept = (path, response, pass) => {
-    if (path !== '/token') return intercept?.(path, response, pass);
-    links.asked.push(path);
-    response.writeHead(status, headers).end(body);
-  };
-  return { end: () => void (links.provider.intercept = intercept) };
-}
+const holdNextTokens = () => holdTokens(links, 'answered');
+const answerTokens = (status: number, headers: Record<string, string> = {}, body = '') =>
+  answerTokensBy(links, (response) => response.writeHead(status, headers).end(body));
 
 describe('a token', () => {
   test('is handed out as it is until five minutes before its end, then refreshed first', async () => {

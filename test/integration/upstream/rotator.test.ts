@@ -4,6 +4,7 @@ import type { UserId } from '../../../src/users/model.ts';
 import { type LinkSite, type LinkSiteOptions, linkSite, TASKS, WORK } from '../../support/linked-accounts.ts';
 import { settle } from '../../support/manual-clock.ts';
 import { recordedLog } from '../../support/silent-log.ts';
+import { answerTokens } from '../../support/token-endpoint.ts';
 import { until } from '../../support/until.ts';
 
 const MINUTE_MS = 60_000;
@@ -96,18 +97,14 @@ describe('a token in use', () => {
 
   test('waits for a provider that is down, and is refreshed soon after it is back', async () => {
     await open();
-    const { intercept } = links.provider;
-    links.provider.intercept = (path, response, pass) => {
-      if (path !== '/token') return intercept?.(path, response, pass);
-      response.writeHead(503).end();
-    };
+    const outage = answerTokens(links, (response) => response.writeHead(503).end());
     await links.clock.advance(55 * MINUTE_MS);
     await until('the first try has failed', () => links.refreshes('unavailable') === 1);
     await settle();
     await links.clock.advance(1_000);
     await until('the second try has failed', () => links.refreshes('unavailable') === 2);
     await settle();
-    links.provider.intercept = intercept;
+    outage.end();
     await advanceTo(2_000, 1);
   });
 
