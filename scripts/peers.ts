@@ -16,6 +16,9 @@ export const PEERS = [
   { debianPackage: 'chromium', file: 'chromium' },
   { debianPackage: 'openssl', file: 'openssl' },
   { debianPackage: 'bubblewrap', file: 'bwrap' },
+  { debianPackage: 'openssh-client', file: 'ssh' },
+  { debianPackage: 'openssh-server', file: 'sshd' },
+  { debianPackage: 'netcat-openbsd', file: 'nc' },
 ] as const satisfies readonly Peer[];
 
 /** Servers live in `sbin`, which the PATH of an ordinary user leaves out. */

@@ -64,7 +64,7 @@ export async function startProxy({
   return { name, port, errors: () => errors, [Symbol.asyncDispose]: end };
 }
 
-function takesConnections(port: number): Promise<boolean> {
+export function takesConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port }, () => {
       socket.destroy();
