@@ -94,6 +94,8 @@ export class TunnelConnection {
       role: 'server',
       transport: {
         send: (frame) => socket.sendBinary(frame as Uint8Array<ArrayBuffer>) > 0,
+        // What the requests of many visitors have come to by then leaves in one packet.
+        later: (run) => void setImmediate(run),
         cork: (run) => socket.cork(run),
         close: (code, reason) => socket.close(code, reason),
       },
@@ -130,6 +132,11 @@ export class TunnelConnection {
 
   get bufferedBytes(): number {
     return this.#mux?.bufferedBytes ?? 0;
+  }
+
+  /** Whether anything came since the last round. */
+  get hasAnswered(): boolean {
+    return this.#wasHeard;
   }
 
   /** Epoch milliseconds, as of the last round. */
