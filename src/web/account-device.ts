@@ -10,6 +10,7 @@ import type { Caller } from '../sessions/guard.ts';
 import { keyFingerprint } from '../signatures/fingerprint.ts';
 import { connection } from './account-devices.ts';
 import type { WebDeps } from './deps.ts';
+import { deliveryPart } from './device-delivery-part.ts';
 import { guestPart } from './device-guest-part.ts';
 import { DEVICES_PATH, pathOf } from './device-paths.ts';
 import { tunnelPart } from './device-tunnel-part.ts';
@@ -56,6 +57,7 @@ export function devicePage(
 <div class="card">${facts(deps, device)}</div>
 ${tunnelPart(deps, device)}
 ${guestPart(deps, device)}
+${deliveryPart(deps, device)}
 <h2>Name and labels</h2>
 ${changeForm(device)}
 <h2>Unpair</h2>

@@ -12,6 +12,7 @@ import { userPages } from './admin-user.ts';
 import { usersPages } from './admin-users.ts';
 import type { WebDeps } from './deps.ts';
 import { devicePages } from './device.ts';
+import { deliveryPages } from './device-deliveries.ts';
 import { guestPages } from './device-guests.ts';
 import { pairingPages } from './device-pairing.ts';
 import { tunnelPages } from './device-tunnel.ts';
@@ -39,6 +40,7 @@ export function webRoutes(router: Router, deps: WebDeps): void {
   onePages(router, deps);
   tunnelPages(router, deps);
   guestPages(router, deps);
+  deliveryPages(router, deps);
   pairingPages(router, deps);
   pairPage(router);
   usersPages(router, deps);

@@ -26,6 +26,7 @@ const FORMS: readonly (readonly [path: string, fields: Record<string, string>])[
   ['/account/devices/kitchen/unpair', { sure: 'on' }],
   ['/account/devices/kitchen/guest-links', { service: 'web', label: 'x', expires_in: '60', max_uses: '1' }],
   ['/account/devices/kitchen/guest-links/end', { id: 'x' }],
+  ['/account/devices/kitchen/deliveries/cancel', { id: 'x' }],
   ['/account/devices/kitchen/tunnel/end', {}],
   ['/account/devices/kitchen/streams/end', { id: '1' }],
   ['/admin/devices/unpair', { id: 'x' }],

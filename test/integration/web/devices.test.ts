@@ -191,6 +191,58 @@ describe('one device', () => {
   });
 });
 
+describe('deliveries', () => {
+  const begin = async () => {
+    const site = await webSite();
+    const { browser, user } = await site.signedIn('ada');
+    const { device } = await pairSiteDevice(siteOf(site), user.id);
+    const { deliveries } = site.devices;
+    const path = `/account/devices/${device.handle}`;
+    const queue = (body: unknown) =>
+      deliveries.queue(device, { body, lifetimeMs: undefined }, { userId: user.id });
+    return {
+      site,
+      deliveries,
+      device,
+      queue,
+      page: () => site.get(browser, path),
+      cancel: (id: string, by = browser) => site.post(by, `${path}/deliveries/cancel`, { id }),
+      [Symbol.asyncDispose]: () => site[Symbol.asyncDispose](),
+    };
+  };
+
+  test('are shown with what became of them, and none where there are none', async () => {
+    await using t = await begin();
+    expect((await t.page()).text).not.toContain('Deliveries');
+    const { id } = await t.queue({ open: '<door>' });
+    await t.queue('x'.repeat(300));
+    await t.deliveries.take(t.device);
+    await t.deliveries.receive(t.device, id, { outcome: 'failed', note: 'it is <stuck>' }, {});
+    const { text } = await t.page();
+    for (const shown of [
+      '{&quot;open&quot;:&quot;&lt;door&gt;&quot;}',
+      'failed',
+      'it is &lt;stuck&gt;',
+      'fetched, no receipt yet',
+      'xxx…',
+    ]) {
+      expect(text).toContain(shown);
+    }
+    expect(text.match(/Cancel<\/button>/g)).toHaveLength(1);
+  });
+
+  test('that wait are cancelled, once, by whom the device belongs to', async () => {
+    await using t = await begin();
+    const { id } = await t.queue('open');
+    const { browser: other } = await t.site.signedIn('bob', 'owner');
+    expect((await t.cancel(id, other)).response.status).toBe(404);
+    for (const odd of ['', 'x', `${id}x`]) expect((await t.cancel(odd)).response.status).toBe(404);
+    expect((await t.cancel(id)).text).toContain('The delivery is cancelled.');
+    expect((await t.cancel(id)).response.status).toBe(404);
+    expect(t.deliveries.list(t.device)).toMatchObject([{ status: 'cancelled' }]);
+  });
+});
+
 describe('/admin/devices', () => {
   test('shows owners everything, and lets them end it', async () => {
     await using site = await webSite();
