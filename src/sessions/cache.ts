@@ -12,6 +12,7 @@ import type {
   SessionWithUser,
   TokenHash,
 } from './model.ts';
+import { type Chained, userChains } from './user-chains.ts';
 
 /** A session in memory. `session` is the store's snapshot; what moves since then stands beside it. */
 export interface CachedSession extends SessionWithUser {
@@ -45,14 +46,11 @@ export interface SessionCacheStats {
   evictions: number;
 }
 
-interface Entry extends CachedSession {
+interface Entry extends CachedSession, Chained<Entry> {
   session: RecognisedSession;
   user: User;
   /** Where it stands in the order of use; `undefined` for an entry that is not kept. */
   place: number | undefined;
-  /** The entries of one user are a chain: most users have one or two. */
-  nextOfUser: Entry | undefined;
-  previousOfUser: Entry | undefined;
   /** Its credentials that were asked for are a chain: most have one. */
   firstSlot: Slot | undefined;
   /** When the newest look-up of this session began, in the order of things. */
@@ -78,35 +76,12 @@ export type SessionCache = ReturnType<typeof sessionCache>;
 export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: SessionCacheOptions) {
   const stats: SessionCacheStats = { hits: 0, misses: 0, evictions: 0 };
   const slots = new Map<TokenHash, Slot>();
-  const firstOfUser = new Map<UserId, Entry>();
+  const ofUsers = userChains<Entry>();
   const entries = new Map<SessionId, Entry>();
   const order = recency(size);
   const atPlace: (Entry | undefined)[] = [];
   /** Takes room for all of them at once, which a start-up should not wait for. */
   const unknown = once(() => new LRUCache<TokenHash, number>({ max: unknownSize }));
-
-  const chain = (entry: Entry) => {
-    const next = firstOfUser.get(entry.session.userId);
-    entry.nextOfUser = next;
-    if (next !== undefined) next.previousOfUser = entry;
-    firstOfUser.set(entry.session.userId, entry);
-  };
-
-  const unchain = (entry: Entry) => {
-    const { nextOfUser: next, previousOfUser: previous } = entry;
-    if (next !== undefined) next.previousOfUser = previous;
-    if (previous !== undefined) previous.nextOfUser = next;
-    else if (next !== undefined) firstOfUser.set(entry.session.userId, next);
-    else firstOfUser.delete(entry.session.userId);
-    entry.nextOfUser = undefined;
-    entry.previousOfUser = undefined;
-  };
-
-  const chainOf = (userId: UserId): Entry[] => {
-    const found: Entry[] = [];
-    for (let each = firstOfUser.get(userId); each !== undefined; each = each.nextOfUser) found.push(each);
-    return found;
-  };
 
   const remove = (entry: Entry) => {
     if (entry.place === undefined) return;
@@ -115,7 +90,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     entry.place = undefined;
     entries.delete(entry.session.id);
     for (let slot = entry.firstSlot; slot !== undefined; slot = slot.next) slots.delete(slot.credential.hash);
-    unchain(entry);
+    ofUsers.remove(entry);
   };
 
   const makeRoom = () => {
@@ -131,7 +106,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     entry.place = order.add();
     atPlace[entry.place] = entry;
     entries.set(entry.session.id, entry);
-    chain(entry);
+    ofUsers.add(entry);
   };
 
   /** Tokens that were replaced long ago are not asked for again. */
@@ -263,7 +238,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
     /** Does the same for every session of one user, and touches only those. */
     evictUser(userId: UserId): void {
       reads.spoil(userId);
-      for (const entry of chainOf(userId)) {
+      for (const entry of ofUsers.of(userId)) {
         if (!entry.revoked) remove(entry);
       }
     },
@@ -275,7 +250,7 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
 
     /** Ids of the cached sessions of one user. */
     ofUser(userId: UserId): SessionId[] {
-      return chainOf(userId).map(({ session }) => session.id);
+      return ofUsers.of(userId).map(({ session }) => session.id);
     },
 
     /** Forgets everything but what is revoked; look-ups that are on their way read again. */
