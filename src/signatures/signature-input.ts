@@ -24,7 +24,8 @@ const COMPONENTS = '("@method" "@authority" "@path" "@query")';
 const COMPONENTS_WITH_DIGEST = '("@method" "@authority" "@path" "@query" "content-digest")';
 
 /** One member of a dictionary (RFC 8941 section 3.2): a key, an inner list, parameters; as a serializer writes them. */
-const ONE_INNER_LIST = /^([a-z*][a-z0-9_.*-]*)=(\([^()]*\))((?:;[a-z*][a-z0-9_.*-]*(?:=[^;]*)?)*)$/;
+const ONE_INNER_LIST =
+  /^([a-z*][a-z0-9_.*-]*)=(\([^()]*\))((?:;[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|[^;,\s"()]+))?)*)$/;
 /** 64 bytes have one text in base64: the last letter has bits that are always zero. */
 const ONE_SIGNATURE = /^([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]{85}[AQgw]==):$/;
 
