@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Device } from '../../../src/devices/model.ts';
+import type { UserId } from '../../../src/users/model.ts';
 import { startChromium } from '../../support/chromium.ts';
+import { connectTunnel } from '../../support/hub-tunnel.ts';
 import { GOOD_PASSWORD, OTHER_PASSWORD } from '../../support/local-accounts.ts';
 import { pairSiteDevice } from '../../support/site-device.ts';
 import { type WebSite, webSite } from '../../support/web-site.ts';
@@ -48,6 +51,17 @@ const LABELLED = {
   serial: 'S'.repeat(60),
   labels: { ['l'.repeat(32)]: 'v'.repeat(60) },
 };
+
+/** Something in every part of the page of a device. */
+async function fillDevicePage({ hub, devices }: WebSite, userId: UserId, device: Device): Promise<void> {
+  await connectTunnel(hub, device);
+  hub.open(device, { kind: 'websocket', service: 'w'.repeat(31), sessionId: device.sessionId, userId });
+  await devices.deliveries.queue(device, { body: 'x'.repeat(500), lifetimeMs: undefined }, { userId });
+  await devices.devices.report(device, {
+    version: 'v'.repeat(60),
+    state: { ['s'.repeat(32)]: 't'.repeat(250) },
+  });
+}
 
 async function setupLink({ accounts }: WebSite): Promise<string> {
   return (await accounts.local.setup.makeLink()) ?? '';
@@ -133,6 +147,7 @@ test.each(['light', 'dark'] as const)(
     const user = await site.accounts.addLocal('mum', 'owner');
     const { device } = await pairSiteDevice(siteOf(site), user.id, LABELLED);
     await site.devices.pairings.create({ userId: user.id, sessionId: undefined });
+    await fillDevicePage(site, user.id, device);
     await using tab = await open({ colorScheme, viewport: { width: 360, height: 640 } });
     await tab.page.goto(site.url('/sign-in').href);
     await tab.page.fill('#username', 'mum');
