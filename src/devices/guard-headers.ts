@@ -1,5 +1,5 @@
 import { foreignAuthorization } from '../forward-auth/authorization.ts';
-import { identityHeaders, NOBODY } from '../forward-auth/identity-headers.ts';
+import { type IdentityHeaders, identityHeaders, NOBODY } from '../forward-auth/identity-headers.ts';
 import { stripOurCookies } from '../http/cookies.ts';
 import { endToEndHeaders, type HeaderList } from '../tunnel/header-list.ts';
 import type { User } from '../users/model.ts';
@@ -28,19 +28,34 @@ export function fieldsForDevice(
   headers: Headers,
   { address, host, scheme, person }: VisitorFacts,
 ): HeaderList {
-  const fields: [string, string][] = [];
-  for (const [name, value] of endToEndHeaders(headers)) {
+  const fields: HeaderList[number][] = [];
+  for (const field of endToEndHeaders(headers)) {
+    const [name, value] = field;
     if (NOT_A_CLIENTS_TO_SAY.test(name)) continue;
     const kept = withoutOurCredentials(name, value);
-    if (kept !== '' || value === '') fields.push([name, kept]);
+    if (kept === value) fields.push(field);
+    else if (kept !== '') fields.push([name, kept]);
   }
-  const facts = { 'x-forwarded-for': address, 'x-forwarded-host': host, 'x-forwarded-proto': scheme };
-  const identity = person === undefined ? NOBODY : identityHeaders(person);
-  for (const [name, value] of Object.entries({ ...facts, ...identity })) {
-    fields.push([name.toLowerCase(), value]);
-  }
-  return fields;
+  fields.push(['x-forwarded-for', address], ['x-forwarded-host', host], ['x-forwarded-proto', scheme]);
+  return fields.concat(person === undefined ? NOBODYS : identityOf(person));
 }
+
+/** The ledger hands out one object per version of a person, so what was written for it stays true while it lives. */
+const identities = new WeakMap<User, HeaderList>();
+
+function identityOf(person: User): HeaderList {
+  const known = identities.get(person);
+  if (known !== undefined) return known;
+  const made = toFields(identityHeaders(person));
+  identities.set(person, made);
+  return made;
+}
+
+function toFields(headers: IdentityHeaders): HeaderList {
+  return Object.entries(headers).map(([name, value]: [string, string]) => [name.toLowerCase(), value]);
+}
+
+const NOBODYS = toFields(NOBODY);
 
 /** The value of `Cookie` or `Authorization` without ours, empty when nothing is left; of any other field the value itself. */
 export function withoutOurCredentials(name: string, value: string): string {
@@ -62,7 +77,7 @@ export function fieldsForVisitor(fields: HeaderList): Headers {
  * Headers of an answer that speak for more than the page behind them: of other hosts of the same site, of how this host is
  * reached at all, or of our own pages below `/.postern/`.
  */
-const NOT_A_DEVICES_TO_SAY = [
+const NOT_A_DEVICES_TO_SAY: ReadonlySet<string> = new Set([
   // Empties the storage of the whole site; its cookies include those of hosts beside this one.
   'clear-site-data',
   // Where and how this host is reached is the operator's to say.
@@ -80,11 +95,10 @@ const NOT_A_DEVICES_TO_SAY = [
   'secure-session-registration',
   'sec-session-challenge',
   'secure-session-challenge',
-] as const;
+]);
 
-export function isDevicesToSay(name: string): boolean {
-  return !NOT_A_DEVICES_TO_SAY.some((each) => each === name.toLowerCase());
-}
+/** `name` is in lower case. */
+export const isDevicesToSay = (name: string): boolean => !NOT_A_DEVICES_TO_SAY.has(name);
 
 /**
  * A `Set-Cookie` value that stays on the host it came from, or `undefined` where it would set or hide a cookie of ours.
