@@ -7,15 +7,17 @@ import { contentDigest, readContentDigest } from '../../src/signatures/content-d
 import { newDeviceKey, readPublicKey } from '../../src/signatures/ed25519-key.ts';
 import { signRequest } from '../../src/signatures/sign-request.ts';
 import { readSignature } from '../../src/signatures/signature-input.ts';
-import { fuzzRuns, fuzzTimeoutMs } from '../support/fuzz-runs.ts';
+import { FUZZ_CASES } from '../support/fuzz-cases.ts';
 import { type OracleKey, ourVerdict, theirVerdict, type WireRequest } from '../support/signature-oracle.ts';
 
 const NOW = Date.UTC(2030, 0, 1);
 const signer: OracleKey = { key: newDeviceKey(), sessionId: `ses_${'a'.repeat(26)}`, now: NOW };
 const other: OracleKey = { ...signer, key: newDeviceKey() };
 
-const RUNS = 100_000;
-const ORACLE_RUNS = 10_000;
+/** Never fewer than are promised. */
+const ORACLE_CASES = Math.max(10_000, Math.ceil(FUZZ_CASES / 10));
+/** A long run takes its time. */
+const TIMEOUT_MS = Math.max(60_000, FUZZ_CASES * 2);
 
 /** Pieces that such fields are made of, so that what is made of them at random often nearly fits. */
 const PIECES = [
@@ -48,10 +50,10 @@ describe('fields that anybody sends', () => {
             read.signature.length === 64
           );
         }),
-        { numRuns: fuzzRuns(RUNS) },
+        { numRuns: FUZZ_CASES },
       );
     },
-    fuzzTimeoutMs(RUNS),
+    TIMEOUT_MS,
   );
 
   test(
@@ -64,10 +66,10 @@ describe('fields that anybody sends', () => {
           const written = [...digests].map(([algorithm, digest]) => `${algorithm}=:${digest}:`);
           return value.replaceAll(/[\s,]+/g, '') === written.join('') && digests.size > 0;
         }),
-        { numRuns: fuzzRuns(RUNS) },
+        { numRuns: FUZZ_CASES },
       );
     },
-    fuzzTimeoutMs(RUNS),
+    TIMEOUT_MS,
   );
 
   test(
@@ -83,10 +85,10 @@ describe('fields that anybody sends', () => {
           const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: value }, format: 'jwk' });
           return key.export({ format: 'jwk' })['x'] === read.publicKey;
         }),
-        { numRuns: fuzzRuns(5_000) },
+        { numRuns: Math.ceil(FUZZ_CASES / 20) },
       );
     },
-    fuzzTimeoutMs(5_000),
+    TIMEOUT_MS,
   );
 });
 
@@ -205,12 +207,12 @@ describe('beside http-message-sig, restricted to the profile', () => {
           taken += ours ? 1 : 0;
           return ours === (await theirVerdict(sent, signer));
         }),
-        { numRuns: fuzzRuns(ORACLE_RUNS) },
+        { numRuns: ORACLE_CASES },
       );
-      expect(taken).toBeGreaterThan(fuzzRuns(ORACLE_RUNS) / 10);
-      expect(taken).toBeLessThan(fuzzRuns(ORACLE_RUNS) * 0.9);
+      expect(taken).toBeGreaterThan(ORACLE_CASES / 10);
+      expect(taken).toBeLessThan(ORACLE_CASES * 0.9);
     },
-    fuzzTimeoutMs(ORACLE_RUNS),
+    TIMEOUT_MS,
   );
 
   test(
@@ -253,10 +255,10 @@ describe('beside http-message-sig, restricted to the profile', () => {
           };
           return ourVerdict({ method, url, body, fields }, signer);
         }),
-        { numRuns: fuzzRuns(2_000) },
+        { numRuns: Math.ceil(FUZZ_CASES / 50) },
       );
     },
-    fuzzTimeoutMs(2_000),
+    TIMEOUT_MS,
   );
 });
 
@@ -269,10 +271,10 @@ test(
         if (!(await ourVerdict(sent, signer))) return true;
         return JSON.stringify(withoutLabel(sent)) === JSON.stringify(withoutLabel(wire));
       }),
-      { numRuns: fuzzRuns(RUNS) },
+      { numRuns: FUZZ_CASES },
     );
   },
-  fuzzTimeoutMs(RUNS),
+  TIMEOUT_MS,
 );
 
 /** All of a request that a signature holds; an empty query and none are the same (RFC 9421 section 2.2.7). */
