@@ -2,10 +2,10 @@ import { expect, test } from 'bun:test';
 import * as fc from 'fast-check';
 import { newDeviceKey } from '../../src/signatures/ed25519-key.ts';
 import { temporaryApi } from '../support/api.ts';
-import { fuzzRuns } from '../support/fuzz-runs.ts';
+import { FUZZ_CASES } from '../support/fuzz-cases.ts';
 import { makePairing, redeemAt, redemptionOf } from '../support/pairing.ts';
 
-const RUNS = fuzzRuns(400);
+const RUNS = Math.ceil(FUZZ_CASES / 250);
 const NO_LIMIT = { devices: { config: { redeems_per_address: 1_000_000, redeems: 1_000_000 } } };
 
 test('no body that a stranger sends is taken, or breaks anything', async () => {
