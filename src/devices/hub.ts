@@ -201,10 +201,10 @@ export function openHub(deps: HubDeps) {
       for (const tunnel of tunnels.values()) tunnel.round();
     },
 
-    /** Accepts no tunnel any more and ends all of them: their devices dial again. */
+    /** Accepts no tunnel any more and ends each once its answers are through: their devices dial again. */
     close(): void {
       isClosing = true;
-      for (const tunnel of tunnels.values()) tunnel.end(CloseCode.goingAway, GOING_AWAY);
+      for (const tunnel of tunnels.values()) tunnel.drain(CloseCode.goingAway, GOING_AWAY);
     },
   };
 }

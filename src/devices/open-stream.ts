@@ -22,7 +22,7 @@ export interface StreamPatience {
 }
 
 /** Why one of ours ended a stream. `late`: no answer came in time. */
-export type CutReason = 'late' | 'idle' | 'killed' | 'session_ended';
+export type CutReason = 'late' | 'idle' | 'killed' | 'session_ended' | 'going_away';
 
 /** One stream that carries something for a visitor, from its opening until nothing is left of it. */
 export class OpenStream {
@@ -35,6 +35,7 @@ export class OpenStream {
   readonly #onReleased: () => void;
   #attachment: Disposable | undefined;
   #isAnswered = false;
+  #isEndless: boolean;
   #isReleased = false;
   #moved = -1;
   #movedAt = 0;
@@ -44,6 +45,12 @@ export class OpenStream {
     this.carried = carried;
     this.#patience = patience;
     this.#onReleased = onReleased;
+    this.#isEndless = carried.kind !== 'http';
+  }
+
+  /** Whether it comes to no end by itself: a WebSocket, a connection, an event stream. */
+  get isEndless(): boolean {
+    return this.#isEndless;
   }
 
   /** Has this end with it, once the stream is over. */
@@ -53,8 +60,9 @@ export class OpenStream {
   }
 
   /** The head of the answer has come. */
-  answered(): void {
+  answered(isEndless = this.#isEndless): void {
     this.#isAnswered = true;
+    this.#isEndless = isEndless;
   }
 
   /** Ends it from our side; whoever reads it hears of a reset. */

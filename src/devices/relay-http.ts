@@ -76,7 +76,7 @@ class HttpRelay implements StreamReader {
     const { open, method, fieldsOf } = this.#exchange;
     if ('refused' in answer) return this.#fail(refusedByAgent(answer.refused));
     if (answer.status === 101) return this.#fail(malformedAnswer());
-    open.answered();
+    open.answered(isEventStream(answer.headers));
     this.#status = answer.status;
     this.#length = lengthOf(answer.headers);
     this.#headers = fieldsOf(answer.headers);
@@ -166,6 +166,11 @@ class HttpRelay implements StreamReader {
     open.stream.reset();
     open.released();
   }
+}
+
+function isEventStream(headers: HeaderList): boolean {
+  const type = headers.find(([name]) => name === 'content-type')?.[1];
+  return type?.toLowerCase().startsWith('text/event-stream') === true;
 }
 
 /** What an answer says of its length; the agent has seen that it says so once. */

@@ -63,6 +63,7 @@ export class TunnelConnection {
   #mux: Mux | undefined;
   /** It was ended before its socket opened. */
   #early: { code: number; reason: string } | undefined;
+  #whenEmpty: (() => void) | undefined;
   #bytesIn = 0;
   #bytesOut = 0;
   /** Whether anything came since the last round: asking the clock for each frame would cost more than the frame. */
@@ -184,9 +185,12 @@ export class TunnelConnection {
     for (const stream of this.#streams.values()) stream.round(now);
   }
 
-  /** Takes no new streams, and tells the device so. */
-  goAway(): void {
+  /** Takes nothing new, cuts what would stay for ever, and ends once the rest has come to its end. */
+  drain(code: number, reason: string): void {
     this.#mux?.goAway();
+    this.#whenEmpty = () => this.end(code, reason);
+    for (const stream of this.streams) if (stream.isEndless) stream.cut('going_away');
+    this.#endIfEmpty();
   }
 
   end(code: number, reason: string): void {
@@ -213,5 +217,11 @@ export class TunnelConnection {
     const { bytesIn, bytesOut } = stream.stats;
     this.#bytesIn += bytesIn;
     this.#bytesOut += bytesOut;
+    // Not in the middle of what its mux is doing.
+    if (this.#whenEmpty !== undefined) queueMicrotask(() => this.#endIfEmpty());
+  }
+
+  #endIfEmpty(): void {
+    if (this.#streams.size === 0) this.#whenEmpty?.();
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { TUNNEL_PATH } from '../../../src/devices/routes-tunnel.ts';
+import { encodeAnswerHead } from '../../../src/tunnel/heads.ts';
 import { codeOf } from '../../support/pairing.ts';
 import { connected, dialAgent, tunnelHeaders } from '../../support/tunnel-agent.ts';
 import { type TunnelSite, tunnelSite } from '../../support/tunnel-site.ts';
@@ -125,7 +126,7 @@ describe('a visitor whose session ends', () => {
 });
 
 describe('the server goes away', () => {
-  test('and says so to devices and visitors, at once', async () => {
+  test('and says so to devices and visitors; what would stay for ever is cut at once', async () => {
     const site = await tunnelSite();
     const agent = await site.dial();
     const events = await follow(await site.go('/events'));
@@ -135,7 +136,29 @@ describe('the server goes away', () => {
     expect(await agent.tunnel.ended).toMatchObject({ code: 4503 });
     await events.reading;
     expect(events.seen.outcome).toBe('cut');
-    expect(await closed).toBe(1013);
+    expect(await closed).toBe(1001);
+  });
+
+  test('and what is under way comes to its end first', async () => {
+    const slow = Promise.withResolvers<void>();
+    const site = await tunnelSite();
+    const agent = await site.dial({
+      onStream: (stream) => {
+        void slow.promise.then(() => {
+          void stream.write(encodeAnswerHead({ status: 200, headers: [] }));
+          void stream.write(Buffer.from('the whole answer'));
+          stream.finish();
+        });
+      },
+    });
+    const answer = site.go('/x');
+    await until('it is under way', () => site.api.hub.find(site.device.id)?.streamCount === 1);
+    const closing = site[Symbol.asyncDispose]();
+    await until('nothing more is taken', () => site.api.hub.find(site.device.id)?.isOpen === false);
+    slow.resolve();
+    expect(await (await answer).text()).toBe('the whole answer');
+    expect(await agent.tunnel.ended).toMatchObject({ code: 4503 });
+    await closing;
   });
 });
 
