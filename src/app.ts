@@ -9,8 +9,8 @@ import { parseListen } from './config/hosts.ts';
 import type { Config } from './config/schema.ts';
 import { addDemoDevices } from './devices/demo.ts';
 import { hubRoundMs } from './devices/open-hub.ts';
-import { tunnelActs } from './devices/tunnel-acts.ts';
 import { openReach } from './devices/routes-open-reach.ts';
+import { tunnelActs } from './devices/tunnel-acts.ts';
 import { mountApi } from './http/api-mount.ts';
 import { cookieName } from './http/cookies.ts';
 import { startMetricsServer } from './http/metrics-server.ts';
@@ -312,7 +312,13 @@ async function tlsOf(
   if (tls !== 'self-signed') return (await import('./http/tls-files.ts')).tlsFromFiles({ ...tls, ...deps });
   const { selfSignedTls } = await import('./http/tls-self-signed.ts');
   const devicesBase = devices.base === undefined ? undefined : nameOf(devices.base);
-  return selfSignedTls({ dataDir: data_dir, hostname: new URL(origin).hostname, devicesBase, ...deps });
+  return selfSignedTls({
+    dataDir: data_dir,
+    hostname: new URL(origin).hostname,
+    devicesBase,
+    relayHost: new URL(devices.relay_url ?? origin).hostname,
+    ...deps,
+  });
 }
 
 /** Configuration has checked it. */

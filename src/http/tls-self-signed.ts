@@ -14,6 +14,8 @@ export interface SelfSignedOptions {
   hostname: string;
   /** The name that hosts of devices end with, without port. */
   devicesBase?: string | undefined;
+  /** The host of `devices.relay_url`, without port. */
+  relayHost?: string | undefined;
   clock: Clock;
   log: Logger;
 }
@@ -39,12 +41,13 @@ export async function selfSignedTls({
   dataDir,
   hostname,
   devicesBase,
+  relayHost,
   clock,
   log,
 }: SelfSignedOptions): Promise<TlsSource> {
   const path = join(dataDir, SELF_SIGNED_FILE);
   const names = [
-    hostname.replaceAll(/^\[|\]$/g, ''),
+    ...new Set([hostname, relayHost ?? hostname].map((name) => name.replaceAll(/^\[|\]$/g, ''))),
     ...(devicesBase === undefined ? [] : [`*.${devicesBase}`]),
   ];
   const kept = readKept(path);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { TUNNEL_PATH } from '../../../src/devices/routes-tunnel.ts';
 import { encodeAnswerHead } from '../../../src/tunnel/heads.ts';
+import type { TunnelStream } from '../../../src/tunnel/model.ts';
 import { codeOf } from '../../support/pairing.ts';
 import { connected, dialAgent, tunnelHeaders } from '../../support/tunnel-agent.ts';
 import { type TunnelSite, tunnelSite } from '../../support/tunnel-site.ts';
@@ -140,22 +141,17 @@ describe('the server goes away', () => {
   });
 
   test('and what is under way comes to its end first', async () => {
-    const slow = Promise.withResolvers<void>();
     const site = await tunnelSite();
-    const agent = await site.dial({
-      onStream: (stream) => {
-        void slow.promise.then(() => {
-          void stream.write(encodeAnswerHead({ status: 200, headers: [] }));
-          void stream.write(Buffer.from('the whole answer'));
-          stream.finish();
-        });
-      },
-    });
+    const asked = Promise.withResolvers<TunnelStream>();
+    const agent = await site.dial({ onStream: asked.resolve });
     const answer = site.go('/x');
     await until('it is under way', () => site.api.hub.find(site.device.id)?.streamCount === 1);
     const closing = site[Symbol.asyncDispose]();
     await until('nothing more is taken', () => site.api.hub.find(site.device.id)?.isOpen === false);
-    slow.resolve();
+    const stream = await asked.promise;
+    void stream.write(encodeAnswerHead({ status: 200, headers: [] }));
+    void stream.write(Buffer.from('the whole answer'));
+    stream.finish();
     expect(await (await answer).text()).toBe('the whole answer');
     expect(await agent.tunnel.ended).toMatchObject({ code: 4503 });
     await closing;

@@ -13,12 +13,24 @@ const DAY_MS = 86_400_000;
 function setUp() {
   const dataDir = mkdtempSync(join(tmpdir(), 'postern-tls-'));
   const clock = new ManualClock();
-  const open = (hostname = 'pi.example.com', devicesBase?: string) =>
-    selfSignedTls({ dataDir, hostname, devicesBase, clock, log: recordedLog() });
+  const open = (hostname = 'pi.example.com', devicesBase?: string, relayHost?: string) =>
+    selfSignedTls({ dataDir, hostname, devicesBase, relayHost, clock, log: recordedLog() });
   return { dataDir, clock, open, [Symbol.dispose]: () => rmSync(dataDir, { recursive: true }) };
 }
 
 describe('the self-signed certificate', () => {
+  test('names the host that devices dial, and is made anew when that is not in it', async () => {
+    using kept = setUp();
+    const first = await (async () => {
+      await using source = await kept.open('pi.example.com', undefined, 'pi.example.com');
+      return source.fingerprint;
+    })();
+    await using source = await kept.open('pi.example.com', undefined, 'relay.example.com');
+    expect(source.fingerprint).not.toBe(first);
+    const certificate = new X509Certificate(source.current.cert);
+    expect(certificate.checkHost('relay.example.com')).toBe('relay.example.com');
+  });
+
   test('names the host and how else this machine is reached', async () => {
     using kept = setUp();
     await using source = await kept.open();
