@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { duration } from '../config/duration.ts';
-import { SERVICE_NAME, SERVICE_NAME_EXPECTED } from '../config/service-name.ts';
 import { count, filePath, text, yesNo } from '../config/values.ts';
 import { TARGET_EXPECTED } from './targets.ts';
 
@@ -31,14 +30,11 @@ export const agentConfigSchema = z.strictObject({
     .record(text('a label'), text('a text'), { error: 'a table of labels' })
     .default({})
     .describe('labels of the device; used when it joins'),
+  // Names are judged where those of the command line are.
   services: z
-    .record(
-      z.string().regex(SERVICE_NAME, { error: SERVICE_NAME_EXPECTED }),
-      z.union([text(TARGET_EXPECTED), serviceTable], { error: TARGET_EXPECTED }),
-      {
-        error: 'a table of services',
-      },
-    )
+    .record(z.string(), z.union([text(TARGET_EXPECTED), serviceTable], { error: TARGET_EXPECTED }), {
+      error: 'a table of services',
+    })
     .default({})
     .describe('the services that can be reached, and where they listen; nothing else can be'),
   tunnel: z
@@ -68,7 +64,7 @@ export const agentConfigSchema = z.strictObject({
       {
         streams: count(1_024).describe('requests and connections at once'),
         connections_per_service: count(256).describe('connections to one service at once'),
-        idle_connections: count(32).describe(
+        idle_connections: count(256).describe(
           'connections that are kept open to one service for the next request',
         ),
         idle_timeout: duration('4s', '1h').describe('how long they are kept'),

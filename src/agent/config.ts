@@ -34,18 +34,18 @@ export function loadAgentConfig(path: string, flags: AgentFlags, cwd: string): A
   const problems: Problem[] = [];
   const file = parsedFile(path, problems);
   const services = new Map<string, ServiceTarget>();
+  const add = (name: string, value: AgentFile['services'][string], from: Place) => {
+    const isName = SERVICE_NAME.test(name);
+    if (!isName) problems.push(problem(from.key, from.source, `a name: ${SERVICE_NAME_EXPECTED}`));
+    const target = targetOf(value, from, problems);
+    if (isName && target !== undefined) services.set(name, target);
+  };
   const base = dirname(path);
   for (const [name, value] of Object.entries(file.services)) {
-    const target = targetOf(value, `services.${name}`, path, base, problems);
-    if (target !== undefined) services.set(name, target);
+    add(name, value, { key: printable(`services.${name}`), source: path, base });
   }
-  for (const [name, target] of pairs(flags.services ?? [], '--service', problems)) {
-    const read = SERVICE_NAME.test(name)
-      ? targetOf(target, '--service', '--service', cwd, problems)
-      : undefined;
-    if (!SERVICE_NAME.test(name))
-      problems.push(problem('--service', '--service', `a name (${SERVICE_NAME_EXPECTED})`));
-    if (read !== undefined) services.set(name, read);
+  for (const [name, value] of pairs(flags.services ?? [], '--service', problems)) {
+    add(name, value, { key: '--service', source: '--service', base: cwd });
   }
   const labels = { ...file.labels, ...Object.fromEntries(pairs(flags.labels ?? [], '--label', problems)) };
   const ca = certificates(
@@ -93,11 +93,16 @@ function readTable(path: string, problems: Problem[]): RawTable {
   }
 }
 
+/** Where a value was written, and where its paths begin. */
+interface Place {
+  key: string;
+  source: string;
+  base: string;
+}
+
 function targetOf(
   value: AgentFile['services'][string],
-  key: string,
-  source: string,
-  base: string,
+  { key, source, base }: Place,
   problems: Problem[],
 ): ServiceTarget | undefined {
   const { target, ...options } = typeof value === 'string' ? { target: value } : value;

@@ -76,6 +76,7 @@ export function dialTunnel(options: DialOptions): Promise<Tunnel> {
       transport,
       clock,
       limits,
+      endsWithData: true,
       onEnd: ended.resolve,
       ...(onStream && { onStream }),
     });
