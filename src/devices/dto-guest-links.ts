@@ -9,7 +9,7 @@ const MAX_LABEL_LENGTH = 100;
 const MAX_USES = 1_000;
 const DEFAULT_USES = 10;
 
-export const serviceName = z
+const serviceName = z
   .string({ error: 'the name of a service' })
   .regex(SERVICE_NAME, { error: SERVICE_NAME_EXPECTED });
 

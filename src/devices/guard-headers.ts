@@ -58,7 +58,7 @@ function toFields(headers: IdentityHeaders): HeaderList {
 const NOBODYS = toFields(NOBODY);
 
 /** The value of `Cookie` or `Authorization` without ours, empty when nothing is left; of any other field the value itself. */
-export function withoutOurCredentials(name: string, value: string): string {
+function withoutOurCredentials(name: string, value: string): string {
   if (name === 'cookie') return stripOurCookies(value);
   return name === 'authorization' ? foreignAuthorization(value) : value;
 }
