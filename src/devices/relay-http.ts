@@ -105,7 +105,11 @@ class HttpRelay implements StreamReader {
   }
 
   end(): void {
-    if (this.#body !== undefined) return this.#body.finish();
+    if (this.#body !== undefined) {
+      // The tunnel may end from here on, and nobody but the connection would look whether the visitor still reads.
+      this.#exchange.onAnswered();
+      return this.#body.finish();
+    }
     if (!this.#isAnswered && this.#gatheredBytes < (this.#length ?? 0))
       return void this.#fail(malformedAnswer());
     this.#settleWhole();

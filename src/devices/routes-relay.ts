@@ -56,14 +56,12 @@ export function relayAsked({ hub, maxMessageBytes }: RelayDeps): RelayAsked {
     });
   };
 
-  const carrySocket = async (request: Request, asked: Asked, connection: NativeConnection) => {
-    requireHandshake(request);
+  const agree = async (request: Request, asked: Asked, connection: NativeConnection) => {
     const head = headOf(request, asked, 'websocket');
     const open = hub.open(asked.reach.device, carriedOf(asked, 'websocket'));
-    connection.timeout(request, WHILE_OPEN_SECONDS);
-    const { signal } = request;
-    const answer = await relayWebSocket({ open, head, maxMessageBytes, signal, metrics });
+    const answer = await relayWebSocket({ open, head, maxMessageBytes, signal: request.signal, metrics });
     if (!answer.agreed) {
+      connection.timeout(request, AFTERWARDS_SECONDS);
       return new Response(null, { status: answer.status, headers: asked.fieldsOf(answer.headers) });
     }
     const { protocol, relay } = answer;
@@ -71,6 +69,17 @@ export function relayAsked({ hub, maxMessageBytes }: RelayDeps): RelayAsked {
       return acceptSocket(connection, request, relay, protocol === undefined ? {} : { protocol });
     } catch (error) {
       relay.abandon();
+      throw error;
+    }
+  };
+
+  const carrySocket = async (request: Request, asked: Asked, connection: NativeConnection) => {
+    requireHandshake(request);
+    connection.timeout(request, WHILE_OPEN_SECONDS);
+    try {
+      return await agree(request, asked, connection);
+    } catch (error) {
+      connection.timeout(request, AFTERWARDS_SECONDS);
       throw error;
     }
   };
