@@ -5,6 +5,8 @@ export interface FrameTransport {
    * The memory of `frame` is used again once this returns: what has to wait is copied.
    */
   send(frame: Uint8Array): boolean;
+  /** Runs what sends in a moment, so that more can leave together; without it, it is run at the end of the turn. */
+  later?(run: () => void): void;
   /** Runs what sends several frames, so that they can leave in one packet. */
   cork?(run: () => void): void;
   close(code: number, reason: string): void;

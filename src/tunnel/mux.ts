@@ -11,6 +11,11 @@ export interface MuxOptions {
   readonly transport: FrameTransport;
   readonly clock: Clock;
   readonly limits: MuxLimits;
+  /**
+   * The other side is this program too: the last data of a stream and its end share a frame, which saves a packet.
+   * Other implementations of yamux lose data that comes with an end.
+   */
+  readonly endsWithData?: boolean;
   /** A stream that the other side opened; without it such streams are reset. */
   readonly onStream?: (stream: TunnelStream) => void;
   /** The other side takes no new streams. */
@@ -96,6 +101,10 @@ class YamuxMux implements Mux, StreamOwner {
 
   get isOpen(): boolean {
     return !this.#ended && !this.#goneAway && !this.#peerGoneAway;
+  }
+
+  get endsWithData(): boolean {
+    return this.#options.endsWithData === true;
   }
 
   get isCrowded(): boolean {
@@ -353,7 +362,9 @@ class YamuxMux implements Mux, StreamOwner {
   #flushSoon(): void {
     if (this.#flushing || this.#full) return;
     this.#flushing = true;
-    queueMicrotask(this.#flush);
+    const { transport } = this.#options;
+    if (transport.later === undefined) queueMicrotask(this.#flush);
+    else transport.later(this.#flush);
   }
 
   readonly #flush = (): void => {

@@ -18,6 +18,8 @@ export interface StreamOwner {
   now(): number;
   /** So much waits already that nobody may write ahead. */
   readonly isCrowded: boolean;
+  /** Whether the last data and the end may share a frame. */
+  readonly endsWithData: boolean;
 }
 
 /** What may wait unsent before a writer has to wait too, in bytes. */
@@ -207,8 +209,8 @@ export class MuxStream implements TunnelStream {
     if (this.#owesCredit) return this.#fillCredit(frame);
     const most = Math.min(mostBytes, this.#sendWindow);
     const length = this.#unsent.bytes === 0 ? 0 : this.#unsent.moveInto(frame, HEADER_BYTES, most);
-    // The end has a frame of its own: other implementations lose data that comes together with it.
-    const fin = length === 0 && this.#finished && !this.#finSent && this.#unsent.bytes === 0;
+    const mayEnd = length === 0 || this.#owner.endsWithData;
+    const fin = mayEnd && this.#finished && !this.#finSent && this.#unsent.bytes === 0;
     if (length === 0 && !fin) return this.#isUnheard ? this.#announce(frame) : 0;
     writeHeader(frame, FrameType.data, this.#greet() | (fin ? Flag.fin : 0), this.id, length);
     this.#sendWindow -= length;
