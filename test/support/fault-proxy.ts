@@ -36,10 +36,11 @@ interface Line {
   readonly server: Socket;
 }
 
-/** `lastsMs` bounds how long a fault that passes lasts. */
+/** `lastsMs` bounds how long a fault that passes lasts; the proxy listens at any free port unless told otherwise. */
 export async function startFaultProxy(
   targetPort: number,
   lastsMs: readonly [from: number, to: number],
+  listenPort = 0,
 ): Promise<FaultProxy> {
   const lines = new Set<Line>();
   const abandoned = new Set<Socket>();
@@ -93,7 +94,7 @@ export async function startFaultProxy(
     mode = 'open';
   };
 
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(listenPort, '127.0.0.1', resolve));
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
