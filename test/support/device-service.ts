@@ -20,11 +20,14 @@ export function deviceService() {
     maxRequestBodySize: 2 ** 40,
     websocket: {
       maxPayloadLength: 16 << 20,
+      backpressureLimit: 64 << 20,
       message: (socket, message) => {
         if (message === 'bye') socket.close(4_000, 'as asked');
         else if (message === 'cut') socket.terminate();
-        else socket.send(message);
+        // What is not taken at once is sent later, and nothing is read meanwhile.
+        else if (socket.send(message) === -1) socket.pause();
       },
+      drain: (socket) => socket.resume(),
       close: (_socket, code, reason) => void ended.push(`socket ${code} ${reason}`),
     },
     async fetch(request, server) {
