@@ -27,7 +27,7 @@ export interface TunnelPair {
   readonly server: TunnelSide;
 }
 
-type SideOptions = Partial<Pick<MuxOptions, 'onStream' | 'onGoAway' | 'clock'>> & {
+type SideOptions = Partial<Pick<MuxOptions, 'onStream' | 'onGoAway' | 'clock' | 'endsWithData'>> & {
   limits?: Partial<MuxLimits>;
 };
 

@@ -1,5 +1,8 @@
 import { expect, test } from 'bun:test';
-import type { TunnelStream } from '../../../src/tunnel/model.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
+import { HEADER_BYTES } from '../../../src/tunnel/constants.ts';
+import { DEFAULT_MUX_LIMITS, type TunnelStream } from '../../../src/tunnel/model.ts';
+import { openMux } from '../../../src/tunnel/mux.ts';
 import { mustOpen, recordingReader, tunnelPair } from '../../support/tunnel.ts';
 
 test('a question, its answer, and both sides forget the stream', async () => {
@@ -53,4 +56,57 @@ test('many bytes both ways on many streams', async () => {
   expect([...client.ends, ...server.ends]).toEqual([]);
   expect([server.mux.bufferedBytes, client.mux.bufferedBytes]).toEqual([0, 0]);
   expect([server.mux.streams.size, client.mux.streams.size]).toEqual([0, 0]);
+});
+
+test('between two of ours, the last data and the end of a stream are one frame', async () => {
+  const { client, server } = tunnelPair({
+    client: {
+      endsWithData: true,
+      onStream: (stream) => {
+        void stream.write(Buffer.alloc(20_000, 1));
+        stream.finish();
+      },
+    },
+  });
+  const stream = mustOpen(server.mux);
+  stream.finish();
+  const heard = recordingReader(stream);
+  await heard.done.promise;
+  expect([heard.bytes, heard.ended]).toEqual([20_000, true]);
+  expect(client.frames.map(({ length }) => length - HEADER_BYTES)).toEqual([16_384, 3_616]);
+});
+
+test('a transport may ask for a moment, in which more comes together', async () => {
+  const moments: (() => void)[] = [];
+  const corked: number[] = [];
+  const sent: number[] = [];
+  const mux = openMux({
+    role: 'client',
+    clock: systemClock,
+    limits: DEFAULT_MUX_LIMITS,
+    onEnd: () => undefined,
+    transport: {
+      send: ({ length }) => sent.push(length) > 0,
+      later: (run) => void moments.push(run),
+      cork(run) {
+        run();
+        corked.push(sent.length);
+      },
+      close: () => undefined,
+    },
+  });
+  for (let at = 0; at < 3; at++) {
+    void mustOpen(mux).write(new Uint8Array(100));
+    await Promise.resolve();
+  }
+  expect([moments.length, sent.length]).toEqual([1, 0]);
+  moments[0]?.();
+  expect(corked).toEqual([3]);
+  void mustOpen(mux).write(new Uint8Array(100));
+  expect(moments).toHaveLength(2);
+  // What ends the tunnel does not wait.
+  mux.end(1000, 'over');
+  expect(sent).toHaveLength(4);
+  moments[1]?.();
+  expect(sent).toHaveLength(4);
 });
