@@ -24,7 +24,7 @@ import {
   type SignatureRefusalReason,
   signatureRefusal,
   toldTime,
-} from './guard-signature-refusals.ts';
+} from './guard-refusals.ts';
 import type { SignatureMetrics } from './metrics-signatures.ts';
 import type { NonceMemory } from './nonces.ts';
 import type { SignatureMarks } from './signature-marks.ts';
