@@ -40,7 +40,7 @@ export interface DeviceCaller {
 }
 
 export interface DeviceGuardDeps {
-  ledger: Pick<Ledger, 'authenticate' | 'recogniseDevice'>;
+  ledger: Pick<Ledger, 'authenticate' | 'recogniseDevice' | 'deviceSigned'>;
   nonces: NonceMemory;
   marks: Pick<SignatureMarks, 'taken'>;
   /** The origin of `url`. */
@@ -122,18 +122,19 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     return toCaller(found);
   };
 
+  const accepted = (caller: DeviceCaller): DeviceCaller => {
+    ledger.deviceSigned(caller.session.id);
+    metrics.accepted();
+    return caller;
+  };
+
   const accept = (request: Request, signed: SignedRequest, caller: DeviceCaller) => {
     const written = marks.taken(caller.session.id, signed.stated.created);
-    if (written === undefined && signed.digests === undefined) {
-      metrics.accepted();
-      return caller;
-    }
+    if (written === undefined && signed.digests === undefined) return accepted(caller);
     return (async () => {
       await written;
       await holdToDigest(request, signed);
-      const still = await recogniseAgain(signed, caller);
-      metrics.accepted();
-      return still;
+      return accepted(await recogniseAgain(signed, caller));
     })();
   };
 

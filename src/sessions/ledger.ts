@@ -165,9 +165,11 @@ export interface Ledger {
 
   /**
    * The live session of a device by its id, for a request that its key signed: the signature is for the caller to check.
-   * Synchronous and touching as `authenticate`, and throws as it does.
+   * Synchronous as `authenticate`, and throws as it does; it touches nothing, because ids are no secrets.
    */
   recogniseDevice(id: SessionId): DeviceAuthentication | Promise<DeviceAuthentication>;
+  /** A request of this device session proved to be signed by its key: that touches the session. */
+  deviceSigned(id: SessionId): void;
 
   /** @throws AppError `forbidden` (`user_disabled`) unless the person may hold sessions. */
   openBrowserSession(tx: Tx, request: NewBrowserSession): Issued;

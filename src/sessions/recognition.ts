@@ -76,11 +76,12 @@ export function recognition(deps: RecognitionDeps) {
     if (parent !== undefined) parent.lastSeenAt = now;
   };
 
-  const judge = (
+  /** What the credential is worth; nothing is changed by asking. */
+  const weigh = (
     found: CachedCredential | undefined,
     use: CredentialUse,
     audience: Audience,
-    now = clock.now(),
+    now: number,
   ): Authentication => {
     if (found === undefined) return UNKNOWN;
     const { entry, credential } = found;
@@ -89,8 +90,18 @@ export function recognition(deps: RecognitionDeps) {
     if (credential.supersededAt !== undefined || now >= (credential.expiresAt ?? Infinity)) return EXPIRED;
     // Uses that wait to be written are asked for only where they decide.
     if (now >= endOf(entry) && now >= endOf(entry, touches.get(entry.session.id))) return EXPIRED;
-    touch(entry, now);
     return { ok: true, session: entry.session, user: entry.user };
+  };
+
+  const judge = (
+    found: CachedCredential | undefined,
+    use: CredentialUse,
+    audience: Audience,
+    now = clock.now(),
+  ): Authentication => {
+    const judged = weigh(found, use, audience, now);
+    if (judged.ok && found !== undefined) touch(found.entry, now);
+    return judged;
   };
 
   const judgeFresh = (hash: TokenHash, use: CredentialUse, audience: Audience) =>
@@ -100,8 +111,9 @@ export function recognition(deps: RecognitionDeps) {
       (found) => judge(found, use, audience),
     );
 
-  const judgeSigner = (found: CachedCredential | undefined, now?: number): DeviceAuthentication => {
-    const judged = judge(found, 'device', deps.deviceAudience, now);
+  /** Anybody may name a session: what its key has not signed is no use of it. */
+  const judgeSigner = (found: CachedCredential | undefined, now = clock.now()): DeviceAuthentication => {
+    const judged = weigh(found, 'device', deps.deviceAudience, now);
     const signer = found?.credential.signer;
     if (!judged.ok) return judged;
     return signer === undefined ? UNKNOWN : { ...judged, ...signer };
@@ -148,6 +160,13 @@ export function recognition(deps: RecognitionDeps) {
         () => read(() => reader.findSigner(id)),
         (found) => judgeSigner(found),
       );
+    },
+
+    deviceSigned(id: SessionId): void {
+      const now = clock.now();
+      const entry = cache.peek(id);
+      if (entry === undefined) touches.record(id, now);
+      else touch(entry, now);
     },
   };
 }

@@ -121,6 +121,24 @@ describe('signed requests that are refused', () => {
     }
   });
 
+  test('are no sign of life of the device that they name', async () => {
+    const other = await site.pair();
+    const lastSeen = () => site.base.ledger.lastSeenAt(other.sessionId);
+    const pairedAt = lastSeen();
+    await site.clock.advance(600_000);
+    const signing = () => site.signing(other);
+    const replayed = craftRequest({}, signing());
+    await site.verdict(craftRequest({ key: newDeviceKey() }, signing()));
+    await site.verdict(withFields(craftRequest({ body: 'a' }, signing()), { 'content-digest': 'md5=:a:' }));
+    expect(lastSeen()).toBe(pairedAt);
+    expect(await site.verdict(replayed)).toBe(other.deviceId);
+    const seenAt = site.clock.now();
+    expect(lastSeen()).toBe(seenAt);
+    await site.clock.advance(30_000);
+    expect(await site.verdict(new Request(replayed))).toBe('signature_replayed');
+    expect(lastSeen()).toBe(seenAt);
+  });
+
   test('leave the nonce unused where the signature does not hold', async () => {
     const nonce = newNonce();
     expect(await site.verdict(craft({ nonce, key: newDeviceKey() }))).toBe('signature_invalid');

@@ -133,13 +133,19 @@ describe('a device', () => {
     expect((await refusalOf(openDevice(t, userId))).code).toBe('user_disabled');
   });
 
-  test('counts as used when it is recognised or touched; it never runs out', async () => {
+  test('counts as used when its key signed or it is touched, not when it is named; it never runs out', async () => {
     const clock = new ManualClock();
     await using t = temporaryLedger({ clock });
     const { session } = await openDevice(t, await t.addUser());
     await clock.advance(HOUR);
     await t.ledger.recogniseDevice(session.id);
+    expect(t.ledger.lastSeenAt(session.id)).toBe(session.createdAt);
+    t.ledger.deviceSigned(session.id);
     expect(t.ledger.lastSeenAt(session.id)).toBe(clock.now());
+    await clock.advance(10_000);
+    t.ledger.deviceSigned(session.id);
+    await t.ledger.flush();
+    expect(t.ledger.find(session.id)?.lastSeenAt).toBe(clock.now() - 10_000);
     await clock.advance(1_000 * 24 * HOUR);
     expect(await t.ledger.recogniseDevice(session.id)).toMatchObject({ ok: true });
     await clock.advance(60_000);
