@@ -1,8 +1,25 @@
 import { expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadAgentConfig } from '../../../src/agent/config.ts';
 import { configDirectory } from '../../support/config-directory.ts';
+import { temporaryDirectory } from '../../support/database.ts';
 import { type Block, blocks, page, pages } from '../../support/documentation.ts';
 
-const tomlBlocks = pages().flatMap((each) => blocks(each, 'toml'));
+const allBlocks = pages().flatMap((each) => blocks(each, 'toml'));
+/** What a device is told, which has a file of its own. */
+const isAgents = ({ info }: Block) => info.endsWith('agent.toml');
+const tomlBlocks = allBlocks.filter((block) => !isAgents(block));
+
+test.each(allBlocks.filter(isAgents).map((block, index) => [`${block.page} (${index})`, block] as const))(
+  'a block of the configuration of an agent is accepted: %s',
+  (_, block) => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, 'agent.toml');
+    writeFileSync(path, block.content);
+    loadAgentConfig(path, {}, directory.path);
+  },
+);
 
 test.each(tomlBlocks.map((block, index) => [`${block.page} (${index})`, block] as const))(
   'a block of configuration is accepted: %s',
