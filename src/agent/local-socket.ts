@@ -54,8 +54,8 @@ export function connectLocal(
       },
       handshake(socket, _, error) {
         if (error === null || error === undefined || tls?.verify === false) return ready(socket);
-        socket.terminate();
         fail('certificate', error);
+        socket.terminate();
       },
       data: (_, chunk) => connection.received(chunk),
       drain: () => connection.drained(),
