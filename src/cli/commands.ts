@@ -250,7 +250,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'be a device: join with a link or a code, then keep a tunnel and serve what comes through it',
     details:
       'With --join: pairs this device, and ends. Without: runs until SIGTERM or SIGINT; the log goes to standard error.\n' +
-      'Below it: agent status, agent services, agent leave.',
+      'Below it: agent status, agent services, agent deliveries, agent receipt, agent leave.',
     flags: [
       {
         name: 'join',
@@ -291,6 +291,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'the services that can be reached here, and whether they take connections',
     flags: [AGENT_DIR_FLAG, AGENT_CONFIG_FLAG, JSON_FLAG],
     load: async () => (await import('./commands/agent-services.ts')).agentServices,
+  },
+  {
+    name: 'agent deliveries',
+    summary: 'the messages that wait for this device, one JSON object a line, oldest first',
+    details: 'The same come again until `agent receipt` has said what became of them.',
+    flags: [AGENT_DIR_FLAG, AGENT_CONFIG_FLAG, CA_FLAG],
+    load: async () => (await import('./commands/agent-deliveries.ts')).agentDeliveries,
+  },
+  {
+    name: 'agent receipt',
+    summary: 'say what became of a message, done or failed; it does not come again',
+    operands: [{ name: 'DELIVERY' }, { name: 'OUTCOME' }],
+    flags: [
+      { name: 'note', value: 'TEXT', about: 'for whoever left the message' },
+      AGENT_DIR_FLAG,
+      AGENT_CONFIG_FLAG,
+      CA_FLAG,
+    ],
+    load: async () => (await import('./commands/agent-deliveries.ts')).agentReceipt,
   },
   {
     name: 'agent leave',
