@@ -1,6 +1,7 @@
 import type { NativeConnection } from '../http/native.ts';
 import { acceptSocket, isUpgrade, requireHandshake } from '../http/web-socket.ts';
 import { AppError } from '../lib/app-error.ts';
+import { announcesBody } from '../signatures/verify-request.ts';
 import type { HeaderList } from '../tunnel/header-list.ts';
 import { encodeRequestHead, HeadError } from '../tunnel/heads.ts';
 import type { Reach } from './guard-host.ts';
@@ -40,7 +41,7 @@ export function relayAsked({ hub, maxMessageBytes }: RelayDeps): RelayAsked {
 
   const carry = (request: Request, asked: Asked, connection: NativeConnection) => {
     // The runtime drops what stands behind GET and HEAD; a service that was told of it would wait for it.
-    if (hasBody(request) && request.body === null) throw uncarriable();
+    if (announcesBody(request.headers) && request.body === null) throw uncarriable();
     const head = headOf(request, asked, 'http');
     const open = hub.open(asked.reach.device, carriedOf(asked, 'http'));
     connection.timeout(request, WHILE_OPEN_SECONDS);
@@ -48,7 +49,7 @@ export function relayAsked({ hub, maxMessageBytes }: RelayDeps): RelayAsked {
       open,
       head,
       method: request.method,
-      body: hasBody(request) ? request.body : null,
+      body: announcesBody(request.headers) ? request.body : null,
       signal: request.signal,
       fieldsOf: asked.fieldsOf,
       onAnswered: () => connection.timeout(request, AFTERWARDS_SECONDS),
@@ -114,9 +115,3 @@ function headOf(request: Request, asked: Asked, kind: 'http' | 'websocket'): Uin
 
 const uncarriable = () =>
   new AppError('bad_request', 'malformed_request', 'The request cannot be carried to a device.');
-
-/** RFC 9112 section 6.3. */
-function hasBody({ headers }: Request): boolean {
-  const length = headers.get('content-length');
-  return (length !== null && length !== '0') || headers.has('transfer-encoding');
-}
