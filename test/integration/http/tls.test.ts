@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { makeSelfSigned } from '../../../src/http/certificate.ts';
+import type { NativeHandler } from '../../../src/http/native.ts';
 import { checkMaterial, type TlsMaterial, type TlsSource } from '../../../src/http/tls-source.ts';
+import { acceptSocket, type ServerSocket } from '../../../src/http/web-socket.ts';
 import { newRoutes, SERVED_HOST, temporaryServer } from '../../support/http-server.ts';
 import { rawHead, rawHttp } from '../../support/raw-http.ts';
 
@@ -72,6 +74,48 @@ describe('TLS of its own', () => {
     expect(await after.ask('/fast')).toEndWith('fast');
     end.resolve();
     expect(await slow).toEndWith('slow');
+  });
+
+  test('takes a new certificate while a WebSocket is open, which goes on', async () => {
+    const [first, second] = [newMaterial(), newMaterial()];
+    const tls = changingTls(first);
+    const echo: NativeHandler = (request, _peer, connection) => {
+      let own: ServerSocket | undefined;
+      return acceptSocket(connection, request, {
+        opened: (socket) => {
+          own = socket;
+        },
+        message: (message) => void own?.sendText(String(message)),
+        closed: () => undefined,
+      });
+    };
+    const sockets = { maxMessageBytes: 1_000, maxBufferedBytes: 10_000 };
+    const limits = { maxBodyBytes: 1_000, headTimeoutMs: 10_000, drainTimeoutMs: 200, sockets };
+    await using server = temporaryServer(() => {}, {
+      tls: tls.source,
+      ownRoutes: { '/echo': echo },
+      limits,
+    });
+    const socket = new WebSocket(`wss://127.0.0.1:${server.port}/echo`, {
+      headers: { host: SERVED_HOST },
+      tls: { ca: first.cert },
+    });
+    await new Promise((resolve) => {
+      socket.addEventListener('open', resolve, { once: true });
+    });
+    const said = async (text: string) => {
+      const heard = new Promise((resolve) => {
+        socket.addEventListener('message', ({ data }) => resolve(data), { once: true });
+      });
+      socket.send(text);
+      return heard;
+    };
+    expect(await said('before')).toBe('before');
+    tls.change(second);
+    using after = await dial(server.port, second);
+    expect(after.fingerprint).toBe(fingerprintOf(second));
+    expect(await said('after')).toBe('after');
+    socket.close();
   });
 
   test('loses no caller over many changes', async () => {
