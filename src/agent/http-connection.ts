@@ -150,8 +150,9 @@ export class HttpConnection implements LocalSocketReader {
   #complete(isAll: boolean): void {
     const answer = this.#answer;
     this.#answer = undefined;
-    // A service that answers before it has read the request leaves the rest of it in the way of the next one.
-    const isFree = isAll && this.#isReusable && this.#isRequestSent;
+    // A service that answers before it has read the request leaves the rest of it in the way of the next one. And whoever
+    // was told of this answer may have given the connection up.
+    const isFree = isAll && this.#isReusable && this.#isRequestSent && !this.#isGone;
     if (isFree) this.#owner.free(this);
     else this.destroy();
     answer?.ended();

@@ -230,6 +230,16 @@ describe('connections', () => {
     expect(service.received).toHaveLength(1);
   });
 
+  test('one whose answer could not be carried is not used again', async () => {
+    using service = rawService((text) =>
+      isWhole(text) ? (text.includes('GET /bad') ? OK.replace('200', '999') : OK) : undefined,
+    );
+    using streams = web(service);
+    expect((await streams.request({ target: '/bad' })).head).toEqual({ refused: 'service_failed' });
+    expect((await streams.request({ target: '/good' })).head).toMatchObject({ status: 200 });
+    expect(service.received).toHaveLength(2);
+  });
+
   test('one that the service closed meanwhile is no reason to fail', async () => {
     let answers = 0;
     using service = rawService((text, socket) => {
