@@ -123,6 +123,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
   const guard = sessionGuard({ ledger, origin, audit, clock });
   const hub = openDeviceHub({ config: config.devices, ledger, audit, metrics, clock, log });
   const deviceGuard = openDeviceGuard({
+    config: config.devices,
     db,
     ledger,
     origin,

@@ -65,6 +65,11 @@ export const devicesSchema = <T extends z.ZodType>(people: T) =>
       max_buffered_bytes: count(16_777_216).describe(
         'what may wait to be sent on one WebSocket, in bytes; it is closed beyond that',
       ),
+      signature_max_age: duration('60s', '10m').describe('how old a signed request may be when it arrives'),
+      signature_max_ahead: duration('30s', '10m').describe('how far ahead the clock of a device may be'),
+      nonce_memory: duration('120s', '1h').describe(
+        'how long it is remembered that a signature was used; longer than the two above together',
+      ),
       deliveries_per_device: count(100).describe('messages that may wait for one device'),
       delivery_max_bytes: count(16_384, 262_144).describe('largest message, in bytes of JSON'),
       delivery_lifetime: duration('7d', '365d').describe('how long a message waits where it does not say'),

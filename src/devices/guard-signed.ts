@@ -16,15 +16,12 @@ import {
   ageRefusal,
   isSignedBy,
   readSignedRequest,
+  type SignatureWindow,
   type SignedRequest,
 } from '../signatures/verify-request.ts';
 import type { User } from '../users/model.ts';
-import {
-  SIGNATURE_REFUSALS,
-  type SignatureRefusalReason,
-  signatureRefusal,
-  toldTime,
-} from './guard-refusals.ts';
+import { toldTime } from './errors.ts';
+import { SIGNATURE_REFUSALS, type SignatureRefusalReason, signatureRefusal } from './guard-refusals.ts';
 import type { SignatureMetrics } from './metrics-signatures.ts';
 import type { NonceMemory } from './nonces.ts';
 import type { SignatureMarks } from './signature-marks.ts';
@@ -48,6 +45,7 @@ export interface DeviceGuardDeps {
   /** Where signed requests are taken: the host of `url`, and that of `devices.relay_url`. */
   authorities: readonly string[];
   maxBodyBytes: number;
+  window: SignatureWindow;
   audit: AuditRecorder;
   metrics: SignatureMetrics;
   clock: Clock;
@@ -118,7 +116,9 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     { publicKey }: DeviceCaller,
   ): Promise<DeviceCaller> => {
     const found = await ledger.recogniseDevice(signed.stated.keyId as SessionId);
-    if (!found.ok || found.publicKey !== publicKey) throw refusal('unknown_device');
+    if (!found.ok) throw refusal('unknown_device');
+    // A device that were told that it is not paired would give up.
+    if (found.publicKey !== publicKey) throw refusal('invalid');
     return toCaller(found);
   };
 
@@ -180,7 +180,7 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     const signed = readSignedRequest(request.headers);
     if (typeof signed === 'string') throw refusal(signed);
     const authority = authorityOf(request);
-    const aged = ageRefusal(signed.stated.created, clock.now());
+    const aged = ageRefusal(signed.stated.created, clock.now(), deps.window);
     if (aged !== undefined) throw refusal(aged);
     const found = ledger.recogniseDevice(signed.stated.keyId as SessionId);
     if (!(found instanceof Promise)) return judge(request, authority, signed, found);

@@ -5,6 +5,8 @@ export interface NonceMemoryDeps {
   clock: Clock;
   /** Nothing of a session that was created by then counts, in seconds since 1970: it may have been used before our time. */
   floorOf: (session: SigningSession) => number;
+  /** How long a nonce is remembered at least, on the monotonic clock: longer than any signature is good for. */
+  keptMs: number;
   limits?: NonceLimits;
 }
 
@@ -27,8 +29,6 @@ export interface NonceMemory {
   readonly size: number;
 }
 
-/** How long a nonce is remembered at least, on the monotonic clock: longer than any signature is good for. */
-const KEPT_MS = 120_000;
 /** The time that goes into one slice; a slice is forgotten as a whole. */
 const SLICE_MS = 30_000;
 /** A floor this far ahead comes from a clock that leapt and was set right again, in seconds: the time mark distrusts such a leap too. */
@@ -55,7 +55,7 @@ interface SessionNonces {
  * behind, and whatever was created by then counts as used. So a device that signs more than there is room for only narrows
  * its own window, and a wall clock that is set back brings nothing to life again.
  */
-export function nonceMemory({ clock, floorOf, limits = LIMITS }: NonceMemoryDeps): NonceMemory {
+export function nonceMemory({ clock, floorOf, keptMs, limits = LIMITS }: NonceMemoryDeps): NonceMemory {
   const sessions = new Map<SessionId, SessionNonces>();
   /** Of what was forgotten because its time had passed. */
   let pastFloor = 0;
@@ -74,7 +74,8 @@ export function nonceMemory({ clock, floorOf, limits = LIMITS }: NonceMemoryDeps
   const sweep = (monotonicNow: number) => {
     sweepAt = monotonicNow + SLICE_MS;
     for (const [id, session] of sessions) {
-      while (isPast(session.slices[0], monotonicNow)) pastFloor = Math.max(pastFloor, forgetOldest(session));
+      while (isPast(session.slices[0], monotonicNow - keptMs))
+        pastFloor = Math.max(pastFloor, forgetOldest(session));
       if (session.slices.length > 0) continue;
       pastFloor = Math.max(pastFloor, session.floor);
       sessions.delete(id);
@@ -147,5 +148,5 @@ function fingerprint(nonce: string): number {
 }
 
 function isPast(slice: Slice | undefined, monotonicNow: number): boolean {
-  return slice !== undefined && monotonicNow >= slice.openedAt + SLICE_MS + KEPT_MS;
+  return slice !== undefined && monotonicNow >= slice.openedAt + SLICE_MS;
 }

@@ -41,11 +41,26 @@ export function announcesBody(headers: Headers): boolean {
   return (length !== null && length !== '0') || headers.has('transfer-encoding');
 }
 
+/** How old a signature may be when it arrives, and how far ahead the clock of a device, in milliseconds. */
+export interface SignatureWindow {
+  maxAgeMs: number;
+  maxAheadMs: number;
+}
+
+export const DEFAULT_WINDOW: SignatureWindow = {
+  maxAgeMs: MAX_AGE_SECONDS * 1_000,
+  maxAheadMs: MAX_AHEAD_SECONDS * 1_000,
+};
+
 /** Whether something was made within the window around `now` (epoch milliseconds); `created` is in seconds. */
-export function ageRefusal(created: number, now: number): 'stale' | 'future' | undefined {
-  const ageSeconds = now / 1_000 - created;
-  if (ageSeconds > MAX_AGE_SECONDS) return 'stale';
-  return ageSeconds < -MAX_AHEAD_SECONDS ? 'future' : undefined;
+export function ageRefusal(
+  created: number,
+  now: number,
+  { maxAgeMs, maxAheadMs }: SignatureWindow = DEFAULT_WINDOW,
+): 'stale' | 'future' | undefined {
+  const ageMs = now - created * 1_000;
+  if (ageMs > maxAgeMs) return 'stale';
+  return ageMs < -maxAheadMs ? 'future' : undefined;
 }
 
 /** Whether the key signed this very request; a promise when several come at once. */

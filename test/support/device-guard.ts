@@ -34,12 +34,20 @@ export interface TemporaryDeviceGuard extends AsyncDisposable {
   restart(): void;
 }
 
+interface TemporaryDeviceGuardOptions extends TemporaryLedgerOptions {
+  devices?: Partial<TemporaryLedger['config']['devices']>;
+}
+
 /** The guard of signed requests over a ledger of its own. */
-export function temporaryDeviceGuard(options: TemporaryLedgerOptions = {}): TemporaryDeviceGuard {
+export function temporaryDeviceGuard({
+  devices,
+  ...options
+}: TemporaryDeviceGuardOptions = {}): TemporaryDeviceGuard {
   const clock = new ManualClock();
   const base = temporaryLedger({ clock, ...options });
   const openGuard = () =>
     openDeviceGuard({
+      config: { ...base.config.devices, ...devices },
       db: base.db,
       ledger: base.ledger,
       origin: ORIGIN,

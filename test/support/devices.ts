@@ -45,6 +45,7 @@ export function testDevices(
   });
   const deviceGuard = openDeviceGuard({
     ...base,
+    config: { ...base.config.devices, ...config },
     origin,
     authorities: [origin.host, TEST_RELAY_HOST],
     maxBodyBytes,

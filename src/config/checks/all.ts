@@ -5,6 +5,7 @@ import {
   deviceBaseStandsApart,
   deviceSubjectsNameProviders,
   heartbeatsComeInTime,
+  noncesOutliveSignatures,
   plainHttpBaseStaysHere,
   relayStandsApart,
 } from './devices.ts';
@@ -62,6 +63,7 @@ export const allChecks: readonly Check[] = [
   deviceSubjectsNameProviders,
   relayStandsApart,
   heartbeatsComeInTime,
+  noncesOutliveSignatures,
   mcpCachesStandApart,
   mcpHasOneTransport,
   mcpIsolationProtects,

@@ -76,6 +76,21 @@ export const relayStandsApart: Check = function* ({ url, devices: { relay_url, b
   }
 };
 
+/** A signature that is forgotten while it is still good could be used again, so that the device would be refused instead. */
+export const noncesOutliveSignatures: Check = function* ({
+  devices: { signature_max_age, signature_max_ahead, nonce_memory },
+}) {
+  if (nonce_memory > signature_max_age + signature_max_ahead) return;
+  yield {
+    path: ['devices', 'nonce_memory'],
+    others: [
+      ['devices', 'signature_max_age'],
+      ['devices', 'signature_max_ahead'],
+    ],
+    expected: 'longer than devices.signature_max_age and devices.signature_max_ahead together',
+  };
+};
+
 /** A tunnel that is asked less often than it may be silent would close while all is well. */
 export const heartbeatsComeInTime: Check = function* ({
   devices: { heartbeat_interval, heartbeat_timeout },

@@ -11,7 +11,7 @@ const SMALL: NonceLimits = { perSlice: 4, slices: 3, inAll: 20 };
 
 function memory(limits?: NonceLimits, floor = 0) {
   const clock = new ManualClock();
-  const nonces = nonceMemory({ clock, floorOf: () => floor, ...(limits && { limits }) });
+  const nonces = nonceMemory({ clock, keptMs: 120_000, floorOf: () => floor, ...(limits && { limits }) });
   const seconds = () => Math.floor(clock.now() / 1_000);
   return { clock, nonces, seconds };
 }

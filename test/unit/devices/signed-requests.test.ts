@@ -146,6 +146,20 @@ describe('signed requests that are refused', () => {
   });
 });
 
+test('the window is as it is configured', async () => {
+  const config = { signature_max_age: 10_000, signature_max_ahead: 5_000 };
+  await using narrow = temporaryDeviceGuard({ devices: config });
+  const paired = await narrow.pair();
+  const at = (seconds: number) =>
+    narrow.verdict(craftRequest({ created: narrow.clock.now() / 1_000 + seconds }, narrow.signing(paired)));
+  expect([await at(-11), await at(-10), await at(5), await at(6)]).toEqual([
+    'signature_stale',
+    paired.deviceId,
+    paired.deviceId,
+    'signature_future',
+  ]);
+});
+
 describe('a signature counts once', () => {
   test('the same request again', async () => {
     const request = craft();
