@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { syncDirectory } from '../config/data-directory.ts';
 import { readText } from '../config/read-text.ts';
 import { CommandError } from '../lib/command-error.ts';
 import { type DeviceKey, deviceKey, newDeviceKey } from '../signatures/ed25519-key.ts';
@@ -16,6 +17,10 @@ export interface AgentState {
   key(): DeviceKey;
   /** A new key in the place of the one there is. */
   renewKey(): DeviceKey;
+  /** The key that is to take its place, kept until the server has agreed; made when there is none. */
+  nextKey(): DeviceKey;
+  /** The server has agreed: `nextKey` is the key from now on. */
+  takeNextKey(): void;
   /** `undefined`: it never joined. @throws CommandError when it cannot be read. */
   pairing(): Pairing | undefined;
   writePairing(pairing: Pairing): void;
@@ -24,6 +29,7 @@ export interface AgentState {
 }
 
 const KEY_FILE = 'key';
+const NEXT_KEY_FILE = 'key.next';
 const PAIRING_FILE = 'device.json';
 const OTHERS = 0o077;
 
@@ -45,20 +51,27 @@ export function openState(directory: string): AgentState {
   requirePrivate(directory);
   const keyPath = join(directory, KEY_FILE);
   const pairingPath = join(directory, PAIRING_FILE);
-  const renewKey = () => {
+  const nextKeyPath = join(directory, NEXT_KEY_FILE);
+  const newKey = (path: string) => {
     const key = newDeviceKey();
-    writePrivately(keyPath, `${Buffer.from(key.seed).toString('base64url')}\n`);
+    writePrivately(path, `${Buffer.from(key.seed).toString('base64url')}\n`);
     return key;
   };
+  const keyAt = (path: string) => (existsSync(path) ? readKey(path) : newKey(path));
   return {
     directory,
     configFile: join(directory, 'agent.toml'),
-    renewKey,
-    key: () => (existsSync(keyPath) ? readKey(keyPath) : renewKey()),
+    key: () => keyAt(keyPath),
+    renewKey: () => newKey(keyPath),
+    nextKey: () => keyAt(nextKeyPath),
+    takeNextKey() {
+      renameSync(nextKeyPath, keyPath);
+      syncDirectory(directory);
+    },
     pairing: () => (existsSync(pairingPath) ? readPairing(pairingPath) : undefined),
     writePairing: (pairing) => writePrivately(pairingPath, `${JSON.stringify(fileOf(pairing), null, 2)}\n`),
     forget() {
-      for (const path of [pairingPath, keyPath]) rmSync(path, { force: true });
+      for (const path of [pairingPath, keyPath, nextKeyPath]) rmSync(path, { force: true });
     },
   };
 }

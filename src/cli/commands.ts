@@ -250,7 +250,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'be a device: join with a link or a code, then keep a tunnel and serve what comes through it',
     details:
       'With --join: pairs this device, and ends. Without: runs until SIGTERM or SIGINT; the log goes to standard error.\n' +
-      'Below it: agent status, agent services, agent deliveries, agent receipt, agent leave.',
+      'Below it: agent status, agent services, agent deliveries, agent receipt, agent rotate-key, agent leave.',
     flags: [
       {
         name: 'join',
@@ -310,6 +310,13 @@ export const COMMANDS: readonly CommandSpec[] = [
       CA_FLAG,
     ],
     load: async () => (await import('./commands/agent-deliveries.ts')).agentReceipt,
+  },
+  {
+    name: 'agent rotate-key',
+    summary: 'give this device a new key; the one before is good no more',
+    details: 'For when somebody may have copied it. Without an answer of the server, run it again.',
+    flags: [AGENT_DIR_FLAG, AGENT_CONFIG_FLAG, CA_FLAG],
+    load: async () => (await import('./commands/agent-rotate-key.ts')).agentRotateKey,
   },
   {
     name: 'agent leave',

@@ -128,7 +128,7 @@ function listenTo(stream: TunnelStream, { hold = false }: { hold?: boolean }): H
 }
 
 /** Rejects where the stream ends without a head. */
-export function answerOf(stream: TunnelStream, options: { hold?: boolean } = {}): Promise<AnswerHeard> {
+function answerOf(stream: TunnelStream, options: { hold?: boolean } = {}): Promise<AnswerHeard> {
   const answer = new Promise<AnswerHeard>((resolve, reject) => {
     readHead(stream, decodeAnswerHead, {
       head(head) {

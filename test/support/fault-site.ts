@@ -8,7 +8,7 @@ import { loopbackSite } from './loopback-site.ts';
 import { type Running, startProgram } from './program.ts';
 
 /** Timers of both sides, in milliseconds: what takes minutes in a home takes moments here. */
-export const TIMING = {
+const TIMING = {
   heartbeatInterval: 250,
   heartbeatTimeout: 750,
   connectTimeout: 1_000,
