@@ -18,6 +18,13 @@ export const badPublicKey = () =>
 export const keyInUse = () =>
   new AppError('conflict', 'key_in_use', 'A paired device has this key; a device needs one of its own.');
 
+/** What every refusal of a device tells besides, in seconds since 1970, as `created` is: it sets its clock by it. */
+export const toldTime = (now: number) => ({ members: { server_time: Math.floor(now / 1_000) } });
+
+/** The key that signed a request is the device's no more. */
+export const keyReplaced = (now: number) =>
+  new AppError('unauthorized', 'signature_invalid', 'The device has another key by now.', toldTime(now));
+
 export const serialInUse = () =>
   new AppError(
     'conflict',
@@ -41,9 +48,8 @@ export const tooManyPairings = (limit: number) =>
 
 export type ProofFault = 'invalid' | 'stale' | 'future' | 'replayed';
 
-/** Every refusal of a proof tells the time, so that a device whose clock is wrong can correct itself once. */
 export function proofRefused(fault: ProofFault, now: number): AppError {
-  const told = { members: { server_time: Math.floor(now / 1_000) } };
+  const told = toldTime(now);
   switch (fault) {
     case 'invalid':
       return new AppError(

@@ -1,5 +1,6 @@
 import type { ApiRefusal } from '../http/api-route.ts';
 import { AppError, type ErrorKind } from '../lib/app-error.ts';
+import { toldTime } from './errors.ts';
 import type { SignatureOutcome } from './metrics-signatures.ts';
 
 export type SignatureRefusalReason = Exclude<SignatureOutcome, 'accepted'>;
@@ -50,9 +51,6 @@ const CODES: Readonly<Record<SignatureRefusalReason, RefusalCode>> = {
   digest_mismatch: 'digest_mismatch',
   unknown_device: 'device_not_paired',
 };
-
-/** What every refusal of a device tells besides, in seconds since 1970, as `created` is. */
-export const toldTime = (now: number) => ({ members: { server_time: Math.floor(now / 1_000) } });
 
 /** The refusal of a signed request, with the time that it was judged by (`now`, epoch milliseconds): a device sets its clock by it. */
 export function signatureRefusal(reason: SignatureRefusalReason, now: number): AppError {
