@@ -6,9 +6,10 @@ import type { Ledger } from '../sessions/ledger.ts';
 import type { SessionId } from '../sessions/model.ts';
 import type { DevicePublicKey } from '../signatures/model.ts';
 import type { UserId } from '../users/model.ts';
+import { ownActs } from './audit-rows.ts';
 import { keyInUse, serialInUse, tooManyDevices } from './errors.ts';
 import { handleFor, handlePrefix } from './handle.ts';
-import type { Device, DeviceAbout, DeviceId, Paired } from './model.ts';
+import type { Device, DeviceAbout, DeviceId, DeviceOrigin, Paired } from './model.ts';
 import type { DeviceStore } from './store.ts';
 
 export interface AdmissionDeps {
@@ -31,12 +32,6 @@ export interface NewDevice {
   readonly from: DeviceOrigin;
 }
 
-/** Where a device asks from. */
-export interface DeviceOrigin {
-  readonly address: string | undefined;
-  readonly userAgent: string | undefined;
-}
-
 export type Admission = ReturnType<typeof admission>;
 
 /** Makes a device with its session, inside the transaction that uses up what let it in. */
@@ -47,22 +42,7 @@ export function admission({ store, ledger, audit, clock, maxPerUser }: Admission
     if (taken === 'serial') throw serialInUse();
   };
 
-  const record = (
-    tx: Tx,
-    action: 'device.paired' | 'device.token_repeated',
-    { id, userId, sessionId }: Device,
-    { address, userAgent }: DeviceOrigin,
-  ) =>
-    audit.record(tx, {
-      at: clock.now(),
-      action,
-      outcome: 'success',
-      subjectUserId: userId,
-      sessionId,
-      address,
-      userAgent,
-      detail: { device: id },
-    });
+  const record = ownActs({ audit, clock });
 
   return {
     /**

@@ -134,15 +134,20 @@ export function openHub(deps: HubDeps) {
     list: (): TunnelConnection[] => [...tunnels.values()],
 
     /**
-     * A connection for a device that has just proved who it is; it counts once its socket is open. It ends with the session.
-     * `undefined` when the session has ended meanwhile.
+     * A connection for a device that has just proved with this key who it is; it counts once its socket is open. It ends with
+     * the session, and with the key; where either is over already, what the device is refused with.
      * @throws AppError `unavailable` (`shutting_down`).
      */
-    async accept(peer: TunnelPeer): Promise<TunnelConnection | undefined> {
+    async accept(
+      peer: TunnelPeer,
+      publicKey: string,
+    ): Promise<TunnelConnection | 'unknown_device' | 'invalid'> {
       if (isClosing) throw shuttingDown();
       const tunnel = connection(peer);
-      const attachment = ledger.attach(peer.sessionId, () => {
+      const attachment = ledger.attach(peer.sessionId, (reason) => {
         clones.forget(peer.deviceId);
+        if (reason === 'replaced')
+          return tunnel.end(CloseCode.goingAway, 'the key of this device was replaced');
         // Whoever goes away closes what is open too, and that is no reason to pair anew.
         if (isClosing) tunnel.end(CloseCode.goingAway, GOING_AWAY);
         else tunnel.end(CloseCode.revoked, 'this device is not paired any more');
@@ -150,9 +155,9 @@ export function openHub(deps: HubDeps) {
       attachments.set(tunnel, attachment);
       // What ended before it was attached told nobody; from here on it is told.
       const found = await ledger.recogniseDevice(peer.sessionId);
-      if (found.ok) return tunnel;
+      if (found.ok && found.publicKey === publicKey) return tunnel;
       attachment[Symbol.dispose]();
-      return undefined;
+      return found.ok ? 'invalid' : 'unknown_device';
     },
 
     /** What was accepted will never open. */

@@ -21,6 +21,12 @@ export interface DeviceAbout {
   readonly labels: DeviceLabels;
 }
 
+/** Where a device asks from. */
+export interface DeviceOrigin {
+  readonly address: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
 /** What a device last reported: its own words, beside what is seen of it. */
 export interface DeviceReport {
   readonly at: number;

@@ -94,7 +94,8 @@ export function ownDeviceRoutes({ devices, keys, access, tunnelUrl }: OwnDeviceR
       ],
       async handle({ request, caller, body }) {
         const { address, userAgent } = requestContext(request);
-        const paired = await keys.rotate(deviceOf(caller), readProof(body), { address, userAgent });
+        const from = { address, userAgent, signedWith: caller.publicKey };
+        const paired = await keys.rotate(deviceOf(caller), readProof(body), from);
         if (paired === undefined) throw ended();
         return toPaired(paired, tunnelUrl);
       },

@@ -3,7 +3,7 @@ import { requestContext } from '../http/request-context.ts';
 import { acceptSocket, requireHandshake } from '../http/web-socket.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
-import { signatureRefusal } from './guard-signature-refusals.ts';
+import { signatureRefusal } from './guard-refusals.ts';
 import type { DeviceGuard } from './guard-signed.ts';
 import type { Hub } from './hub.ts';
 import type { DeviceId } from './model.ts';
@@ -26,17 +26,18 @@ export function tunnelRoute({ hub, guard, clock }: TunnelRouteDeps): NativeRoute
   const handle: NativeHandler = async (request, _peer, connection) => {
     requireHandshake(request);
     refuseBrowsers(request);
-    const { deviceId, session } = await guard.signedDevice(request);
+    const { deviceId, session, publicKey } = await guard.signedDevice(request);
     const { address, userAgent } = requestContext(request);
     const instance = request.headers.get(INSTANCE_HEADER);
-    const tunnel = await hub.accept({
+    const peer = {
       deviceId: deviceId as DeviceId,
       sessionId: session.id,
       address,
       userAgent,
       instance: instance !== null && INSTANCE.test(instance) ? instance : undefined,
-    });
-    if (tunnel === undefined) throw signatureRefusal('unknown_device', clock.now());
+    };
+    const tunnel = await hub.accept(peer, publicKey);
+    if (typeof tunnel === 'string') throw signatureRefusal(tunnel, clock.now());
     try {
       return acceptSocket(connection, request, tunnel);
     } catch (error) {

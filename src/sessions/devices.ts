@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { deviceAudience, guestLinkAudience, hostAudience } from './audience.ts';
 import { blankSession, type Issue } from './issue.ts';
 import type { Ledger, NewDeviceSession, NewGuestSession } from './ledger.ts';
-import type { Session, SessionId } from './model.ts';
+import type { RevokeReason, Session, SessionId } from './model.ts';
 import type { SessionStore } from './store.ts';
 import type { DeviceSessionStore } from './store-devices.ts';
 import { hashToken, type TokenMint } from './token.ts';
@@ -23,6 +23,8 @@ export interface DeviceSessionsDeps {
   idleTimeoutMs: number;
   /** Forgets what is cached of a session. */
   forget: (id: SessionId) => void;
+  /** Closes what lives with a session. */
+  closeLive: (id: SessionId, reason: RevokeReason) => void;
 }
 
 type DeviceSessions = Pick<
@@ -75,7 +77,10 @@ export function deviceSessions(deps: DeviceSessionsDeps): DeviceSessions {
     changeDeviceKey(tx, id, publicKey) {
       requireDevice(tx, id);
       devices.changeKey(tx, id, publicKey);
-      afterCommit(tx, () => forget(id));
+      afterCommit(tx, () => {
+        forget(id);
+        deps.closeLive(id, 'replaced');
+      });
     },
 
     renameDevice: (tx, id, label) => devices.rename(tx, id, label),

@@ -186,7 +186,10 @@ export interface Ledger {
   openDevice(tx: Tx, request: NewDeviceSession): Issued;
   /** A new token for a device; the one before is good no more. @throws AppError `unauthorized` (`session_ended`), `forbidden` (`not_a_device`). */
   replaceDeviceToken(tx: Tx, id: SessionId): SessionToken;
-  /** Requests have to be signed with this key from now on. @throws AppError as `replaceDeviceToken`. */
+  /**
+   * Requests have to be signed with this key from now on; what was opened with the one before is closed, as `replaced`.
+   * @throws AppError as `replaceDeviceToken`.
+   */
   changeDeviceKey(tx: Tx, id: SessionId, publicKey: string): void;
   /** What the session is shown as. */
   renameDevice(tx: Tx, id: SessionId, label: string): void;

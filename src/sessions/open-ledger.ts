@@ -114,6 +114,7 @@ export function openLedger({
     origin,
     idleTimeoutMs: config.idle_timeout,
     forget: (id) => cache.evict(id),
+    closeLive: (id, reason) => live.close(id, reason),
   });
   const recognise = recognition({
     cache,

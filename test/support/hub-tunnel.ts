@@ -5,15 +5,16 @@ import { DEFAULT_MUX_LIMITS, type Mux } from '../../src/tunnel/model.ts';
 import { openMux } from '../../src/tunnel/mux.ts';
 
 /** Connects a device to the hub without a socket between them: both ends of the tunnel are real, and every stream stays open. */
-export async function connectTunnel(hub: Hub, { id, sessionId }: Device): Promise<Mux> {
-  const tunnel = await hub.accept({
+export async function connectTunnel(hub: Hub, { id, sessionId, publicKey }: Device): Promise<Mux> {
+  const peer = {
     deviceId: id,
     sessionId,
     address: '192.0.2.33',
     userAgent: 'postern-agent/1.0',
     instance: undefined,
-  });
-  if (tunnel === undefined) throw new Error('the hub did not take the tunnel');
+  };
+  const tunnel = await hub.accept(peer, publicKey);
+  if (typeof tunnel === 'string') throw new Error('the hub did not take the tunnel');
   const later = (deliver: () => void) => queueMicrotask(deliver);
   const agent = openMux({
     role: 'client',

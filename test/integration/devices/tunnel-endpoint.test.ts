@@ -7,10 +7,10 @@ import { controlFrame } from '../../../src/tunnel/frame.ts';
 import type { TemporaryApi } from '../../support/api.ts';
 import { TEST_RELAY_HOST } from '../../support/devices.ts';
 import { TEST_ORIGIN } from '../../support/ledger.ts';
-import { codeOf } from '../../support/pairing.ts';
+import { callSigned, codeOf, proofOf } from '../../support/pairing.ts';
 import { rawHead, rawHttp } from '../../support/raw-http.ts';
 import { connected, dialAgent, tunnelHeaders } from '../../support/tunnel-agent.ts';
-import { tunnelSite } from '../../support/tunnel-site.ts';
+import { type TunnelSite, tunnelSite } from '../../support/tunnel-site.ts';
 import { until } from '../../support/until.ts';
 
 const HANDSHAKE = {
@@ -154,6 +154,31 @@ describe('what breaks the protocol closes the tunnel', () => {
     for (const message of messages) socket.send(message);
     expect(await closed).toBe(code);
     await connected(api, device, false);
+  });
+});
+
+describe('a key that is replaced', () => {
+  const rotate = ({ api, device, clock }: TunnelSite) => {
+    const proof = proofOf(device.sessionId, newDeviceKey(), Math.floor(clock.now() / 1_000));
+    return callSigned(api, device, 'POST', '/api/v1/device/key', proof);
+  };
+
+  test('takes the tunnel along that it had opened; the device dials again with the new one', async () => {
+    await using site = await tunnelSite();
+    const agent = await site.dial();
+    expect((await rotate(site)).status).toBe(200);
+    expect(site.api.hub.list()).toEqual([]);
+    expect(await agent.tunnel.ended).toMatchObject({ code: 4503 });
+    expect(dialAgent(site.api, site.device)).rejects.toThrow(DialError);
+  });
+
+  test('while it dials: what it opens ends, or is not let in', async () => {
+    await using site = await tunnelSite();
+    const { api, device } = site;
+    const dialling = Array.from({ length: 5 }, () => dialAgent(api, device).catch(() => undefined));
+    expect((await rotate(site)).status).toBe(200);
+    for (const agent of await Promise.all(dialling)) await agent?.tunnel.ended;
+    expect(api.hub.list()).toEqual([]);
   });
 });
 

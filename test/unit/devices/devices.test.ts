@@ -267,6 +267,11 @@ describe('a new key', () => {
     expect((await api.call('/api/v1/device', { bearer: again.session_token })).status).toBe(200);
     expect((await api.call('/api/v1/device', { bearer: answer.session_token })).status).toBe(401);
     expect(api.base.metrics.render()).toContain('postern_device_keys_rotated_total 1');
+    expect(api.base.auditStore.list({ limit: 1 })[0]).toMatchObject({
+      action: 'device.token_repeated',
+      sessionId: device.sessionId,
+      detail: { device: device.id },
+    });
   });
 
   test('is proven, not in use, and a key', async () => {

@@ -84,6 +84,25 @@ describe('many redeems of one code at once', () => {
   });
 });
 
+test('a key that was replaced meanwhile replaces no key any more', async () => {
+  await using api = temporaryApi();
+  const device = await pairDevice(api, await api.signIn());
+  const created = Math.floor(api.base.clock.now() / 1_000);
+  const keys = times(10, newDeviceKey);
+  const answers = await Promise.all(
+    keys.map((key) =>
+      callSigned(api, device, 'POST', '/api/v1/device/key', proofOf(device.sessionId, key, created)),
+    ),
+  );
+  const winner = answers.findIndex(({ status }) => status === 200);
+  const refused = await Promise.all(answers.filter((_, at) => at !== winner).map(codeOf));
+  expect(new Set(refused)).toEqual(new Set(['401 signature_invalid']));
+  const verdicts = keys.map(
+    async (key) => (await callSigned(api, { ...device, key }, 'GET', '/api/v1/device')).ok,
+  );
+  expect(await Promise.all(verdicts)).toEqual(keys.map((_, at) => at === winner));
+});
+
 describe('unpairing meanwhile', () => {
   test('while its device asks for the answer again: nothing of it works afterwards', async () => {
     await using api = temporaryApi(NO_LIMIT);
