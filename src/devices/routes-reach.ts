@@ -48,15 +48,17 @@ export function reachByPath(deps: ReachDeps) {
   const relay = relayAsked(deps);
   const sockets = new Set<TcpRelay>();
 
-  const handle: NativeHandler = async (request, _peer, connection) => {
+  const handle: NativeHandler = (request, _peer, connection) => {
     if (REFUSED_METHODS.includes(request.method)) throw methodNotAllowed();
     refuseOtherUpgrades(request);
     const { prefix, named, service, target } = partsOf(request);
-    const reach = await deps.guard(request, named, service);
-    if (isUpgrade(request) && offeredProtocols(request).includes(TCP_PROTOCOL)) {
-      return connect(deps, sockets, request, reach, connection);
-    }
-    return carry(deps, relay, { request, reach, prefix, target, connection });
+    const go = (reach: Reach<Device>) =>
+      isUpgrade(request) && offeredProtocols(request).includes(TCP_PROTOCOL)
+        ? connect(deps, sockets, request, reach, connection)
+        : carry(deps, relay, { request, reach, prefix, target, connection });
+    // In the same turn wherever possible: a session that ends in between would tell nobody.
+    const found = deps.guard(request, named, service);
+    return found instanceof Promise ? found.then(go) : go(found);
   };
 
   return {
