@@ -6,7 +6,7 @@ import { DEFAULT_MUX_LIMITS, type TunnelStream } from '../tunnel/model.ts';
 import { readHead } from '../tunnel/read-head.ts';
 import { DialError, dialTunnel, type Tunnel } from './dial.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { askServer } from './server-api.ts';
+import { askServer, whyUnreachable } from './server-api.ts';
 import { SocketJoin } from './socket-join.ts';
 
 /** What `postern connect` speaks to the server: frames, one stream for each connection that is made here. */
@@ -136,7 +136,7 @@ async function whyRefused(deps: ConnectorDeps, otherwise: string): Promise<strin
     const { code, detail } = await askServer({ method: 'GET', url: serviceUrl(deps), headers }, deps);
     return code === undefined || detail === undefined ? otherwise : `${detail} (${code})`;
   } catch (error) {
-    if (error instanceof FetchError) return `${deps.server}: ${error.message}`;
+    if (error instanceof FetchError) return `${deps.server}: ${whyUnreachable(error)}`;
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import type { MuxEnd, MuxLimits, TunnelStream } from '../tunnel/model.ts';
 import type { TunnelTiming } from './config-schema.ts';
 import { DialError, dialTunnel, type Tunnel } from './dial.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { askSigned, type ServerAnswer, type SignerDeps } from './server-api.ts';
+import { askSigned, type ServerAnswer, type SignerDeps, whyUnreachable } from './server-api.ts';
 
 /** What a dial, or a tunnel, came to. */
 export type Outcome =
@@ -92,7 +92,9 @@ async function diagnose(dialled: DialError, deps: ConnectionDeps): Promise<Outco
   } catch (error) {
     if (!(error instanceof FetchError)) throw error;
     return failed(
-      dialled.status === undefined ? error.message : `the server refused the tunnel (${dialled.status})`,
+      dialled.status === undefined
+        ? whyUnreachable(error)
+        : `the server refused the tunnel (${dialled.status})`,
     );
   }
 }

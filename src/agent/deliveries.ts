@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CommandError } from '../lib/command-error.ts';
 import { FetchError } from '../lib/safe-fetch.ts';
-import { askSigned, type ServerAnswer, type SignerDeps } from './server-api.ts';
+import { askSigned, type ServerAnswer, type SignerDeps, whyUnreachable } from './server-api.ts';
 
 /** A message that somebody left for this device. */
 export interface Delivery {
@@ -54,6 +54,6 @@ async function ask(method: string, path: string, deps: SignerDeps, body?: unknow
     throw new CommandError(answer.detail ?? `the server answers ${answer.status}`);
   } catch (error) {
     if (!(error instanceof FetchError)) throw error;
-    throw new CommandError(`${deps.pairing.server}: ${error.message}`, 1, { cause: error });
+    throw new CommandError(`${deps.pairing.server}: ${whyUnreachable(error)}`, 1, { cause: error });
   }
 }

@@ -9,7 +9,7 @@ import { newNonce } from '../signatures/sign-request.ts';
 import { backoffMs } from './backoff.ts';
 import type { JoinTarget } from './join-target.ts';
 import type { Pairing } from './model.ts';
-import { askServer, type ServerAnswer } from './server-api.ts';
+import { askServer, type ServerAnswer, whyUnreachable } from './server-api.ts';
 import { type ServerTime, serverTime } from './server-time.ts';
 
 /** What a device says of itself when it joins. */
@@ -177,8 +177,9 @@ class Asker {
       this.#deps.onWait(`the server answers ${answer.status}`);
     } catch (error) {
       if (!(error instanceof FetchError)) throw error;
-      if (this.#isLate()) throw new CommandError(`${target.server}: ${error.message}`, 1, { cause: error });
-      this.#deps.onWait(error.message);
+      if (this.#isLate())
+        throw new CommandError(`${target.server}: ${whyUnreachable(error)}`, 1, { cause: error });
+      this.#deps.onWait(whyUnreachable(error));
     }
     return undefined;
   }

@@ -5,7 +5,7 @@ import type { DeviceKey } from '../signatures/ed25519-key.ts';
 import { signPairing } from '../signatures/pairing-proof.ts';
 import { newNonce } from '../signatures/sign-request.ts';
 import type { Pairing } from './model.ts';
-import { askSigned, type ServerAnswer, type ServerDeps } from './server-api.ts';
+import { askSigned, type ServerAnswer, type ServerDeps, whyUnreachable } from './server-api.ts';
 import { serverTime } from './server-time.ts';
 import type { AgentState } from './state.ts';
 
@@ -60,7 +60,7 @@ function asker({ pairing, clock, ca }: RotateKeyDeps, next: DeviceKey) {
       return isLate ? await send(key) : answer;
     } catch (error) {
       if (!(error instanceof FetchError)) throw error;
-      throw new CommandError(`${pairing.server}: ${error.message}; try again`, 1, { cause: error });
+      throw new CommandError(`${pairing.server}: ${whyUnreachable(error)}; try again`, 1, { cause: error });
     }
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../lib/clock.ts';
-import { fetchConfigured } from '../lib/safe-fetch.ts';
+import { type FetchError, fetchConfigured } from '../lib/safe-fetch.ts';
 import type { DeviceKey } from '../signatures/ed25519-key.ts';
 import { signRequest } from '../signatures/sign-request.ts';
 import type { Pairing } from './model.ts';
@@ -93,6 +93,12 @@ export function askSigned(
     { key, sessionId: pairing.sessionId, now: time.now() },
   );
   return askServer({ method, url, headers, ...(body !== undefined && { body }) }, deps);
+}
+
+/** With what the system said, where that is known: a certificate that nobody believes is another errand than a closed port. */
+export function whyUnreachable({ message, cause }: FetchError): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
+  return code === undefined ? message : `${message} (${code})`;
 }
 
 function parseJson(text: string): unknown {

@@ -1,4 +1,4 @@
-import { askSigned } from '../../agent/server-api.ts';
+import { askSigned, whyUnreachable } from '../../agent/server-api.ts';
 import { serverTime } from '../../agent/server-time.ts';
 import { openState } from '../../agent/state.ts';
 import { systemClock } from '../../lib/clock.ts';
@@ -19,7 +19,7 @@ export const agentLeave: CommandRun = async (context) => {
   const ask = () =>
     askSigned('DELETE', SELF, deps).catch((error: unknown) => {
       if (!(error instanceof FetchError)) throw error;
-      throw new CommandError(`${pairing.server}: ${error.message}; unpair it there instead`, 1, {
+      throw new CommandError(`${pairing.server}: ${whyUnreachable(error)}; unpair it there instead`, 1, {
         cause: error,
       });
     });

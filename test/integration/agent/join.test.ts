@@ -107,7 +107,7 @@ describe('a device does not join, and is told why', () => {
     using place = agentPlace(site);
     const server = `http://localhost:${freePort()}`;
     expect(await complaintOf(place.join('ABCD-EFGH', { server }))).toBe(
-      `${server}: the server cannot be reached`,
+      `${server}: the server cannot be reached (ECONNREFUSED)`,
     );
   });
 
