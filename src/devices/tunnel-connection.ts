@@ -103,7 +103,7 @@ export class TunnelConnection {
       clock,
       limits,
       onEnd: (cause) => {
-        onSeen(this.peer.sessionId);
+        if (cause.code !== CloseCode.revoked) onSeen(this.peer.sessionId);
         onEnded(this, cause);
       },
     });

@@ -255,6 +255,11 @@ describe('over the API', () => {
     expect(tunnel.streams[0]).toMatchObject({ kind: 'http', service: 'web', user_id: owner.userId });
     expect(Number(tunnel.streams[0]?.['bytes_from_device'])).toBeGreaterThan(0);
 
+    const figures = () => api.base.metrics.render();
+    expect(figures()).toContain('postern_tunnels 1\n');
+    expect(figures()).toContain('postern_tunnel_streams 2\n');
+    expect(figures()).toContain('postern_device_streams_total{kind="http",outcome="answered"} 2\n');
+
     const end = (rest: string) => api.call(`${path}${rest}`, { method: 'DELETE', cookie: owner.token });
     expect((await end('/streams/4242')).status).toBe(404);
     expect((await end('/streams/0x2')).status).toBe(404);
@@ -265,6 +270,8 @@ describe('over the API', () => {
     expect(await agent.tunnel.ended).toMatchObject({ code: 4503 });
     await other.reading;
     expect((await end('')).status).toBe(404);
+    expect(figures()).toContain('postern_tunnels 0\n');
+    expect(figures()).toMatch(/postern_tunnel_bytes_total\{direction="from_device"\} [1-9][0-9]{5,}\n/);
 
     const { events: rows } = (await (await api.call('/api/v1/audit', { cookie: owner.token })).json()) as {
       events: { action: string; detail: unknown }[];
