@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, gt, inArray, isNotNull, isNull, lte, ne, or } from 'drizzle-orm';
 import { deleteExpiredRows } from '../db/delete-expired.ts';
 import { readOrOutage } from '../db/errors.ts';
+import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
 import { deliveries } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -154,7 +155,7 @@ export function deliveryStore(db: Db) {
       return tx
         .update(deliveries)
         .set({ status: 'cancelled', settledAtMs: now })
-        .where(and(inArray(deliveries.deviceId, [...deviceIds]), isQueued, gt(deliveries.expiresAtMs, now)))
+        .where(and(isOneOf(deliveries.deviceId, deviceIds), isQueued, gt(deliveries.expiresAtMs, now)))
         .returning({ id: deliveries.id })
         .all().length;
     },

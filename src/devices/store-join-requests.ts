@@ -1,6 +1,7 @@
 import { and, count, eq, gt, inArray } from 'drizzle-orm';
 import { deleteExpiredRows } from '../db/delete-expired.ts';
 import { readOrOutage } from '../db/errors.ts';
+import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
 import { pairingRequests } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -127,7 +128,7 @@ export function joinRequestStore(db: Db) {
     voidOf(tx: Tx, sessions: readonly SessionId[]): void {
       tx.update(pairingRequests)
         .set({ status: 'denied' })
-        .where(and(inArray(pairingRequests.issuedBy, [...sessions]), eq(pairingRequests.status, 'approved')))
+        .where(and(isOneOf(pairingRequests.issuedBy, sessions), eq(pairingRequests.status, 'approved')))
         .run();
     },
 

@@ -1,6 +1,7 @@
 import { and, asc, count, eq, gt, inArray, isNull } from 'drizzle-orm';
 import { deleteExpiredRows } from '../db/delete-expired.ts';
 import { readOrOutage } from '../db/errors.ts';
+import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
 import { pairings } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -98,15 +99,13 @@ export function pairingStore(db: Db) {
     /** Voids the codes that these sessions made and nobody has redeemed. */
     voidOf(tx: Tx, sessions: readonly SessionId[]): void {
       tx.delete(pairings)
-        .where(and(inArray(pairings.issuedBy, [...sessions]), isNull(pairings.redeemedAtMs)))
+        .where(and(isOneOf(pairings.issuedBy, sessions), isNull(pairings.redeemedAtMs)))
         .run();
     },
 
     /** Voids the codes that these devices were paired with. */
     voidOfDevices(tx: Tx, devices: readonly DeviceId[]): void {
-      tx.delete(pairings)
-        .where(inArray(pairings.deviceId, [...devices]))
-        .run();
+      tx.delete(pairings).where(isOneOf(pairings.deviceId, devices)).run();
     },
 
     deleteExpired: (tx: Tx, now: number, limit: number): number =>

@@ -1,5 +1,6 @@
-import { and, asc, between, count, eq, inArray, isNull, ne, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, between, count, eq, isNull, ne, or, type SQL, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
+import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
 import { devices } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -119,7 +120,7 @@ export function deviceStore(db: Db) {
       return tx
         .update(devices)
         .set({ unpairedAtMs: at, unpairReason: reason })
-        .where(and(inArray(devices.sessionId, [...sessions]), isLive))
+        .where(and(isOneOf(devices.sessionId, sessions), isLive))
         .returning()
         .all()
         .map(toDevice);

@@ -1,9 +1,9 @@
-import { asc, gt, inArray, sql } from 'drizzle-orm';
+import { asc, gt, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
+import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
 import { sessionOutbox } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
-import { inChunks } from '../lib/chunks.ts';
 import type { SessionSnapshot } from './model.ts';
 
 /** A committed snapshot that nobody may have been told of yet. */
@@ -13,9 +13,6 @@ export interface OutboxRow {
 }
 
 export type OutboxStore = ReturnType<typeof outboxStore>;
-
-/** SQLite takes 32,766 variables in a statement. */
-const ROWS_PER_STATEMENT = 500;
 
 export function outboxStore(db: Db) {
   return {
@@ -29,9 +26,7 @@ export function outboxStore(db: Db) {
         .map(({ id }) => id);
     },
     delete(tx: Tx, ids: readonly number[]): void {
-      for (const chunk of inChunks(ids, ROWS_PER_STATEMENT)) {
-        tx.delete(sessionOutbox).where(inArray(sessionOutbox.id, chunk)).run();
-      }
+      if (ids.length > 0) tx.delete(sessionOutbox).where(isOneOf(sessionOutbox.id, ids)).run();
     },
     /** The oldest rows with an id above this one. */
     after(id: number, limit: number): OutboxRow[] {

@@ -1,10 +1,10 @@
 import { and, desc, eq, inArray, lte, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
+import { isOneOf } from '../db/one-of.ts';
 import { opaqueText } from '../db/opaque.ts';
 import type { Db } from '../db/open.ts';
 import { credentials, sessions, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
-import { inChunks } from '../lib/chunks.ts';
 import type { User, UserId } from '../users/model.ts';
 import { toUser } from '../users/store-row.ts';
 import type {
@@ -27,9 +27,6 @@ import {
 } from './store-found.ts';
 import { REVOKED_KEPT_MS } from './store-reaping.ts';
 import { fromCredential, fromSession, toSession } from './store-row.ts';
-
-/** SQLite takes 32,766 variables in a statement. */
-const REVOKED_AT_ONCE = 10_000;
 
 export interface Revocation {
   at: number;
@@ -190,20 +187,18 @@ export function sessionStore(db: Db) {
 
     /** Revokes what of `ids` is still active; returns the sessions as they stand now. Revoked is never set back. */
     revoke(tx: Tx, ids: readonly SessionId[], { at, reason }: Revocation): Session[] {
-      return inChunks(ids, REVOKED_AT_ONCE).flatMap((chunk) =>
-        tx
-          .update(sessions)
-          .set({
-            status: 'revoked',
-            revokedAtMs: at,
-            revokeReason: reason,
-            reapAtMs: sql`coalesce(${sessions.reapAtMs}, ${at + REVOKED_KEPT_MS})`,
-          })
-          .where(and(inArray(sessions.id, chunk), eq(sessions.status, 'active')))
-          .returning()
-          .all()
-          .map(toSession),
-      );
+      return tx
+        .update(sessions)
+        .set({
+          status: 'revoked',
+          revokedAtMs: at,
+          revokeReason: reason,
+          reapAtMs: sql`coalesce(${sessions.reapAtMs}, ${at + REVOKED_KEPT_MS})`,
+        })
+        .where(and(isOneOf(sessions.id, ids), eq(sessions.status, 'active')))
+        .returning()
+        .all()
+        .map(toSession);
     },
 
     /** Remembers that everything of this user begun before `at` is over; never set back. */

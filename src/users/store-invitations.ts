@@ -1,5 +1,6 @@
-import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, sql } from 'drizzle-orm';
 import { deleteExpiredRows } from '../db/delete-expired.ts';
+import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
 import { invitations } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -92,10 +93,7 @@ export function invitationStore(db: Db) {
 
     /** Voids what these sessions made and nobody used yet; returns them. */
     deleteOfSessions(tx: Tx, sessionIds: readonly string[]): Invitation[] {
-      const open = and(
-        inArray(invitations.createdBySessionId, [...sessionIds]),
-        isNull(invitations.usedAtMs),
-      );
+      const open = and(isOneOf(invitations.createdBySessionId, sessionIds), isNull(invitations.usedAtMs));
       return tx.delete(invitations).where(open).returning().all().map(toInvitation);
     },
 
