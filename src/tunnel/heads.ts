@@ -1,3 +1,4 @@
+import { SERVICE_NAME } from '../config/service-name.ts';
 import { readUint32, writeUint32 } from './frame.ts';
 import { type HeaderList, isHeader } from './header-list.ts';
 
@@ -55,7 +56,6 @@ export class HeadError extends Error {
   override readonly name = 'HeadError';
 }
 
-const SERVICE = /^[a-z0-9](?:[a-z0-9-]{0,28}[a-z0-9])?$/;
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
 /** An origin-form target (RFC 9112 section 3.2.1) without a fragment. */
 const TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
@@ -120,7 +120,7 @@ function parseObject(text: Uint8Array): Unchecked {
 
 function checkRequest(head: object): asserts head is RequestHead {
   const { kind, service, method, target, scheme, host, headers } = head as Unchecked;
-  requireText(service, SERVICE, 'service');
+  requireText(service, SERVICE_NAME, 'service');
   if (kind === 'tcp') return requireMembers(head, 2);
   if (kind !== 'http' && kind !== 'websocket') throw new HeadError('kind is unknown');
   requireText(method, METHOD, 'method');
