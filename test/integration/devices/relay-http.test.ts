@@ -393,3 +393,15 @@ test('as many streams as there may be, and no more', async () => {
   expect((await site.go('/x')).status).toBe(200);
   await connected(site.api, site.device);
 });
+
+test('as many streams in a second as there may be, and no more', async () => {
+  await using site = await tunnelSite({}, { devices: { config: { opens_per_second: 3 } } });
+  await using _agent = await site.dial();
+  const outcomes = async (count: number) => {
+    const answers = await Promise.all(Array.from({ length: count }, () => site.go('/empty')));
+    return answers.map(({ status }) => status).toSorted((a, b) => a - b);
+  };
+  expect(await outcomes(5)).toEqual([204, 204, 204, 503, 503]);
+  await site.clock.advance(1_000);
+  expect(await outcomes(4)).toEqual([204, 204, 204, 503]);
+});
