@@ -1,4 +1,4 @@
-import { isDeviceId } from '../devices/model.ts';
+import { type Device, isDeviceId } from '../devices/model.ts';
 import { singleParam } from '../http/form.ts';
 import { type Html, html } from '../http/html.ts';
 import type { Router } from '../http/router.ts';
@@ -28,14 +28,14 @@ function allDevicesPage(deps: WebDeps, request: Request, caller: Caller): Respon
   const all = deps.devices.devices.list();
   const body = html`${noticeOf(request)}
 <p>Everything that somebody has paired here.</p>
-${all.length === 0 ? html`<p>None is paired.</p>` : html`<div class="card">${table(deps)}</div>`}`;
+${all.length === 0 ? html`<p>None is paired.</p>` : html`<div class="card">${table(all, deps)}</div>`}`;
   return personPage(caller, { title: 'Everybody’s devices', body, path: PATH });
 }
 
-function table({ devices: { devices, seen }, people, clock }: WebDeps): Html {
+function table(all: readonly Device[], { devices: { seen }, people, clock }: WebDeps): Html {
   const names = new Map(people.store.list().map(({ id, username }) => [id, username]));
   const now = clock.now();
-  const rows = seen.list(devices.list()).map(
+  const rows = seen.list(all).map(
     ([device, what]) => html`<tr>
 <td><strong class="any">${device.name}</strong><br><small class="any">${device.handle} · paired ${instant(device.pairedAt)}</small></td>
 <td data-label="Of"><a class="any" href="${USERS_PATH}/${device.userId}">${names.get(device.userId) ?? device.userId}</a></td>

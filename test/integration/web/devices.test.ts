@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test';
+import { newDeviceKey } from '../../../src/signatures/ed25519-key.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { hiddenFields } from '../../support/oauth-client.ts';
+import { proofOf } from '../../support/pairing.ts';
 import { pairSiteDevice } from '../../support/site-device.ts';
 import { type WebSite, webSite } from '../../support/web-site.ts';
 
@@ -48,6 +50,29 @@ describe('/account/devices', () => {
     const response = await fetch(site.url('/account/devices/x'), { redirect: 'manual' });
     expect(response.headers.get('location')).toBe('/sign-in?return_to=%2Faccount%2Fdevices%2Fx');
   });
+});
+
+test('who is asked to let a device in sees what it says of itself, labels too', async () => {
+  await using site = await webSite();
+  const { browser } = await site.signedIn('ada');
+  const { public_key: publicKey, ...proof } = proofOf(
+    'join',
+    newDeviceKey(),
+    Math.floor(site.clock.now() / 1_000),
+    site.origin.origin,
+  );
+  const about = {
+    name: 'Garage <b>',
+    serial: 'SN-7',
+    platform: undefined,
+    chip: undefined,
+    labels: { kind: 'camera', floor: '' },
+  };
+  const { userCode } = await site.devices.joins.begin(about, { publicKey, ...proof }, '192.0.2.44');
+  const { text } = await site.post(browser, '/device', { code: userCode });
+  for (const shown of ['“Garage &lt;b&gt;”', 'SN-7', '192.0.2.44', 'kind=camera', '>floor<'])
+    expect(text).toContain(shown);
+  expect(text).toMatch(/Fingerprint<\/dt><dd><strong class="mono">([a-z2-7]{4} ){3}[a-z2-7]{4}</);
 });
 
 describe('a code', () => {
