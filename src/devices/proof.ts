@@ -1,7 +1,7 @@
-import { MAX_AGE_SECONDS, MAX_AHEAD_SECONDS } from '../signatures/constants.ts';
 import { readPublicKey } from '../signatures/ed25519-key.ts';
 import type { DevicePublicKey } from '../signatures/model.ts';
 import { isPairingProof } from '../signatures/pairing-proof.ts';
+import { ageRefusal } from '../signatures/verify-request.ts';
 import { badPublicKey, proofRefused } from './errors.ts';
 import type { TakenProofs } from './model.ts';
 
@@ -27,9 +27,8 @@ export function requireProof(
 ): DevicePublicKey {
   const key = readPublicKey(text);
   if (!key.ok) throw badPublicKey();
-  const age = Math.floor(now / 1_000) - created;
-  if (age > MAX_AGE_SECONDS) throw proofRefused('stale', now);
-  if (age < -MAX_AHEAD_SECONDS) throw proofRefused('future', now);
+  const aged = ageRefusal(created, now);
+  if (aged !== undefined) throw proofRefused(aged, now);
   if (!isPairingProof(key.publicKey, { origin, presented, created, nonce }, proof))
     throw proofRefused('invalid', now);
   return key.publicKey;
@@ -41,7 +40,7 @@ export function takeProof(
   { nonce, created }: Pick<Proof, 'nonce' | 'created'>,
   now: number,
 ): TakenProofs {
-  const recent = taken.filter(([, at]) => Math.floor(now / 1_000) - at <= MAX_AGE_SECONDS);
+  const recent = taken.filter(([, at]) => ageRefusal(at, now) !== 'stale');
   const isKnown = recent.some(([each, at]) => each === nonce && at === created);
   if (isKnown || recent.length >= MAX_TAKEN) throw proofRefused('replayed', now);
   return [...recent, [nonce, created]];
