@@ -58,6 +58,10 @@ export function verifyText(publicKey: DevicePublicKey, text: string, signature: 
 /** Whether a signature was verified in this turn of the event loop. */
 let isBusy = false;
 
+function endTurn(): void {
+  isBusy = false;
+}
+
 /**
  * The same, at once for the first one in a turn of the event loop. Those that follow in the same turn go to another thread: that
  * costs a tenth more, but what else waits is not held up by fifty microseconds for each.
@@ -69,9 +73,7 @@ export function verifyTextSoon(
 ): boolean | Promise<boolean> {
   if (isBusy) return verifyElsewhere(publicKey, text, signature);
   isBusy = true;
-  setImmediate(() => {
-    isBusy = false;
-  });
+  setImmediate(endTurn);
   return verifyText(publicKey, text, signature);
 }
 

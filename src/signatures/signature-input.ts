@@ -14,6 +14,8 @@ export interface StatedSignature {
   readonly signature: Uint8Array;
 }
 
+type StatedParameters = Pick<StatedSignature, 'created' | 'nonce' | 'keyId'>;
+
 /** What is wrong with the two fields, before anything is verified. */
 export type StatementDefect = 'missing' | 'malformed' | 'components' | 'parameters';
 
@@ -29,13 +31,22 @@ const ONE_INNER_LIST =
 /** 64 bytes have one text in base64: the last letter has bits that are always zero. */
 const ONE_SIGNATURE = /^([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]{85}[AQgw]==):$/;
 
+const CREATED = '[1-9][0-9]{0,11}';
+const NONCE = '[A-Za-z0-9+/=_-]{16,88}';
+const KEY_ID = 'ses_[a-z2-7]{26}';
+
+/** The forms of the values, each with its quotes. */
 const FORM_OF = new Map([
-  ['created', /^[1-9][0-9]{0,11}$/],
-  ['nonce', /^"[A-Za-z0-9+/=_-]{16,88}"$/],
-  ['keyid', /^"ses_[a-z2-7]{26}"$/],
+  ['created', new RegExp(`^${CREATED}$`)],
+  ['nonce', new RegExp(`^"${NONCE}"$`)],
+  ['keyid', new RegExp(`^"${KEY_ID}"$`)],
   ['tag', new RegExp(`^"${REQUEST_TAG}"$`)],
   ['alg', /^"ed25519"$/],
 ]);
+/** As our own agent writes them: one look instead of many. */
+const USUAL_ORDER = new RegExp(
+  `^;created=(${CREATED});nonce="(${NONCE})";keyid="(${KEY_ID})";tag="${REQUEST_TAG}"$`,
+);
 const REQUIRED = ['created', 'nonce', 'keyid', 'tag'];
 
 /** Reads `Signature-Input` and `Signature` (RFC 9421 sections 4.1 and 4.2), in the one shape that the profile has. */
@@ -63,7 +74,12 @@ export function readSignature(headers: Headers): StatedSignature | StatementDefe
 }
 
 /** The parameters, each once, in any order; `undefined` when one is missing, unknown, doubled or of another form. */
-function readParameters(text: string): Pick<StatedSignature, 'created' | 'nonce' | 'keyId'> | undefined {
+function readParameters(text: string): StatedParameters | undefined {
+  const [, created, nonce = '', keyId = ''] = USUAL_ORDER.exec(text) ?? [];
+  return created === undefined ? readAnyOrder(text) : { created: Number(created), nonce, keyId };
+}
+
+function readAnyOrder(text: string): StatedParameters | undefined {
   const values = new Map<string, string>();
   for (const parameter of text.slice(1).split(';')) {
     const equals = parameter.indexOf('=');
