@@ -47,7 +47,7 @@ export interface SignatureWindow {
   maxAheadMs: number;
 }
 
-export const DEFAULT_WINDOW: SignatureWindow = {
+const DEFAULT_WINDOW: SignatureWindow = {
   maxAgeMs: MAX_AGE_SECONDS * 1_000,
   maxAheadMs: MAX_AHEAD_SECONDS * 1_000,
 };
