@@ -29,7 +29,7 @@ export interface SeededTunnels {
   idle: IdleDevice[];
 }
 
-export const SERVICE = 'web';
+const SERVICE = 'web';
 const NOWHERE = { provider: undefined, providerSid: undefined, address: '127.0.0.1', userAgent: 'bench' };
 const DAY_MS = 86_400_000;
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
 import { CloseCode, HEADER_BYTES } from '../tunnel/constants.ts';
+import { joinStreams } from '../tunnel/flow.ts';
 import { encodeAnswerHead, encodeRequestHead } from '../tunnel/heads.ts';
-import type { Mux, MuxLimits, ResetReason, StreamReader, TunnelStream } from '../tunnel/model.ts';
+import type { Mux, MuxLimits, TunnelStream } from '../tunnel/model.ts';
 import { openMux } from '../tunnel/mux.ts';
 import type { HubMetrics } from './metrics-hub.ts';
 import type { OpenStream } from './open-stream.ts';
@@ -82,35 +83,9 @@ export class TcpRelay {
     }
     metrics.carried('tcp', 'answered');
     void device.stream.write(encodeRequestHead({ kind: 'tcp', service }));
-    join(visitor, device);
+    joinStreams(visitor, device.stream, {
+      answered: () => device.answered(),
+      over: () => device.released(),
+    });
   }
-}
-
-/** Both directions, until both are over or one is cut. */
-function join(visitor: TunnelStream, device: OpenStream): void {
-  let ends = 0;
-  const ended = () => {
-    ends += 1;
-    if (ends === 2) device.released();
-  };
-  const cut = (_reason: ResetReason) => {
-    visitor.reset();
-    device.stream.reset();
-    device.released();
-  };
-  const reader = (from: TunnelStream, to: TunnelStream, onData?: () => void): StreamReader => ({
-    data(chunk) {
-      onData?.();
-      const room = to.write(chunk);
-      if (room === undefined) from.consumed(chunk.length);
-      else void room.then(() => from.consumed(chunk.length));
-    },
-    end() {
-      to.finish();
-      ended();
-    },
-    reset: cut,
-  });
-  visitor.read(reader(visitor, device.stream));
-  device.stream.read(reader(device.stream, visitor, () => device.answered()));
 }

@@ -88,6 +88,11 @@ export interface TunnelStream {
   read(reader: StreamReader): void;
   /** Returns credit to the sender. */
   consumed(bytes: number): void;
+  /**
+   * How much the reader holds of what it has consumed, in bytes, as of now: an unfinished message, what waits in its own
+   * socket. It counts as what waits here does. False: much waits in this tunnel already, so better hold less.
+   */
+  keeps(bytes: number): boolean;
 }
 
 export interface Mux {

@@ -21,6 +21,7 @@ export function readHead<Head>(
   let held = EMPTY;
   const refuse = (error: HeadError) => {
     held = EMPTY;
+    stream.keeps(0);
     stream.read(deaf(stream, handler));
     handler.bad(error);
   };
@@ -28,7 +29,12 @@ export function readHead<Head>(
     data(chunk) {
       held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
       const found = attempt(held, decode);
-      if (found === undefined) return stream.consumed(chunk.length);
+      if (found === undefined) {
+        stream.consumed(chunk.length);
+        stream.keeps(held.length);
+        return;
+      }
+      stream.keeps(0);
       if (found instanceof HeadError) {
         stream.consumed(chunk.length);
         return refuse(found);

@@ -45,6 +45,8 @@ export function decodeClose(payload: Uint8Array): { code: number; reason: string
 export interface MessageReader {
   /** Bytes of the stream, as they arrive; false: they are not messages, or one is too long. Nothing is read after that. */
   push(chunk: Uint8Array): boolean;
+  /** What waits of a message that is not whole. */
+  readonly heldBytes: number;
 }
 
 /** Cuts a stream into messages; a longer one than `maxBytes` is refused by its announcement, before it is held. */
@@ -75,6 +77,9 @@ export function messageReader(maxBytes: number, onMessage: (message: SocketMessa
   };
 
   return {
+    get heldBytes() {
+      return heldBytes;
+    },
     push(chunk) {
       if (broken) return false;
       held.push(chunk);

@@ -53,6 +53,8 @@ export class MuxStream implements TunnelStream {
 
   readonly #unread = new ByteQueue();
   #inHand = 0;
+  /** Consumed, and still in memory, as the reader says. */
+  #kept = 0;
   #window = INITIAL_WINDOW_BYTES;
   #receiveWindow = INITIAL_WINDOW_BYTES;
   /** Consumed, and not yet returned to the sender. */
@@ -89,6 +91,10 @@ export class MuxStream implements TunnelStream {
 
   /** What waits in memory: written and not sent, or received and not consumed. */
   get heldBytes(): number {
+    return this.#waitingBytes + this.#kept;
+  }
+
+  get #waitingBytes(): number {
     return this.#unsent.bytes + this.#unread.bytes + this.#inHand;
   }
 
@@ -98,7 +104,7 @@ export class MuxStream implements TunnelStream {
   }
 
   get #isDone(): boolean {
-    return this.isFinished && this.heldBytes === 0;
+    return this.isFinished && this.#waitingBytes === 0;
   }
 
   /** How far the window has grown. */
@@ -153,7 +159,23 @@ export class MuxStream implements TunnelStream {
     this.#credit += freed;
     if (this.#owesCredit) this.#owner.ready(this);
     if (this.#unread.bytes > 0) this.#deliver();
-    else if (this.#isDone) this.#owner.closed(this);
+    else if (this.#isDone) this.#close();
+  }
+
+  keeps(bytes: number): boolean {
+    if (this.#reset === undefined && !this.#isDone) this.#keep(bytes);
+    return !this.#owner.isCrowded;
+  }
+
+  #keep(bytes: number): void {
+    const more = bytes - this.#kept;
+    this.#kept = bytes;
+    if (more !== 0) this.#owner.hold(more);
+  }
+
+  #close(): void {
+    this.#keep(0);
+    this.#owner.closed(this);
   }
 
   // What the mux says.
@@ -179,7 +201,7 @@ export class MuxStream implements TunnelStream {
   receiveFin(): void {
     if (this.#finReceived) return;
     this.#finReceived = true;
-    if (this.#isDone) this.#owner.closed(this);
+    if (this.#isDone) this.#close();
     this.#deliver();
   }
 
@@ -198,7 +220,7 @@ export class MuxStream implements TunnelStream {
     this.#owner.hold(-this.heldBytes);
     this.#unsent.clear();
     this.#unread.clear();
-    this.#inHand = 0;
+    this.#inHand = this.#kept = 0;
     this.#makeRoom();
     (this.#reader ?? UNHEARD).reset(reason);
   }
@@ -262,7 +284,7 @@ export class MuxStream implements TunnelStream {
 
   #sentFin(): void {
     this.#finSent = true;
-    if (this.#isDone) this.#owner.closed(this);
+    if (this.#isDone) this.#close();
   }
 
   #makeRoom(): void {

@@ -68,7 +68,7 @@ export function rawTunnel(
   };
 }
 
-export function takeApart(frame: Uint8Array): SeenFrame {
+function takeApart(frame: Uint8Array): SeenFrame {
   return {
     type: frame[1] ?? -1,
     flags: readUint16(frame, 2),

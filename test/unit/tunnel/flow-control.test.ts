@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test';
 import { FrameType } from '../../../src/tunnel/constants.ts';
-import { joinStreams, readableOf, StreamResetError, writeBody } from '../../../src/tunnel/flow.ts';
+import { joinStreams, writeBody } from '../../../src/tunnel/flow.ts';
+import { decodeRequestHead, encodeRequestHead } from '../../../src/tunnel/heads.ts';
 import type { TunnelStream } from '../../../src/tunnel/model.ts';
+import { readHead } from '../../../src/tunnel/read-head.ts';
 import {
   ACK,
   creditFrame,
@@ -250,10 +252,11 @@ test('two tunnels joined pass on that a reader stalls', async () => {
   const device = tunnelPair({ client: { onStream: (stream) => void pour(stream) } });
   const visitor = tunnelPair({
     server: {
-      onStream: (stream) => joinStreams(stream, mustOpen(device.server.mux)),
+      onStream: (stream) =>
+        joinStreams(stream, mustOpen(device.server.mux), { answered: () => answers++, over: () => overs++ }),
     },
   });
-  let poured = 0;
+  let [poured, answers, overs] = [0, 0, 0];
   async function pour(stream: TunnelStream): Promise<void> {
     while (stream.isWritable) {
       const room = stream.write(new Uint8Array(FRAME));
@@ -275,41 +278,13 @@ test('two tunnels joined pass on that a reader stalls', async () => {
   stream.consumed(heard.bytes);
   await settled();
   expect(poured).toBeGreaterThan(stalledAt);
+  expect([answers > 1, overs]).toEqual([true, 0]);
   stream.reset();
   await settled();
+  expect(overs).toBeGreaterThan(0);
   for (const { mux } of [device.client, device.server, visitor.client, visitor.server]) {
     expect([mux.streams.size, mux.bufferedBytes]).toEqual([0, 0]);
   }
-});
-
-test('a web stream holds the sender until somebody pulls, and ends, breaks and is cancelled as streams are', async () => {
-  const tunnel = rawTunnel({ onStream: () => undefined });
-  const open = (id: number) => {
-    tunnel.mux.receive(dataFrame(id, SYN, ''));
-    const stream = tunnel.mux.streams.get(id) ?? expect.unreachable();
-    const { readable, reader } = readableOf(stream);
-    stream.read(reader);
-    return { stream, readable };
-  };
-  const { stream, readable } = open(1);
-  for (const data of frames(16)) tunnel.mux.receive(dataFrame(1, 0, data));
-  await settled();
-  expect(await tunnel.sent()).toEqual([]);
-  expect(stream.stats.queuedBytes).toBeGreaterThanOrEqual(WINDOW - FRAME);
-  tunnel.mux.receive(dataFrame(1, FIN, ''));
-  expect((await new Response(readable).bytes()).length).toBe(WINDOW);
-  expect(tunnel.mux.bufferedBytes).toBe(0);
-
-  const broken = open(3);
-  tunnel.mux.receive(dataFrame(3, 0, 'half'));
-  tunnel.mux.receive(creditFrame(3, RST, 0));
-  expect(await new Response(broken.readable).text().catch((error: unknown) => error)).toBeInstanceOf(
-    StreamResetError,
-  );
-
-  const cancelled = open(5);
-  await cancelled.readable.cancel();
-  expect(await tunnel.sent()).toMatchObject([{ flags: RST, id: 5 }]);
 });
 
 test('a body is written at the speed of the tunnel; one that fails resets the stream', async () => {
@@ -378,4 +353,47 @@ test('going away: nothing new is taken, what is open goes on', async () => {
   await settled();
   expect([client.ends, server.ends]).toMatchObject([[{ kind: 'lost' }], [{ kind: 'local', code: 1000 }]]);
   expect(client.mux.streams.size).toBe(0);
+});
+
+test('what a reader keeps of what it consumed counts until it is over, and whoever keeps most is cut', async () => {
+  const tunnel = rawTunnel({ onStream: () => undefined, limits: { memoryBytes: 1024 * 1024 } });
+  for (const id of [1, 3]) tunnel.mux.receive(creditFrame(id, SYN, 0));
+  const [one, other] = [...tunnel.mux.streams.values()];
+  if (one === undefined || other === undefined) expect.unreachable();
+  const heard = [one, other].map((stream) => recordingReader(stream));
+  expect(one.keeps(100_000)).toBe(true);
+  expect(one.keeps(600_000)).toBe(false);
+  expect([tunnel.mux.bufferedBytes, one.stats.queuedBytes]).toEqual([600_000, 600_000]);
+  expect(one.keeps(0)).toBe(true);
+  other.keeps(700_000);
+  one.keeps(400_000);
+  expect(heard.map(({ resets }) => resets)).toEqual([[], ['memory']]);
+  expect(tunnel.mux.bufferedBytes).toBe(400_000);
+  // Too late to keep anything.
+  other.keeps(700_000);
+  one.finish();
+  tunnel.mux.receive(dataFrame(1, FIN, ''));
+  await settled();
+  one.keeps(400_000);
+  expect([tunnel.mux.streams.size, tunnel.mux.bufferedBytes]).toEqual([0, 0]);
+});
+
+test('heads that are never finished count, and do not any more once they are', () => {
+  const tunnel = rawTunnel({
+    onStream: (stream) =>
+      readHead(stream, decodeRequestHead, {
+        head: () => ({
+          data: ({ length }) => stream.consumed(length),
+          end: () => undefined,
+          reset: () => undefined,
+        }),
+        bad: () => undefined,
+        reset: () => undefined,
+      }),
+  });
+  const head = encodeRequestHead({ kind: 'tcp', service: 'ssh' });
+  tunnel.mux.receive(dataFrame(1, SYN, head.subarray(0, 20)));
+  expect(tunnel.mux.bufferedBytes).toBe(20);
+  tunnel.mux.receive(dataFrame(1, 0, head.subarray(20)));
+  expect(tunnel.mux.bufferedBytes).toBe(0);
 });
