@@ -14,6 +14,8 @@ export interface Given {
 
 /** Names the file; it is no key. */
 export const CONFIG_VARIABLE = 'POSTERN_CONFIG';
+/** What `postern connect` reads; on the machine of an appliance they are no slips. */
+const OF_CONNECT: readonly string[] = ['POSTERN_TOKEN', 'POSTERN_SERVER'];
 const FILE_SUFFIX = '_FILE';
 
 /** Reads every `POSTERN_*` variable, and the files that `POSTERN_*_FILE` name. */
@@ -37,7 +39,8 @@ export function namedFiles(env: Environment, cwd: string): string[] {
 
 function variablesOf(env: Environment): [string, string][] {
   return Object.entries(env).flatMap(([name, text]): [string, string][] => {
-    const ours = name.startsWith(ENVIRONMENT_PREFIX) && name !== CONFIG_VARIABLE;
+    const ours =
+      name.startsWith(ENVIRONMENT_PREFIX) && name !== CONFIG_VARIABLE && !OF_CONNECT.includes(name);
     return ours && text !== undefined && !isServiceLink(name, text) ? [[name, text]] : [];
   });
 }

@@ -9,6 +9,7 @@ import { type FileService, startFileService } from '../support/file-service.ts';
 import { residentBytes } from '../support/processes.ts';
 import { type Running, startProgram } from '../support/program.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
+import { openTerminal } from '../support/terminal.ts';
 import { until } from '../support/until.ts';
 
 /** How much goes each way; 1024 is the figure that is promised. */
@@ -170,6 +171,26 @@ describe('postern connect', () => {
   ])('is wrong use: %s', async (_what, flags, complaint) => {
     const { exitCode, err } = await postern('connect', 'garden', 'ssh', ...flags).finished;
     expect([exitCode, err]).toEqual([2, expect.stringContaining(complaint)]);
+  });
+
+  test('asks for the token at a terminal, and does not show it', async () => {
+    const { secret } = await newToken();
+    const command = [binary(), 'connect', 'garden', 'ssh', '--server', devices.site.origin];
+    await using terminal = openTerminal(command, directory.path, { PATH: process.env['PATH'] ?? '' });
+    await terminal.shown(/Personal token: /);
+    terminal.type(`x\u007f${secret}\r`);
+    await terminal.shown(/listening on 127\.0\.0\.1:\d+/);
+    expect(terminal.screen()).not.toContain(secret.slice(0, 12));
+    terminal.type('\u0003');
+    expect(await terminal.exited).toBe(0);
+  });
+
+  test('leaving that question is no token', async () => {
+    const command = [binary(), 'connect', 'garden', 'ssh', '--server', devices.site.origin];
+    await using terminal = openTerminal(command, directory.path, { PATH: process.env['PATH'] ?? '' });
+    await terminal.shown(/Personal token: /);
+    terminal.type('half\u0003');
+    expect(await terminal.exited).toBe(2);
   });
 
   test('ends with its token', async () => {

@@ -6,6 +6,12 @@ const PROVIDER = {
   POSTERN_PROVIDER_HOME_CLIENT_ID: 'postern',
 };
 
+test('what another command reads is no key, and no slip', () => {
+  using directory = configDirectory();
+  const env = { POSTERN_TOKEN: 'secret', POSTERN_SERVER: 'https://auth.example.com' };
+  expect(directory.load({ env }).url).toStartWith('http');
+});
+
 describe('a variable', () => {
   test.each([
     ['POSTERN_SESSIONS_CACHE_SIZE', '5', { sessions: { cache_size: 5 } }],
