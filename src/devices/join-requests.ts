@@ -1,7 +1,7 @@
 import type { AuditAction } from '../audit/model.ts';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
-import type { Tx } from '../db/write.ts';
+import { afterCommit, type Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { PollPace } from '../lib/poll-pace.ts';
@@ -14,6 +14,7 @@ import { keyFingerprint } from '../signatures/fingerprint.ts';
 import type { Actor } from '../users/model.ts';
 import type { Admission } from './admission.ts';
 import { keyInUse, pairingRefused, serialInUse } from './errors.ts';
+import type { CountJoin } from './metrics.ts';
 import type { DeviceAbout, DeviceId, DeviceOrigin, Paired } from './model.ts';
 import { type Proof, requireProof, takeProof } from './proof.ts';
 import type { DeviceStore } from './store.ts';
@@ -41,6 +42,7 @@ export interface JoinRequestsDeps {
   addressKey: (address: string) => string;
   maxPending: number;
   lifetimeMs: number;
+  count: CountJoin;
 }
 
 export interface BegunJoin {
@@ -63,7 +65,7 @@ export type JoinRequests = ReturnType<typeof joinRequests>;
 
 /** Pairing that the device begins, after the manner of RFC 8628: it shows a code, and its person types it. */
 export function joinRequests(deps: JoinRequestsDeps) {
-  const { db, store, clock, origin } = deps;
+  const { db, store, clock, origin, count } = deps;
 
   const note = (tx: Tx, action: AuditAction, { publicKey }: JoinRequest, by: By) =>
     deps.audit.record(tx, {
@@ -114,7 +116,10 @@ export function joinRequests(deps: JoinRequestsDeps) {
      */
     async begin(about: DeviceAbout, proof: Proof, address: string): Promise<BegunJoin> {
       const allowance = deps.limit.take(deps.addressKey(address));
-      if (!allowance.ok) throw tooManyFromHere(allowance.retryAfterSeconds);
+      if (!allowance.ok) {
+        count('rate_limited');
+        throw tooManyFromHere(allowance.retryAfterSeconds);
+      }
       const publicKey = requireProof(proof, { origin, presented: JOIN_PRESENTED, now: clock.now() });
       const [deviceCode, userCode, now] = [newSecret(), newTypedCode(), clock.now()];
       const request: JoinRequest = {
@@ -133,8 +138,12 @@ export function joinRequests(deps: JoinRequestsDeps) {
       const reapAt = request.expiresAt + deps.lifetimeMs;
       await db.write((tx) => {
         const proofs = takeProof(store.withdraw(tx, publicKey), proof, now);
-        if (store.countPending(tx, now) >= deps.maxPending) throw tooManyWait();
+        if (store.countPending(tx, now) >= deps.maxPending) {
+          count('full');
+          throw tooManyWait();
+        }
         store.insert(tx, { ...request, proofs }, { userCodeHash: deps.hashes.of(userCode), reapAt });
+        afterCommit(tx, () => count('begun'));
       });
       return { deviceCode, userCode: showTypedCode(userCode), expiresAt: request.expiresAt };
     },
@@ -159,6 +168,7 @@ export function joinRequests(deps: JoinRequestsDeps) {
         const approval = { userId, issuedBy: by.sessionId, expiresAt, reapAt: expiresAt + deps.lifetimeMs };
         if (!store.approve(tx, request.hash, now, approval)) throw answered();
         note(tx, 'device.join_approved', request, by);
+        afterCommit(tx, () => count('approved'));
       });
     },
 
@@ -167,6 +177,7 @@ export function joinRequests(deps: JoinRequestsDeps) {
       await db.write((tx) => {
         if (!store.deny(tx, request.hash, clock.now())) throw answered();
         note(tx, 'device.join_denied', request, by);
+        afterCommit(tx, () => count('denied'));
       });
     },
 
@@ -190,6 +201,7 @@ export function joinRequests(deps: JoinRequestsDeps) {
           const proofs = takeProof(request.proofs, proof, clock.now());
           const paired = give(tx, request, from);
           store.redeemed(tx, hash, paired.device.id, proofs);
+          afterCommit(tx, () => count(request.deviceId === undefined ? 'paired' : 'repeated'));
           return paired;
         })
         .catch(asDenied);

@@ -82,7 +82,16 @@ export function openDevices({ config, origin, ...deps }: OpenDevicesDeps) {
       count: counts.pairing,
       repeatMs: config.pairing_lifetime,
     }),
-    joins: openJoins({ ...shared, config, ring, devices: store, admission: admitting, limiter, addressKey }),
+    joins: openJoins({
+      ...shared,
+      config,
+      ring,
+      devices: store,
+      admission: admitting,
+      limiter,
+      addressKey,
+      count: counts.join,
+    }),
     seen: seenDevices({ ledger, isConnected: deps.isConnected }),
     reapTask: {
       name: 'pairings',

@@ -10,6 +10,7 @@ import type { Ledger } from '../sessions/ledger.ts';
 import type { ReapTask } from '../sessions/reaper.ts';
 import type { Admission } from './admission.ts';
 import { joinRequests } from './join-requests.ts';
+import type { CountJoin } from './metrics.ts';
 import type { RedeemLimitsDeps } from './redeem-limits.ts';
 import type { DeviceStore } from './store.ts';
 import { joinRequestStore } from './store-join-requests.ts';
@@ -22,6 +23,7 @@ export interface OpenJoinsDeps extends Pick<RedeemLimitsDeps, 'limiter' | 'addre
   admission: Admission;
   ledger: Pick<Ledger, 'requireLive' | 'whenEnding'>;
   audit: AuditRecorder;
+  count: CountJoin;
   /** Judges by the time mark (`markedClock`). */
   clock: Clock;
   /** The origin of `url`. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { admission } from '../../../src/devices/admission.ts';
 import { JOIN_PRESENTED, joinRequests } from '../../../src/devices/join-requests.ts';
+import { deviceCounts } from '../../../src/devices/metrics.ts';
 import type { DeviceAbout } from '../../../src/devices/model.ts';
 import type { Proof } from '../../../src/devices/proof.ts';
 import { deviceStore } from '../../../src/devices/store.ts';
@@ -46,6 +47,7 @@ function begin({ perAddress = 100, maxPending = 100 } = {}) {
     addressKey,
     maxPending,
     lifetimeMs: LIFETIME_MS,
+    count: deviceCounts(base.metrics, () => 0).join,
   });
   ledger.whenEnding((tx, ended) => joins.voidOf(tx, ended));
 
@@ -255,6 +257,29 @@ describe('refused is', () => {
     await full.newDevice().ask();
     const refused = await refusalOf(full.newDevice().ask());
     expect(refused).toMatchObject({ kind: 'unavailable', code: 'too_many_joins' });
+  });
+});
+
+test('what became of those who asked is counted', async () => {
+  await using t = begin({ perAddress: 4, maxPending: 2 });
+  const person = await t.person();
+  const [good, bad] = [t.newDevice(), t.newDevice()];
+  const [one, other] = [await good.ask(), await bad.ask()];
+  expect(await codeOf(t.newDevice().ask())).toBe('too_many_joins');
+  await t.approve(one.userCode, person);
+  await t.deny(other.userCode, person);
+  for (let times = 0; times < 3; times++) await good.redeem(one.deviceCode);
+  await t.newDevice().ask();
+  expect(await codeOf(t.newDevice().ask())).toBe('too_many_joins');
+  const figures = t.metrics.render().matchAll(/^postern_joins_total\{outcome="(\w+)"\} (\d+)$/gm);
+  expect(Object.fromEntries([...figures].map(([, outcome, count]) => [outcome, count]))).toEqual({
+    begun: '3',
+    rate_limited: '1',
+    full: '1',
+    approved: '1',
+    denied: '1',
+    paired: '1',
+    repeated: '2',
   });
 });
 
