@@ -122,7 +122,9 @@ export const OPERATIONS = {
   }),
 
   'device.pair': operation(oneUser.partial(), async ({ people, devices, origin }, { user }) => {
-    const { id, username } = user === undefined ? onlyUser(people.store) : requireUser(people.store, user);
+    const whose = user === undefined ? onlyUser(people.store) : requireUser(people.store, user);
+    const { id, username } = whose;
+    if (whose.status !== 'active') throw new CommandError(`${username} is disabled: no code of theirs works`);
     const { pairing, code, link } = await devices.pairings.create({ userId: id, sessionId: undefined });
     const expires_at = instantText(pairing.expiresAt);
     return { username, code: showTypedCode(code), link, server: origin.origin, expires_at };

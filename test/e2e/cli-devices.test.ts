@@ -103,4 +103,6 @@ test('devices stay when a person is signed out or disabled, unless they are aske
     expect(await appliance.run(...act, '--devices')).toMatchObject({ exitCode: 0 });
     expect(await devicesOf(site)).toEqual([]);
   }
+  const refused = await appliance.run('device', 'pair', 'bob');
+  expect(refused).toMatchObject({ exitCode: 1, err: expect.stringContaining('bob is disabled') });
 });
