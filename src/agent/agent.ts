@@ -49,6 +49,8 @@ export function startAgent({ config, state, clock, log, serve, version }: AgentD
   const record = newRecord(clock);
   let tunnel: Tunnel | undefined;
   let pairing: Pairing | undefined;
+  /** The pairing of which the server has said that it is over. */
+  let over: Pairing | undefined;
   let wake = new AbortController();
   let failures = 0;
   let corrections = 0;
@@ -140,8 +142,8 @@ export function startAgent({ config, state, clock, log, serve, version }: AgentD
   const react = async (outcome: Outcome, now: Pairing) => {
     switch (outcome.kind) {
       case 'revoked':
-        state.writePairing({ ...now, ended: { at: clock.now(), code: outcome.code } });
-        return;
+        over = { ...now, ended: { at: clock.now(), code: outcome.code } };
+        return state.writePairing(over);
       case 'corrected':
         // Once for each tunnel: a server whose word changes all the time is waited for like one that is not there.
         if (corrections++ === 0)
@@ -166,11 +168,25 @@ export function startAgent({ config, state, clock, log, serve, version }: AgentD
     }
   };
 
+  /** What the disk says, unless the server has ended it and the disk could not be told. */
+  const readPairing = () => {
+    const found = state.pairing();
+    return found?.sessionId === over?.sessionId ? over : found;
+  };
+  const round = async () => {
+    pairing = readPairing();
+    if (pairing === undefined || pairing.ended !== undefined) await withoutPairing();
+    else await react(await dial(pairing), pairing);
+  };
   const run = async () => {
     while (!ending.signal.aborted) {
-      pairing = state.pairing();
-      if (pairing === undefined || pairing.ended !== undefined) await withoutPairing();
-      else await react(await dial(pairing), pairing);
+      try {
+        await round();
+      } catch (error) {
+        // A disk that is full, or a file that somebody has damaged: it may be mended while the agent runs.
+        log.error('the agent cannot go on; it tries again', { error });
+        await wait(backoffMs(bounds, failures++), error instanceof Error ? error.message : 'unknown error');
+      }
     }
   };
   const running = run();

@@ -7,6 +7,7 @@ import {
   encodeClose,
   encodeMessage,
   MessageKind,
+  type MessageReader,
   messageReader,
   type SocketMessage,
 } from '../tunnel/socket-messages.ts';
@@ -36,6 +37,7 @@ const OWN_HEADERS = /^(?:host|content-length|expect|sec-websocket-.*)$/;
 /** RFC 6455 section 7.4.1: codes that are never sent. */
 const NO_CODE = 1005;
 const ABNORMAL = 1006;
+const MAX_REASON_BYTES = 123;
 
 /** Connects a stream with a WebSocket of a service. Returns what takes the visitor's messages. */
 export function serveWebSocket(deps: ServeWebSocketDeps): StreamReader {
@@ -54,21 +56,23 @@ class WebSocketServing {
   #owed = 0;
   #isLooking = false;
   readonly #connecting: Timer;
+  readonly #messages: MessageReader;
 
   constructor(deps: ServeWebSocketDeps) {
     this.#deps = deps;
     this.#socket = openSocket(deps.head, deps.target);
     this.#connecting = deps.clock.setTimer(deps.connectTimeoutMs, () => this.#refuse('service_timeout'));
+    this.#messages = messageReader(deps.messageBytes, (message) => this.#fromVisitor(message));
     this.visitor = this.#reader();
     this.#listen();
   }
 
   #reader(): StreamReader {
-    const messages = messageReader(this.#deps.messageBytes, (message) => this.#fromVisitor(message));
     return {
       data: (chunk) => {
         this.#took(chunk.length);
-        if (!this.#isOver && !messages.push(chunk)) this.#cut();
+        if (!this.#isOver && !this.#messages.push(chunk)) this.#cut();
+        this.#count();
       },
       end: () => this.#leave(NO_CODE, ''),
       reset: () => this.#close(),
@@ -81,6 +85,15 @@ class WebSocketServing {
     if (!this.#isOpen) this.#owed += bytes;
     else if (this.#socket.bufferedAmount < FULL_BYTES) this.#deps.stream.consumed(bytes);
     else this.#owe(bytes);
+  }
+
+  /** What the visitor has been given credit for, and what is here all the same. */
+  #count(): void {
+    if (this.#isOver) return;
+    const unsent = this.#socket.bufferedAmount;
+    const isFull = this.#isOpen && unsent >= FULL_BYTES;
+    this.#deps.stream.keeps(this.#messages.heldBytes + (isFull ? unsent : 0));
+    if (isFull && !this.#isLooking) this.#look();
   }
 
   #listen(): void {
@@ -119,6 +132,8 @@ class WebSocketServing {
       this.#early.push(message);
       return;
     }
+    // It has begun to close: whoever still talks is not heard.
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
     const { kind, payload } = message;
     switch (kind) {
       case MessageKind.text:
@@ -142,8 +157,9 @@ class WebSocketServing {
   #leave(code: number, reason: string): void {
     if (this.#isOver) return;
     if (!this.#isOpen) return this.#close();
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
     // Only these may be sent by a program; a browser that leaves says 1001, which means no more than 1000 here.
-    this.#socket.close(code === 1000 || (code >= 3_000 && code <= 4_999) ? code : 1000, reason);
+    this.#socket.close(code === 1000 || (code >= 3_000 && code <= 4_999) ? code : 1000, fitting(reason));
     this.#deps.clock.setTimer(CLOSING_MS, () => this.#socket.terminate());
   }
 
@@ -208,7 +224,12 @@ class WebSocketServing {
   #look(): void {
     this.#isLooking = !this.#isOver && this.#socket.bufferedAmount >= FULL_BYTES / 2;
     if (this.#isLooking) this.#deps.clock.setTimer(LOOK_AGAIN_MS, () => this.#look());
-    else this.#pay();
+    else this.#settle();
+  }
+
+  #settle(): void {
+    this.#pay();
+    this.#count();
   }
 
   #pay(): void {
@@ -217,6 +238,9 @@ class WebSocketServing {
     if (owed > 0) this.#deps.stream.consumed(owed);
   }
 }
+
+/** A reason that came as something else than UTF-8 may have grown beyond what a close holds (RFC 6455 section 5.5.1). */
+const fitting = (reason: string) => (Buffer.byteLength(reason) <= MAX_REASON_BYTES ? reason : '');
 
 function openSocket(head: HttpRequestHead, { hostname, port, host, tls }: HttpTarget): WebSocket {
   const authority = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`;

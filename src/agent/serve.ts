@@ -117,7 +117,13 @@ export function streamServer({ services, limits, clock, log }: ServeDeps): Strea
           if (target === undefined || record === undefined)
             return turnAway(stream, head.service, 'unknown_service');
           record.requests++;
-          return serveTarget(stream, head, target);
+          try {
+            return serveTarget(stream, head, target);
+          } catch (error) {
+            // The runtime refuses what a visitor wants, such as a subprotocol twice. That is no reason to end the tunnel.
+            log.warn('a request could not be carried', { service: head.service, error });
+            return turnAway(stream, head.service, 'bad_request');
+          }
         },
         bad(error) {
           log.warn('the server sent what is no head of a request', { error });

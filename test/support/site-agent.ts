@@ -53,6 +53,8 @@ interface JoinOptions {
 interface StartOptions {
   clock?: Clock;
   services?: Services;
+  /** By default what is kept in the directory of the place. */
+  state?: AgentState;
   timing?: Partial<typeof FAST>;
 }
 
@@ -81,7 +83,7 @@ export function agentPlace(site: Pick<WholeSite, 'app'>): AgentPlace {
       state.writePairing(pairing);
       return pairing;
     },
-    start({ clock = systemClock, services = new Map(), timing = {} } = {}) {
+    start({ clock = systemClock, services = new Map(), timing = {}, state: kept = state } = {}) {
       const log = recordedLog();
       const config = {
         ...loadAgentConfig(state.configFile, {}, directory.path),
@@ -91,7 +93,7 @@ export function agentPlace(site: Pick<WholeSite, 'app'>): AgentPlace {
       const server = streamServer({ services, limits: config.limits, clock, log });
       const agent = startAgent({
         config,
-        state,
+        state: kept,
         clock,
         log,
         version: '1.2.3',

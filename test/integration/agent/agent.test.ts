@@ -101,6 +101,36 @@ describe('an agent', () => {
   });
 });
 
+describe('what an agent keeps', () => {
+  test('is damaged while it runs: it says so, and goes on once that is mended', async () => {
+    using place = agentPlace(site);
+    const pairing = await joined(place, 'Damaged');
+    await Bun.write(`${place.state.directory}/device.json`, '{');
+    await using agent = place.start();
+    await until('it says so', () => agent.status().last_failure?.includes('is damaged') === true);
+    place.state.writePairing(pairing);
+    await inPhase(agent, 'connected');
+  });
+
+  test('cannot be written when it is unpaired: it is over all the same', async () => {
+    using place = agentPlace(site);
+    await joined(place, 'Unwritable');
+    const state = {
+      ...place.state,
+      writePairing: () => {
+        throw new Error('the disk is full');
+      },
+    };
+    await using agent = place.start({ state });
+    await inPhase(agent, 'connected');
+    await unpair('unwritable');
+    await inPhase(agent, 'revoked');
+    const { dials } = agent.status();
+    await Bun.sleep(300);
+    expect(agent.status().dials).toBe(dials);
+  });
+});
+
 describe('a device that was unpaired', () => {
   test('says so, waits without asking, and can be paired anew', async () => {
     using place = agentPlace(site);

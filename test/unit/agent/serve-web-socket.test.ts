@@ -140,6 +140,31 @@ describe('a WebSocket of a service', () => {
     expect(heard.outcome).toBe('remote');
   });
 
+  test.each(['a, a', 'a b', 'ä'])(
+    'subprotocols that are none (%s) are refused, and nothing else is hurt',
+    async (protocols) => {
+      await using service = echoSockets();
+      using streams = agentStreams({ services: { web: target(`http://127.0.0.1:${service.port}`) } });
+      const headers = [['sec-websocket-protocol', protocols]] as const;
+      expect((await open(streams, { headers }).answer).head).toEqual({ refused: 'bad_request' });
+      expect(streams.agent.ends).toEqual([]);
+      expect((await open(streams).answer).head).toEqual({ status: 101, headers: [] });
+    },
+  );
+
+  test('a close whose reason is no text', async () => {
+    await using service = echoSockets();
+    using streams = agentStreams({ services: { web: target(`http://127.0.0.1:${service.port}`) } });
+    const { stream, answer } = open(streams);
+    await answer;
+    const payload = Buffer.concat([Buffer.from([0x0f, 0xa1]), Buffer.alloc(123, 0xff)]);
+    void stream.write(encodeMessage(MessageKind.close, payload));
+    void stream.write(encodeMessage(MessageKind.text, 'too late'));
+    stream.finish();
+    await until('it is closed', () => service.seen.closes.length === 1);
+    expect([service.seen.closes, streams.agent.ends]).toEqual([[[4_001, '']], []]);
+  });
+
   test('a refusal of the service goes on as it is', async () => {
     await using service = echoSockets();
     using streams = agentStreams({ services: { web: target(`http://127.0.0.1:${service.port}`) } });
