@@ -20,6 +20,8 @@ export class AnswerBody {
   #waiting: Uint8Array[] = [];
   /** What of it has not been returned as credit, in bytes. */
   #owed = 0;
+  /** Whether credit was returned for what waits. */
+  #isKept = false;
   #isWanted = false;
   #hasEnded = false;
 
@@ -48,6 +50,7 @@ export class AnswerBody {
   push(chunk: Uint8Array, owed: number): void {
     this.#waiting.push(chunk);
     this.#owed += owed;
+    if (owed === 0) this.#isKept = true;
     if (this.#isWanted) this.#handOver();
   }
 
@@ -73,6 +76,8 @@ export class AnswerBody {
     this.#owed = 0;
     this.#isWanted = false;
     this.#controller.enqueue(chunk);
+    if (this.#isKept) this.#stream.keeps(0);
+    this.#isKept = false;
     if (owed > 0) this.#stream.consumed(owed);
     if (this.#hasEnded && this.#waiting.length === 0) this.#close();
   }

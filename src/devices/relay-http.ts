@@ -100,8 +100,9 @@ class HttpRelay implements StreamReader {
     if (this.#isAnswered) return;
     this.#gathered.push(chunk);
     this.#gatheredBytes += chunk.length;
-    if (this.#gatheredBytes === this.#length) this.#settleWhole();
-    else if (this.#gatheredBytes > WHOLE_BYTES) this.#stream();
+    if (this.#gatheredBytes === this.#length) return this.#settleWhole();
+    const hasRoom = this.#exchange.open.stream.keeps(this.#gatheredBytes);
+    if (this.#gatheredBytes > WHOLE_BYTES || !hasRoom) this.#stream();
   }
 
   end(): void {
@@ -142,6 +143,7 @@ class HttpRelay implements StreamReader {
 
   #settleWhole(): void {
     if (this.#isAnswered) return;
+    this.#exchange.open.stream.keeps(0);
     this.#settle(this.#gathered.length === 0 ? null : Buffer.concat(this.#gathered));
     this.#exchange.onAnswered();
   }

@@ -7,6 +7,7 @@ import {
   encodeClose,
   encodeMessage,
   MessageKind,
+  type MessageReader,
   messageReader,
   type SocketMessage,
 } from '../tunnel/socket-messages.ts';
@@ -22,6 +23,8 @@ export interface VisitorSocket {
   close(code: number, reason: string): void;
   pause(): void;
   resume(): void;
+  /** What waits to be sent, in bytes. */
+  getBufferedAmount(): number;
 }
 
 export interface SocketExchange {
@@ -57,7 +60,7 @@ export class SocketRelay {
   readonly maxMessageBytes: number;
   readonly #exchange: SocketExchange;
   readonly #answer = Promise.withResolvers<SocketAnswer>();
-  readonly #push: (chunk: Uint8Array) => boolean;
+  readonly #messages: MessageReader;
   #socket: VisitorSocket | undefined;
   /** What came of the device before the visitor's socket was open. */
   #early: Uint8Array[] = [];
@@ -69,8 +72,7 @@ export class SocketRelay {
   constructor(exchange: SocketExchange) {
     this.#exchange = exchange;
     this.maxMessageBytes = exchange.maxMessageBytes;
-    const messages = messageReader(exchange.maxMessageBytes, (message) => this.#fromDevice(message));
-    this.#push = (chunk) => messages.push(chunk);
+    this.#messages = messageReader(exchange.maxMessageBytes, (message) => this.#fromDevice(message));
   }
 
   start(): Promise<SocketAnswer> {
@@ -114,6 +116,13 @@ export class SocketRelay {
     const owed = this.#owed;
     this.#owed = 0;
     if (owed > 0) this.#exchange.open.stream.consumed(owed);
+    this.#count();
+  }
+
+  /** What the device has been given credit for, and what is here all the same. */
+  #count(): void {
+    const unsent = this.#isFull && !this.#isClosed ? (this.#socket?.getBufferedAmount() ?? 0) : 0;
+    this.#exchange.open.stream.keeps(this.#messages.heldBytes + unsent);
   }
 
   closed(code: number, reason: string): void {
@@ -150,9 +159,10 @@ export class SocketRelay {
   readonly #reader: StreamReader = {
     data: (chunk) => {
       if (this.#socket === undefined) return void this.#early.push(chunk);
-      if (!this.#push(chunk)) return this.#end(FAILED, 'the device sent no messages');
+      if (!this.#messages.push(chunk)) return this.#end(FAILED, 'the device sent no messages');
       if (this.#isFull) this.#owed += chunk.length;
       else this.#exchange.open.stream.consumed(chunk.length);
+      this.#count();
     },
     end: () => this.#end(FAILED, 'the service went away'),
     reset: (reason) => this.#end(...closeFor(reason, this.#exchange.open.cutReason)),
