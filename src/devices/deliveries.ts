@@ -16,7 +16,7 @@ import type { Delivery, DeliveryId, DeliveryReceipt, DeliveryStore } from './sto
 export interface DeliveriesDeps {
   db: Db;
   store: DeliveryStore;
-  devices: Pick<Devices, 'find' | 'whenUnpairing'>;
+  devices: Pick<Devices, 'find' | 'isPaired' | 'whenUnpairing'>;
   audit: AuditRecorder;
   metrics: Metrics;
   clock: Clock;
@@ -106,7 +106,7 @@ export function deliveries({ db, store, devices, audit, metrics, clock, config }
       const lifetime = requireLifetime(lifetimeMs ?? defaultLifetimeMs);
       return db.write((tx) => {
         const now = clock.now();
-        if (devices.find(device.id) === undefined) throw noSuchDevice();
+        if (!devices.isPaired(tx, device)) throw noSuchDevice();
         store.trim(tx, device.id, now, LISTED);
         if (store.countWaiting(tx, device.id, now) >= config.deliveries_per_device) throw tooMany(config);
         const delivery = store.insert(tx, {
@@ -145,14 +145,14 @@ export function deliveries({ db, store, devices, audit, metrics, clock, config }
 
     /**
      * What waits for the device, oldest first; the same again until it has sent a receipt. Asking writes only when there is
-     * something new.
+     * something new. Nothing for a device that is unpaired meanwhile.
      */
     async take(device: Device): Promise<Delivery[]> {
       const now = clock.now();
       const waiting = store.listWaiting(device.id, now, HANDED_OUT_AT_ONCE);
       const fresh = waiting.filter(({ handedOutAt }) => handedOutAt === undefined).map(({ id }) => id);
       if (fresh.length > 0) await db.write((tx) => store.handOut(tx, fresh, now));
-      return waiting;
+      return devices.find(device.id) === undefined ? [] : waiting;
     },
 
     /**

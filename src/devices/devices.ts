@@ -80,6 +80,8 @@ export function devices(deps: DevicesDeps) {
   return {
     find: directory.find,
     findByHandle: directory.findByHandle,
+    /** Whether the device is still paired in this transaction, which may hold its end. */
+    isPaired: (tx: Tx, { id }: Pick<Device, 'id'>): boolean => store.read(tx, id) !== undefined,
     /** A live device of this person, by id or handle. @throws AppError `not_found`. */
     requireOf({ id }: { readonly id: UserId }, text: string): Device {
       const device = isDeviceId(text) ? directory.find(text) : directory.findByHandle(text);

@@ -51,6 +51,33 @@ const receipt = (id: string, json: unknown = { outcome: 'done' }, device = board
 
 const cancel = (id: string, cookie = ada.token) => api.call(`${path()}/${id}`, { method: 'DELETE', cookie });
 
+describe('unpairing in the same moment', () => {
+  const found = () => {
+    const device = api.devices.devices.find(board.id);
+    if (device === undefined) throw new Error('it is not paired');
+    return device;
+  };
+  const unpair = (device = found()) => api.devices.devices.unpair(device, {});
+
+  test('leaves nothing that waits for a device which is gone', async () => {
+    const device = found();
+    const by = { userId: ada.userId };
+    const [, queued] = await Promise.allSettled([
+      unpair(device),
+      api.devices.deliveries.queue(device, { body: 1, lifetimeMs: undefined }, by),
+    ]);
+    expect(queued).toMatchObject({ status: 'rejected', reason: { code: 'not_found' } });
+    expect(api.base.db.reader.all("SELECT id FROM deliveries WHERE status = 'queued'")).toEqual([]);
+  });
+
+  test('keeps back what its device had asked for already', async () => {
+    await queue('secret');
+    const device = found();
+    const [, taken] = await Promise.all([unpair(device), api.devices.deliveries.take(device)]);
+    expect(taken).toEqual([]);
+  });
+});
+
 describe('deliveries', () => {
   test('wait, arrive in order, and are receipted once', async () => {
     const bodies = [{ set: 'eco' }, null, 7, ['a', { b: [] }], 'text'];
