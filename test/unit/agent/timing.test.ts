@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { backoffMs } from '../../../src/agent/backoff.ts';
+import { agentConfigSchema } from '../../../src/agent/config-schema.ts';
 import { startHeartbeat } from '../../../src/agent/heartbeat.ts';
+import { waitAfter } from '../../../src/agent/reconnect.ts';
 import { serverTime } from '../../../src/agent/server-time.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -24,6 +26,40 @@ describe('the wait before the next dial', () => {
 
   test('stays sensible where the longest is below the shortest', () => {
     expect(backoffMs({ minMs: 500, maxMs: 100 }, 3, 1)).toBe(500);
+  });
+});
+
+describe('what follows', () => {
+  const timing = agentConfigSchema.parse({}).tunnel;
+
+  test('a tunnel that stood: a short wait, and the failures before it are forgotten', () => {
+    const wait = waitAfter({ kind: 'lost', reason: 'cut', lastedMs: 10_000 }, 9, timing);
+    expect(wait).toMatchObject({ reason: 'cut', failures: 0 });
+    expect(wait.ms).toBeWithin(500, 2_001);
+  });
+
+  test('tunnels that break at once: as a dial that fails', () => {
+    expect(waitAfter({ kind: 'lost', reason: 'cut', lastedMs: 9_999 }, 3, timing).failures).toBe(4);
+    expect(waitAfter({ kind: 'failed', reason: 'no' }, 3, timing).failures).toBe(4);
+  });
+
+  test('a server that asks for more time: as long as that, within the longest wait', () => {
+    const after = (retryAfterMs: number) =>
+      waitAfter({ kind: 'failed', reason: 'no', retryAfterMs }, 0, timing).ms;
+    expect(after(20_000)).toBe(20_000);
+    expect(after(3_600_000)).toBe(30_000);
+  });
+
+  test('another agent with the same key: a long wait', () => {
+    const waits = Array.from({ length: 20 }, () => waitAfter({ kind: 'replaced' }, 0, timing).ms);
+    for (const ms of waits) expect(ms).toBeWithin(15_000, 30_001);
+  });
+
+  test('a server whose clock changes all the time: as a dial that fails', () => {
+    expect(waitAfter({ kind: 'corrected' }, 1, timing)).toMatchObject({
+      failures: 2,
+      reason: 'the clocks do not agree',
+    });
   });
 });
 
