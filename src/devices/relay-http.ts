@@ -1,3 +1,4 @@
+import { ByteQueue } from '../tunnel/byte-queue.ts';
 import { writeBody } from '../tunnel/flow.ts';
 import type { HeaderList } from '../tunnel/header-list.ts';
 import { type AnswerHead, decodeAnswerHead } from '../tunnel/heads.ts';
@@ -44,8 +45,7 @@ class HttpRelay implements StreamReader {
   #headers = new Headers();
   /** What the answer says of itself, in bytes; `undefined` when it says nothing. */
   #length: number | undefined;
-  #gathered: Uint8Array[] = [];
-  #gatheredBytes = 0;
+  readonly #gathered = new ByteQueue();
   #body: AnswerBody | undefined;
   #isAnswered = false;
 
@@ -99,10 +99,10 @@ class HttpRelay implements StreamReader {
     this.#exchange.open.stream.consumed(chunk.length);
     if (this.#isAnswered) return;
     this.#gathered.push(chunk);
-    this.#gatheredBytes += chunk.length;
-    if (this.#gatheredBytes === this.#length) return this.#settleWhole();
-    const hasRoom = this.#exchange.open.stream.keeps(this.#gatheredBytes);
-    if (this.#gatheredBytes > WHOLE_BYTES || !hasRoom) this.#stream();
+    const { bytes } = this.#gathered;
+    if (bytes === this.#length) return this.#settleWhole();
+    const hasRoom = this.#exchange.open.stream.keeps(bytes);
+    if (bytes > WHOLE_BYTES || !hasRoom) this.#stream();
   }
 
   end(): void {
@@ -111,7 +111,7 @@ class HttpRelay implements StreamReader {
       this.#exchange.onAnswered();
       return this.#body.finish();
     }
-    if (!this.#isAnswered && this.#gatheredBytes < (this.#length ?? 0))
+    if (!this.#isAnswered && this.#gathered.bytes < (this.#length ?? 0))
       return void this.#fail(malformedAnswer());
     this.#settleWhole();
     this.#over();
@@ -135,16 +135,15 @@ class HttpRelay implements StreamReader {
       cancelled: this.#onAbort,
     });
     this.#body = body;
-    const gathered = this.#gathered;
-    this.#gathered = [];
-    for (const chunk of gathered) body.push(chunk, 0);
+    if (this.#gathered.bytes > 0) body.push(this.#gathered.takeAll(), 0);
     this.#settle(body.readable);
   }
 
   #settleWhole(): void {
     if (this.#isAnswered) return;
     this.#exchange.open.stream.keeps(0);
-    this.#settle(this.#gathered.length === 0 ? null : Buffer.concat(this.#gathered));
+    const isEmpty = this.#gathered.bytes === 0;
+    this.#settle(isEmpty ? null : (this.#gathered.takeAll() as Uint8Array<ArrayBuffer>));
     this.#exchange.onAnswered();
   }
 

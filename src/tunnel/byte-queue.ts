@@ -50,6 +50,14 @@ export class ByteQueue {
     return moved;
   }
 
+  /** All that waits, in one piece, which is the caller's. */
+  takeAll(): Uint8Array {
+    if (this.#chunks.length - this.#head === 1) return this.shift() ?? new Uint8Array(0);
+    const all = Buffer.allocUnsafe(this.bytes);
+    this.moveInto(all, 0, all.length);
+    return all;
+  }
+
   clear(): void {
     this.#chunks = [];
     this.#head = this.#offset = this.bytes = 0;

@@ -1,3 +1,4 @@
+import { ByteQueue } from './byte-queue.ts';
 import { HEAD_LENGTH_BYTES, HeadError, headLength } from './heads.ts';
 import type { ResetReason, StreamReader, TunnelStream } from './model.ts';
 
@@ -10,38 +11,46 @@ export interface HeadHandler<Head> {
   reset(reason: ResetReason): void;
 }
 
-const EMPTY: Uint8Array = new Uint8Array(0);
-
 /** Reads the head of a stream and hands on what follows. `decode` throws `HeadError`; it is not asked for one that is too long. */
 export function readHead<Head>(
   stream: TunnelStream,
   decode: (text: Uint8Array) => Head,
   handler: HeadHandler<Head>,
 ): void {
-  let held = EMPTY;
+  /** What has come of one that is not whole; it is looked at again once there are so many bytes. */
+  let held: ByteQueue | undefined;
+  let needed = 0;
+  const gather = (chunk: Uint8Array) => {
+    if (held === undefined) return chunk;
+    held.push(chunk);
+    return held.bytes < needed ? undefined : held.takeAll();
+  };
   const refuse = (error: HeadError) => {
-    held = EMPTY;
+    held = undefined;
     stream.keeps(0);
     stream.read(deaf(stream, handler));
     handler.bad(error);
   };
   stream.read({
     data(chunk) {
-      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      const found = attempt(held, decode);
-      if (found === undefined) {
+      const bytes = gather(chunk);
+      const found = bytes === undefined ? needed : attempt(bytes, decode);
+      if (typeof found === 'number') {
+        needed = found;
+        held ??= new ByteQueue();
+        if (bytes !== undefined) held.push(bytes);
         stream.consumed(chunk.length);
-        stream.keeps(held.length);
+        stream.keeps(held.bytes);
         return;
       }
+      held = undefined;
       stream.keeps(0);
       if (found instanceof HeadError) {
         stream.consumed(chunk.length);
         return refuse(found);
       }
-      const rest = held.subarray(found.end);
-      held = EMPTY;
-      const next = handler.head(found.head);
+      const { head, rest } = found;
+      const next = handler.head(head);
       if (rest.length > 0) next.data(rest);
       stream.read(next);
       stream.consumed(chunk.length - rest.length);
@@ -51,15 +60,16 @@ export function readHead<Head>(
   });
 }
 
+/** A number: how many bytes it takes to go on. */
 function attempt<Head>(
-  held: Uint8Array,
+  bytes: Uint8Array,
   decode: (text: Uint8Array) => Head,
-): { head: Head; end: number } | HeadError | undefined {
-  if (held.length < HEAD_LENGTH_BYTES) return undefined;
+): { head: Head; rest: Uint8Array } | HeadError | number {
+  if (bytes.length < HEAD_LENGTH_BYTES) return HEAD_LENGTH_BYTES;
   try {
-    const end = HEAD_LENGTH_BYTES + headLength(held);
-    if (held.length < end) return undefined;
-    return { head: decode(held.subarray(HEAD_LENGTH_BYTES, end)), end };
+    const end = HEAD_LENGTH_BYTES + headLength(bytes);
+    if (bytes.length < end) return end;
+    return { head: decode(bytes.subarray(HEAD_LENGTH_BYTES, end)), rest: bytes.subarray(end) };
   } catch (error) {
     if (error instanceof HeadError) return error;
     throw error;

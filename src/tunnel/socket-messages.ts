@@ -1,3 +1,4 @@
+import { ByteQueue } from './byte-queue.ts';
 import { readUint16, readUint32, writeUint32 } from './frame.ts';
 
 /**
@@ -51,8 +52,7 @@ export interface MessageReader {
 
 /** Cuts a stream into messages; a longer one than `maxBytes` is refused by its announcement, before it is held. */
 export function messageReader(maxBytes: number, onMessage: (message: SocketMessage) => void): MessageReader {
-  let held: Uint8Array[] = [];
-  let heldBytes = 0;
+  const held = new ByteQueue();
   /** Of the message that comes next, once its prefix has come. */
   let needed = PREFIX_BYTES;
   let broken = false;
@@ -71,21 +71,19 @@ export function messageReader(maxBytes: number, onMessage: (message: SocketMessa
       onMessage({ kind, payload: bytes.subarray(at + PREFIX_BYTES, at + needed) });
       at += needed;
     }
-    held = at === bytes.length ? [] : [bytes.subarray(at)];
-    heldBytes = bytes.length - at;
+    held.push(bytes.subarray(at));
     return true;
   };
 
   return {
     get heldBytes() {
-      return heldBytes;
+      return held.bytes;
     },
     push(chunk) {
       if (broken) return false;
       held.push(chunk);
-      heldBytes += chunk.length;
-      if (heldBytes < needed) return true;
-      broken = !cut(held.length === 1 ? chunk : Buffer.concat(held));
+      if (held.bytes < needed) return true;
+      broken = !cut(held.takeAll());
       return !broken;
     },
   };

@@ -397,3 +397,25 @@ test('heads that are never finished count, and do not any more once they are', (
   tunnel.mux.receive(dataFrame(1, 0, head.subarray(20)));
   expect(tunnel.mux.bufferedBytes).toBe(0);
 });
+
+test('a head may come byte by byte, and what follows it with the last', () => {
+  const heads: unknown[] = [];
+  const tunnel = rawTunnel({
+    onStream: (stream) =>
+      readHead(stream, (text) => text.length, {
+        head: (length) => {
+          heads.push(length);
+          return { data: (chunk) => heads.push(chunk.length), end: () => undefined, reset: () => undefined };
+        },
+        bad: () => undefined,
+        reset: () => undefined,
+      }),
+  });
+  tunnel.mux.receive(dataFrame(1, SYN, ''));
+  for (const byte of [0, 0, 0xff, 0xff]) tunnel.mux.receive(dataFrame(1, 0, Uint8Array.of(byte)));
+  const one = dataFrame(1, 0, ' ');
+  for (let at = 0; at < 0xfffe; at++) tunnel.mux.receive(one.slice());
+  expect([tunnel.mux.bufferedBytes, heads]).toEqual([0xffff + 3, []]);
+  tunnel.mux.receive(dataFrame(1, 0, '  rest'));
+  expect(heads).toEqual([0xffff, 5]);
+});
