@@ -9,8 +9,9 @@ export async function promptSecret(question: string, io: Pick<Io, 'err'>): Promi
   const { stdin } = process;
   // Bun leaves it undefined where there is no terminal.
   if (!('isTTY' in stdin) || !stdin.isTTY) return undefined;
-  io.err(question);
+  // Before the question is there: whoever answers it at once is not shown either.
   stdin.setRawMode(true);
+  io.err(question);
   stdin.setEncoding('utf8');
   let typed = '';
   try {
