@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
 import { requestContext } from '../http/request-context.ts';
-import { AppError } from '../lib/app-error.ts';
-import type { Caller, SessionApiAccess } from '../sessions/guard.ts';
+import { actorOf, type SessionApiAccess } from '../sessions/guard.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Devices } from './devices.ts';
 import { deviceParam } from './dto.ts';
@@ -16,8 +15,8 @@ import {
   toDeliveryDto,
   toOwnDeliveries,
 } from './dto-deliveries.ts';
-import type { DeviceApiAccess, DeviceCaller } from './guard-signed.ts';
-import type { Device, DeviceId } from './model.ts';
+import type { DeviceApiAccess } from './guard-signed.ts';
+import { ownDeviceOf } from './routes-device.ts';
 
 export interface DeliveryRoutesDeps {
   deliveries: Deliveries;
@@ -72,7 +71,7 @@ function routesOfPeople({ deliveries, devices, access }: DeliveryRoutesDeps): Ap
       async handle({ request, caller, params: { device }, body: { body, expires_in } }) {
         const found = devices.requireOf(caller.user, device);
         const lifetimeMs = expires_in === undefined ? undefined : expires_in * 1_000;
-        const queued = await deliveries.queue(found, { body, lifetimeMs }, actor(request, caller));
+        const queued = await deliveries.queue(found, { body, lifetimeMs }, actorOf(request, caller));
         return toDeliveryDto(queued, deliveries.now());
       },
     }),
@@ -89,7 +88,7 @@ function routesOfPeople({ deliveries, devices, access }: DeliveryRoutesDeps): Ap
       answer: { status: 204, description: 'It waits no more.' },
       async handle({ request, caller, params: { device, delivery } }) {
         const found = devices.requireOf(caller.user, device);
-        if (!(await deliveries.cancel(found, delivery, actor(request, caller)))) throw notFound();
+        if (!(await deliveries.cancel(found, delivery, actorOf(request, caller)))) throw notFound();
         return undefined;
       },
     }),
@@ -97,11 +96,7 @@ function routesOfPeople({ deliveries, devices, access }: DeliveryRoutesDeps): Ap
 }
 
 function routesOfDevices({ deliveries, devices, deviceAccess }: DeliveryRoutesDeps): ApiRoute[] {
-  const deviceOf = ({ deviceId }: DeviceCaller): Device => {
-    const device = devices.find(deviceId as DeviceId);
-    if (device === undefined) throw ended();
-    return device;
-  };
+  const deviceOf = ownDeviceOf(devices);
   const refusals = [{ kind: 'unauthorized', code: 'session_ended' }] as const;
 
   return [
@@ -139,11 +134,3 @@ function routesOfDevices({ deliveries, devices, deviceAccess }: DeliveryRoutesDe
     }),
   ];
 }
-
-function actor(request: Request, { user }: Caller) {
-  const { address, userAgent } = requestContext(request);
-  return { userId: user.id, address, userAgent };
-}
-
-/** It was unpaired while it asked. */
-const ended = () => new AppError('unauthorized', 'session_ended', 'The device is not paired any more.');

@@ -23,11 +23,7 @@ const path = '/api/v1/device';
 
 /** What a device does with itself. */
 export function ownDeviceRoutes({ devices, keys, access, tunnelUrl }: OwnDeviceRoutesDeps): ApiRoute[] {
-  const deviceOf = ({ deviceId }: DeviceCaller): Device => {
-    const device = devices.find(deviceId as DeviceId);
-    if (device === undefined) throw ended();
-    return device;
-  };
+  const deviceOf = ownDeviceOf(devices);
 
   return [
     apiRoute({
@@ -102,6 +98,15 @@ export function ownDeviceRoutes({ devices, keys, access, tunnelUrl }: OwnDeviceR
     }),
   ];
 }
+
+/** The device that asks. @throws AppError `unauthorized` (`session_ended`). */
+export const ownDeviceOf =
+  (devices: Pick<Devices, 'find'>) =>
+  ({ deviceId }: DeviceCaller): Device => {
+    const device = devices.find(deviceId as DeviceId);
+    if (device === undefined) throw ended();
+    return device;
+  };
 
 /** It was unpaired while it asked. */
 const ended = () => new AppError('unauthorized', 'session_ended', 'The device is not paired any more.');

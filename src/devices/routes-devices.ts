@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
-import { requestContext } from '../http/request-context.ts';
-import type { Caller, SessionApiAccess } from '../sessions/guard.ts';
+import { actorOf, type SessionApiAccess } from '../sessions/guard.ts';
 import { userId } from '../users/dto.ts';
-import type { Actor } from '../users/model.ts';
 import type { UserStore } from '../users/store.ts';
 import type { Devices } from './devices.ts';
 import {
@@ -75,7 +73,7 @@ export function deviceRoutes({ devices, seen, access, users }: DeviceRoutesDeps)
       async handle({ request, caller, params: { device }, body: { name, labels } }) {
         const patch = { ...(name !== undefined && { name }), ...(labels && { labels }) };
         const found = devices.requireOf(caller.user, device);
-        const changed = await devices.update(found, patch, actor(request, caller));
+        const changed = await devices.update(found, patch, actorOf(request, caller));
         if (changed === undefined) throw notFound();
         return toDto(changed);
       },
@@ -93,7 +91,7 @@ export function deviceRoutes({ devices, seen, access, users }: DeviceRoutesDeps)
       answer: { status: 204, description: 'Nothing of the device works any more.' },
       async handle({ request, caller, params: { device } }) {
         const found = devices.requireOf(caller.user, device);
-        if (!(await devices.unpair(found, actor(request, caller)))) throw notFound();
+        if (!(await devices.unpair(found, actorOf(request, caller)))) throw notFound();
         return undefined;
       },
     }),
@@ -125,14 +123,9 @@ export function deviceRoutes({ devices, seen, access, users }: DeviceRoutesDeps)
       answer: { status: 204, description: 'Nothing of the device works any more.' },
       async handle({ request, caller, params: { id, device } }) {
         const found = devices.requireOf({ id }, device);
-        if (!(await devices.unpair(found, actor(request, caller), 'ended_by_owner'))) throw notFound();
+        if (!(await devices.unpair(found, actorOf(request, caller), 'ended_by_owner'))) throw notFound();
         return undefined;
       },
     }),
   ];
-}
-
-function actor(request: Request, { user }: Caller): Actor {
-  const { address, userAgent } = requestContext(request);
-  return { userId: user.id, address, userAgent };
 }

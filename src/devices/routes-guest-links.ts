@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
-import { requestContext } from '../http/request-context.ts';
-import type { Caller, SessionApiAccess } from '../sessions/guard.ts';
+import { actorOf, type SessionApiAccess } from '../sessions/guard.ts';
 import type { Devices } from './devices.ts';
 import { deviceParam } from './dto.ts';
 import {
@@ -58,7 +57,7 @@ export function guestLinkRoutes({ links, access, devices }: GuestLinkRoutesDeps)
       async handle({ request, caller, params, body: { service, label, expires_in, max_uses } }) {
         const found = devices.requireOf(caller.user, params.device);
         const wanted = { service, label, lifetimeMs: expires_in * 1_000, maxUses: max_uses };
-        const by = { ...actor(request, caller), sessionId: caller.session.id };
+        const by = actorOf(request, caller);
         return toCreatedGuestLink(await links.make(found, wanted, by));
       },
     }),
@@ -74,14 +73,9 @@ export function guestLinkRoutes({ links, access, devices }: GuestLinkRoutesDeps)
       answer: { status: 204, description: 'It has ended.' },
       async handle({ request, caller, params }) {
         const found = devices.requireOf(caller.user, params.device);
-        if (!(await links.end(found, params.id, actor(request, caller)))) throw notFound();
+        if (!(await links.end(found, params.id, actorOf(request, caller)))) throw notFound();
         return undefined;
       },
     }),
   ];
-}
-
-function actor(request: Request, { user }: Caller) {
-  const { address, userAgent } = requestContext(request);
-  return { userId: user.id, address, userAgent };
 }

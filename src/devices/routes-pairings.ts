@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type ApiAccess, type ApiRefusal, type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
 import { requestContext } from '../http/request-context.ts';
 import { qrSvg } from '../lib/qr.ts';
-import type { SessionApiAccess } from '../sessions/guard.ts';
+import { actorOf, type SessionApiAccess } from '../sessions/guard.ts';
 import {
   createdPairingDto,
   pairedDto,
@@ -77,9 +77,7 @@ export function pairingRoutes({ pairings, redeem, access, tunnelUrl }: PairingRo
         { kind: 'unprocessable', code: 'too_many_pairings' },
       ],
       async handle({ request, caller }) {
-        const { address, userAgent } = requestContext(request);
-        const by = { userId: caller.user.id, sessionId: caller.session.id, address, userAgent };
-        const made = await pairings.create(by);
+        const made = await pairings.create(actorOf(request, caller));
         return toCreatedPairing(made, await qrSvg(made.link));
       },
     }),
@@ -94,8 +92,7 @@ export function pairingRoutes({ pairings, redeem, access, tunnelUrl }: PairingRo
       params: z.strictObject({ id: pairingId }),
       answer: { status: 204, description: 'No device can be paired with it.' },
       async handle({ request, caller, params: { id } }) {
-        const { address, userAgent } = requestContext(request);
-        if (!(await pairings.cancel(id, { userId: caller.user.id, address, userAgent }))) throw notFound();
+        if (!(await pairings.cancel(id, actorOf(request, caller)))) throw notFound();
         return undefined;
       },
     }),

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
-import { requestContext } from '../http/request-context.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Caller, SessionApiAccess } from '../sessions/guard.ts';
+import { actorOf, type SessionApiAccess } from '../sessions/guard.ts';
 import type { Devices } from './devices.ts';
 import { deviceParam } from './dto.ts';
 import { streamParam, toTunnelDto, tunnelDto } from './dto-tunnels.ts';
@@ -58,7 +57,7 @@ export function tunnelRoutes({ hub, devices, access, audit, clock }: TunnelRoute
       answer: { status: 204, description: 'It has ended.' },
       handle({ request, caller, params: { device } }) {
         const found = devices.requireOf(caller.user, device);
-        if (!acts.endTunnel(found, actor(request, caller))) throw notFound();
+        if (!acts.endTunnel(found, actorOf(request, caller))) throw notFound();
         return undefined;
       },
     }),
@@ -74,14 +73,9 @@ export function tunnelRoutes({ hub, devices, access, audit, clock }: TunnelRoute
       answer: { status: 204, description: 'It has ended.' },
       handle({ request, caller, params: { device, id } }) {
         const found = devices.requireOf(caller.user, device);
-        if (!acts.endStream(found, id, actor(request, caller))) throw notFound();
+        if (!acts.endStream(found, id, actorOf(request, caller))) throw notFound();
         return undefined;
       },
     }),
   ];
-}
-
-function actor(request: Request, { user, session }: Caller) {
-  const { address, userAgent } = requestContext(request);
-  return { userId: user.id, sessionId: session.id, address, userAgent };
 }

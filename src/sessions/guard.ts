@@ -8,8 +8,7 @@ import { rateLimiter } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { User } from '../users/model.ts';
-
+import type { Actor, User } from '../users/model.ts';
 import { type ApiScope, originAudience, scopeAudience } from './audience.ts';
 import type { Ledger } from './ledger.ts';
 import type { RecognisedSession } from './model.ts';
@@ -19,6 +18,17 @@ export interface Caller {
   readonly session: RecognisedSession;
   readonly user: User;
 }
+
+/** Who asks, for audit rows. */
+export function actorOf(request: Request, { user, session }: Caller): CallingActor {
+  const { address, userAgent } = requestContext(request);
+  return { userId: user.id, sessionId: session.id, address, userAgent };
+}
+
+export type CallingActor = Actor & {
+  readonly userId: User['id'];
+  readonly sessionId: RecognisedSession['id'];
+};
 
 export interface SessionGuardDeps {
   ledger: Ledger;

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
-import { requestContext } from '../http/request-context.ts';
 import { sessionId } from './dto.ts';
 import { createdTokenDto, newTokenDto, tokenListDto, toTokenDto } from './dto-tokens.ts';
-import type { Caller, SessionApiAccess } from './guard.ts';
+import { actorOf, type SessionApiAccess } from './guard.ts';
 import type { PersonalTokens } from './personal-tokens.ts';
 
 export interface TokenRoutesDeps {
@@ -46,7 +45,7 @@ export function tokenRoutes({ tokens, access }: TokenRoutesDeps): ApiRoute[] {
       ],
       async handle({ request, caller, body: { label, hosts, scopes, reach, expires_in } }) {
         const wanted = { label, hosts, scopes, reach, lifetimeMs: expires_in * 1_000 };
-        const { session, token } = await tokens.create(caller.session.id, wanted, actor(request, caller));
+        const { session, token } = await tokens.create(caller.session.id, wanted, actorOf(request, caller));
         return { token: toTokenDto(session), secret: token };
       },
     }),
@@ -61,14 +60,9 @@ export function tokenRoutes({ tokens, access }: TokenRoutesDeps): ApiRoute[] {
       params: z.strictObject({ id: sessionId }),
       answer: { status: 204, description: 'It has ended.' },
       async handle({ request, caller, params: { id } }) {
-        if (!(await tokens.revoke(id, actor(request, caller)))) throw notFound();
+        if (!(await tokens.revoke(id, actorOf(request, caller)))) throw notFound();
         return undefined;
       },
     }),
   ];
-}
-
-function actor(request: Request, { user }: Caller) {
-  const { address, userAgent } = requestContext(request);
-  return { userId: user.id, address, userAgent };
 }

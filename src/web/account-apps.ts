@@ -2,13 +2,13 @@ import type { ConnectedApp, RunningChild } from '../authorization-server/connect
 import { redirectHost } from '../authorization-server/redirect-uri.ts';
 import { type Html, html } from '../http/html.ts';
 import type { Router } from '../http/router.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import { sessionIdOf, unknownSession } from './account-sessions.ts';
 import type { WebDeps } from './deps.ts';
 import { noticeOf, withNotice } from './notices.ts';
 import { personPage } from './shell.ts';
 import { ago, durationText, instant } from './time-text.ts';
-import { actorOf, orSignIn, readOwnForm, seeOther } from './visits.ts';
+import { orSignIn, readOwnForm, seeOther } from './visits.ts';
 
 const PATH = '/account/apps';
 const BYTES_PER_MIB = 1_048_576;

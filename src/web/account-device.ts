@@ -6,7 +6,7 @@ import { toProblem } from '../http/problem.ts';
 import type { Router } from '../http/router.ts';
 import { shortcomings } from '../http/shortcomings.ts';
 import { AppError } from '../lib/app-error.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import { keyFingerprint } from '../signatures/fingerprint.ts';
 import { connection } from './account-devices.ts';
 import type { WebDeps } from './deps.ts';
@@ -18,7 +18,7 @@ import { errorNotice, field } from './fields.ts';
 import { noticeOf, withNotice } from './notices.ts';
 import { personPage } from './shell.ts';
 import { instant } from './time-text.ts';
-import { actorOf, orSignIn, readOwnForm, seeOther } from './visits.ts';
+import { orSignIn, readOwnForm, seeOther } from './visits.ts';
 
 const PATH = `${DEVICES_PATH}/:device`;
 

@@ -6,7 +6,7 @@ import { shortcomings } from '../http/shortcomings.ts';
 import { AppError } from '../lib/app-error.ts';
 import { API_SCOPES, type ApiScope, hostsOf, reachesOf, scopesOf } from '../sessions/audience.ts';
 import { newTokenDto } from '../sessions/dto-tokens.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import { type Session, sessionEndsAt } from '../sessions/model.ts';
 import type { NamedReach, PersonalTokenRequest } from '../sessions/personal-tokens.ts';
 import { sessionIdOf, unknownSession } from './account-sessions.ts';
@@ -15,7 +15,7 @@ import { errorNotice, field } from './fields.ts';
 import { noticeOf, withNotice } from './notices.ts';
 import { personPage } from './shell.ts';
 import { ago, durationText, instant } from './time-text.ts';
-import { actorOf, orSignIn, readOwnForm, seeOther } from './visits.ts';
+import { orSignIn, readOwnForm, seeOther } from './visits.ts';
 
 const PATH = '/account/tokens';
 const DAY_SECONDS = 86_400;

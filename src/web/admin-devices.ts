@@ -3,14 +3,14 @@ import { singleParam } from '../http/form.ts';
 import { type Html, html } from '../http/html.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import { connection, labelBadges } from './account-devices.ts';
 import { USERS_PATH } from './admin-users.ts';
 import type { WebDeps } from './deps.ts';
 import { noticeOf, withNotice } from './notices.ts';
 import { personPage } from './shell.ts';
 import { instant } from './time-text.ts';
-import { actorOf, orSignIn, readOwnForm, seeOther } from './visits.ts';
+import { orSignIn, readOwnForm, seeOther } from './visits.ts';
 
 const PATH = '/admin/devices';
 

@@ -2,7 +2,7 @@ import { singleParam } from '../http/form.ts';
 import { type Html, html, raw } from '../http/html.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import type { User, UserId } from '../users/model.ts';
 import { addressOf, providerLabels, sessionIdOf, unknownSession } from './account-sessions.ts';
 import { linkPage, roleOf, USERS_PATH } from './admin-users.ts';
@@ -11,7 +11,7 @@ import { noticeOf, withNotice } from './notices.ts';
 import { devicesChoice, sessionList, wantsDevices } from './session-list.ts';
 import { personPage } from './shell.ts';
 import { instant } from './time-text.ts';
-import { actorOf, orSignIn, readOwnForm, seeOther } from './visits.ts';
+import { orSignIn, readOwnForm, seeOther } from './visits.ts';
 
 /** What an owner's form is about. */
 interface Act {

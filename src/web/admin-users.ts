@@ -2,7 +2,7 @@ import { singleParam } from '../http/form.ts';
 import { type Html, html } from '../http/html.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import type { NewLink } from '../sign-in/invitations.ts';
 import type { User, UserId, UserRole } from '../users/model.ts';
 import type { Invitation, InvitationId } from '../users/store-invitations.ts';
@@ -10,7 +10,7 @@ import type { WebDeps } from './deps.ts';
 import { noticeOf, withNotice } from './notices.ts';
 import { personPage } from './shell.ts';
 import { ago, instant } from './time-text.ts';
-import { actorOf, orSignIn, readOwnForm, seeOther } from './visits.ts';
+import { orSignIn, readOwnForm, seeOther } from './visits.ts';
 
 export const USERS_PATH = '/admin/users';
 

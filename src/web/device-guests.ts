@@ -6,14 +6,14 @@ import { html } from '../http/html.ts';
 import type { Router } from '../http/router.ts';
 import { shortcomings } from '../http/shortcomings.ts';
 import { AppError } from '../lib/app-error.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import { devicePage, requireDevice } from './account-device.ts';
 import type { WebDeps } from './deps.ts';
 import { DEVICES_PATH, pathOf } from './device-paths.ts';
 import { withNotice } from './notices.ts';
 import { personPage } from './shell.ts';
 import { instant } from './time-text.ts';
-import { actorOf, readOwnForm, seeOther } from './visits.ts';
+import { readOwnForm, seeOther } from './visits.ts';
 
 const PATH = `${DEVICES_PATH}/:device/guest-links`;
 

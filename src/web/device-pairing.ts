@@ -6,13 +6,13 @@ import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
 import { qrSvg } from '../lib/qr.ts';
 import { showTypedCode } from '../lib/typed-code.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import type { WebDeps } from './deps.ts';
 import { DEVICES_PATH } from './device-paths.ts';
 import { withNotice } from './notices.ts';
 import { personPage } from './shell.ts';
 import { durationText, instant } from './time-text.ts';
-import { actorOf, readOwnForm, seeOther } from './visits.ts';
+import { readOwnForm, seeOther } from './visits.ts';
 
 /** `/account/devices/pair`: a code for one device, shown once, and the ones that wait. */
 export function pairingPages(router: Router, deps: WebDeps): void {

@@ -2,12 +2,12 @@ import { streamParam } from '../devices/dto-tunnels.ts';
 import { singleParam } from '../http/form.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import { requireDevice } from './account-device.ts';
 import type { WebDeps } from './deps.ts';
 import { DEVICES_PATH, pathOf } from './device-paths.ts';
 import { withNotice } from './notices.ts';
-import { actorOf, readOwnForm, seeOther } from './visits.ts';
+import { readOwnForm, seeOther } from './visits.ts';
 
 const PATH = `${DEVICES_PATH}/:device`;
 

@@ -3,14 +3,14 @@ import { type Html, html } from '../http/html.ts';
 import { toProblem } from '../http/problem.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
-import type { Caller } from '../sessions/guard.ts';
+import { actorOf, type Caller } from '../sessions/guard.ts';
 import type { WebDeps } from './deps.ts';
 import { aboutDevice } from './device-join.ts';
 import { aboutProgram, afterProgram, chosenResource } from './device-program.ts';
 import { errorNotice } from './fields.ts';
 import { personPage } from './shell.ts';
 import type { Found } from './typed-codes.ts';
-import { actorOf, orSignIn, readOwnForm, seeOther } from './visits.ts';
+import { orSignIn, readOwnForm, seeOther } from './visits.ts';
 
 const PATH = '/device';
 const DONE = `${PATH}/done`;

@@ -3,10 +3,8 @@ import { requireSameOrigin } from '../http/csrf.ts';
 import { readForm } from '../http/form.ts';
 import { requestContext } from '../http/request-context.ts';
 import { AppError } from '../lib/app-error.ts';
-import type { Caller } from '../sessions/guard.ts';
 import { KNOWN_BROWSER_LIFETIME_MS } from '../sign-in/known-browsers.ts';
 import type { LocalSignIn, Visitor } from '../sign-in/local-session.ts';
-import type { Actor } from '../users/model.ts';
 import type { WebDeps } from './deps.ts';
 
 /** Largest form, in bytes: the longest password, percent-encoded, fits several times. */
@@ -30,15 +28,6 @@ export async function visitorOf(request: Request, { origin, guard, local }: WebD
   const caller = await guard.optionalBrowserSession(request);
   const browser = local.browsers.read(readCookie(request, cookieName(origin, KNOWN_BROWSER)));
   return { address, userAgent, browser, sessionId: caller?.session.id };
-}
-
-/** Who is signed in, for audit rows. */
-export function actorOf(
-  request: Request,
-  { user, session }: Caller,
-): Actor & { sessionId: Caller['session']['id'] } {
-  const { address, userAgent } = requestContext(request);
-  return { userId: user.id, sessionId: session.id, address, userAgent };
 }
 
 /** The cookies of a browser that has just signed in with a password or a link. */
