@@ -23,7 +23,10 @@ const REFUSALS = {
   signature_stale: ['unauthorized', 'The signature was made too long ago, by the time of this server.'],
   signature_future: ['unauthorized', 'The signature lies in the future, by the time of this server.'],
   signature_replayed: ['unauthorized', 'This signature has been used.'],
-  signature_authority: ['unauthorized', 'Signed requests are not taken at this host.'],
+  signature_authority: [
+    'unauthorized',
+    'The request was signed for another host, or signed requests are not taken at this one.',
+  ],
   signature_invalid: ['unauthorized', 'The signature is not one of the device over this request.'],
   digest_missing: ['bad_request', 'A signed request with a body has a Content-Digest.'],
   digest_malformed: [

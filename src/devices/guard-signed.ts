@@ -12,6 +12,7 @@ import type { DeviceAuthentication, Ledger } from '../sessions/ledger.ts';
 import type { RecognisedSession, SessionId } from '../sessions/model.ts';
 import { fitsDigests } from '../signatures/content-digest.ts';
 import type { DevicePublicKey } from '../signatures/model.ts';
+import type { RequestTarget } from '../signatures/signature-base.ts';
 import {
   ageRefusal,
   isSignedBy,
@@ -138,18 +139,35 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     })();
   };
 
-  /** What becomes of a request once it is known whether its key signed it. */
+  /** What becomes of a request that its key signed. */
   const settle = (
     request: Request,
     signed: SignedRequest,
     found: KnownDevice,
-    isGenuine: boolean,
   ): DeviceCaller | Promise<DeviceCaller> => {
-    const { nonce, created } = signed.stated;
-    const verdict = isGenuine ? nonces.take(found.session, nonce, created) : 'invalid';
+    const verdict = nonces.take(found.session, signed.stated.nonce, signed.stated.created);
     if (verdict === 'fresh') return accept(request, signed, toCaller(found));
-    if (verdict !== 'stale') note(request, verdict, found.session.id, found);
+    if (verdict === 'replayed') note(request, verdict, found.session.id, found);
     throw refusal(verdict);
+  };
+
+  /** A signature that does not hold may be one for the other host of this server; that is told apart, for who set it up. */
+  const refuseUnverified = async (
+    request: Request,
+    signed: SignedRequest,
+    found: KnownDevice,
+    target: RequestTarget,
+  ): Promise<never> => {
+    for (const authority of authorities) {
+      if (authority === target.authority) continue;
+      const isForThat = await isSignedBy(found.publicKey as DevicePublicKey, signed, {
+        ...target,
+        authority,
+      });
+      if (isForThat) throw refusal('authority');
+    }
+    note(request, 'invalid', found.session.id, found);
+    throw refusal('invalid');
   };
 
   const judge = (
@@ -164,10 +182,12 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     }
     const target = { method: request.method, authority, url: request.url };
     const isGenuine = isSignedBy(found.publicKey as DevicePublicKey, signed, target);
-    if (typeof isGenuine === 'boolean') return settle(request, signed, found, isGenuine);
+    if (isGenuine === true) return settle(request, signed, found);
+    if (isGenuine === false) return refuseUnverified(request, signed, found, target);
     return isGenuine.then(async (late) => {
-      if (late) await recogniseAgain(signed, found);
-      return settle(request, signed, found, late);
+      if (!late) return refuseUnverified(request, signed, found, target);
+      await recogniseAgain(signed, found);
+      return settle(request, signed, found);
     });
   };
 

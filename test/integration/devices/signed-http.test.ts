@@ -71,6 +71,8 @@ test('a signed request with a body is taken, in pieces as well', async () => {
 test('what is signed for one host is nothing at another', async () => {
   const fields = Object.entries(sign({ method: 'GET', host: 'other.example.test' }));
   expect(codeIn(await send({ method: 'GET' }, fields))).toBe('401 signature_invalid');
+  const relayed = Object.entries(sign({ method: 'GET', host: TEST_RELAY_HOST }));
+  expect(codeIn(await send({ method: 'GET' }, relayed))).toBe('401 signature_authority');
   expect((await send({ method: 'GET', host: 'other.example.test' }, fields)).status).toBe(421);
   expect((await send({ method: 'GET', host: TEST_RELAY_HOST }, fields)).status).toBe(421);
 });

@@ -71,7 +71,7 @@ describe('a handshake is refused', () => {
     expect(await refusal(api, { host, authorization: `Bearer ${device.token}` })).toBe(
       '401 signature_missing',
     );
-    expect(await refusal(api, { ...headers, host: TEST_RELAY_HOST })).toBe('401 signature_invalid');
+    expect(await refusal(api, { ...headers, host: TEST_RELAY_HOST })).toBe('401 signature_authority');
     const other = { ...device, key: newDeviceKey() };
     expect(await refusal(api, tunnelHeaders(api, other))).toBe('401 signature_invalid');
     expect(await refusal(api, { ...headers, host: 'elsewhere.example.test' })).toBe('421 unknown_host');

@@ -91,6 +91,15 @@ describe('signed requests that are refused', () => {
     expect(await site.verdict(request)).toBe('signature_authority');
   });
 
+  test('signed for the relay and sent to the other host, or the other way round', async () => {
+    const [one, other] = ['auth.example.test', RELAY_HOST];
+    const crossed = (host: string, authority: string) =>
+      craftRequest({ authority }, site.signing(device, `https://${host}`));
+    expect(await site.verdict(crossed(one, other))).toBe('signature_authority');
+    expect(await site.verdict(crossed(other, one))).toBe('signature_authority');
+    expect(await site.verdict(crossed(other, 'elsewhere.example.test'))).toBe('signature_invalid');
+  });
+
   test('of nobody who is known', async () => {
     expect(await site.verdict(craft({ sessionId: newId('ses') }))).toBe('device_not_paired');
   });
