@@ -83,7 +83,7 @@ export function joinRequestStore(db: Db) {
 
     insert(
       tx: Tx,
-      { hash, about, proofs, createdAt, expiresAt, ...request }: JoinRequest,
+      { hash, createdAt, expiresAt, ...request }: JoinRequest,
       { userCodeHash, reapAt }: { userCodeHash: string; reapAt: number },
     ): void {
       tx.insert(pairingRequests)
@@ -91,8 +91,6 @@ export function joinRequestStore(db: Db) {
           ...request,
           deviceHash: hash,
           userCodeHash,
-          about,
-          proofs: toColumn(proofs),
           createdAtMs: createdAt,
           expiresAtMs: expiresAt,
           reapAtMs: reapAt,
@@ -119,7 +117,7 @@ export function joinRequestStore(db: Db) {
     /** Notes a proof that counted, and the device that it gave. */
     redeemed(tx: Tx, hash: TokenHash, deviceId: DeviceId, proofs: TakenProofs): void {
       tx.update(pairingRequests)
-        .set({ status: 'redeemed', deviceId, proofs: toColumn(proofs) })
+        .set({ status: 'redeemed', deviceId, proofs })
         .where(eq(pairingRequests.deviceHash, hash))
         .run();
     },
@@ -135,10 +133,6 @@ export function joinRequestStore(db: Db) {
     deleteExpired: (tx: Tx, now: number, limit: number): number =>
       deleteExpiredRows(tx, pairingRequests, pairingRequests.reapAtMs, now, limit),
   };
-}
-
-function toColumn(proofs: TakenProofs): [string, number][] {
-  return proofs.map(([nonce, created]) => [nonce, created]);
 }
 
 function toRequest(row: Row): JoinRequest {

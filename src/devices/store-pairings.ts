@@ -22,7 +22,7 @@ export function pairingStore(db: Db) {
   return {
     insert(
       tx: Tx,
-      { createdAt, expiresAt, redeemedAt, proofs, ...pairing }: Pairing,
+      { createdAt, expiresAt, redeemedAt, ...pairing }: Pairing,
       hashes: { codeHash: string; tokenHash: string },
     ): void {
       tx.insert(pairings)
@@ -32,7 +32,6 @@ export function pairingStore(db: Db) {
           createdAtMs: createdAt,
           expiresAtMs: expiresAt,
           redeemedAtMs: redeemedAt,
-          proofs: toColumn(proofs),
         })
         .run();
     },
@@ -51,7 +50,7 @@ export function pairingStore(db: Db) {
       return (
         tx
           .update(pairings)
-          .set({ redeemedAtMs: at, deviceId, expiresAtMs: expiresAt, proofs: toColumn(proofs) })
+          .set({ redeemedAtMs: at, deviceId, expiresAtMs: expiresAt, proofs })
           .where(and(eq(pairings.id, id), isNull(pairings.redeemedAtMs)))
           .returning({ id: pairings.id })
           .get() !== undefined
@@ -59,10 +58,7 @@ export function pairingStore(db: Db) {
     },
 
     takeProof(tx: Tx, id: PairingId, proofs: TakenProofs): void {
-      tx.update(pairings)
-        .set({ proofs: toColumn(proofs) })
-        .where(eq(pairings.id, id))
-        .run();
+      tx.update(pairings).set({ proofs }).where(eq(pairings.id, id)).run();
     },
 
     /** Those that a device could still redeem, oldest first. */
@@ -119,10 +115,6 @@ export interface Redeemed {
   /** Until when its device may ask for its answer again. */
   readonly expiresAt: number;
   readonly proofs: TakenProofs;
-}
-
-function toColumn(proofs: TakenProofs): [string, number][] {
-  return proofs.map(([nonce, created]) => [nonce, created]);
 }
 
 function toPairing(row: typeof pairings.$inferSelect): Pairing {

@@ -28,7 +28,9 @@ export const devices = sqliteTable(
     /** What the device last said of itself, and when. */
     reportedAtMs: integer('reported_at_ms'),
     reportedVersion: text('reported_version'),
-    reportedState: text('reported_state', { mode: 'json' }).$type<Record<string, string | number | boolean>>(),
+    reportedState: text('reported_state', { mode: 'json' }).$type<
+      Record<string, string | number | boolean>
+    >(),
     unpairedAtMs: integer('unpaired_at_ms'),
     unpairReason: text('unpair_reason'),
   },
@@ -61,7 +63,9 @@ export const pairings = sqliteTable(
     redeemedAtMs: integer('redeemed_at_ms'),
     deviceId: text('device_id').references(() => devices.id, { onDelete: 'cascade' }),
     /** Proofs that were taken and are not too old yet: each counts once. */
-    proofs: text('proofs', { mode: 'json' }).$type<readonly [nonce: string, created: number][]>().notNull(),
+    proofs: text('proofs', { mode: 'json' })
+      .$type<readonly (readonly [nonce: string, created: number])[]>()
+      .notNull(),
   },
   (table) => [
     index('pairings_user').on(table.userId),

@@ -22,7 +22,9 @@ export const pairingRequests = sqliteTable(
     issuedBy: text('issued_by').references(() => sessions.id, { onDelete: 'set null' }),
     deviceId: text('device_id').references(() => devices.id, { onDelete: 'cascade' }),
     /** Proofs that were taken and are not too old yet: each counts once. */
-    proofs: text('proofs', { mode: 'json' }).$type<readonly [nonce: string, created: number][]>().notNull(),
+    proofs: text('proofs', { mode: 'json' })
+      .$type<readonly (readonly [nonce: string, created: number])[]>()
+      .notNull(),
     createdAtMs: integer('created_at_ms').notNull(),
     expiresAtMs: integer('expires_at_ms').notNull(),
     /** Later than the end, so that a device which asks too late is told so. */
