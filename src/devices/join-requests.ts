@@ -14,6 +14,15 @@ import { keyFingerprint } from '../signatures/fingerprint.ts';
 import type { Actor } from '../users/model.ts';
 import type { Admission } from './admission.ts';
 import { keyInUse, pairingRefused, serialInUse } from './errors.ts';
+import {
+  answered,
+  denied,
+  expired,
+  pending,
+  slowDown,
+  tooManyFromHere,
+  tooManyWait,
+} from './errors-joins.ts';
 import type { CountJoin } from './metrics.ts';
 import type { DeviceAbout, DeviceId, DeviceOrigin, Paired } from './model.ts';
 import { type Proof, requireProof, takeProof } from './proof.ts';
@@ -217,27 +226,3 @@ function asDenied(error: unknown): never {
   const isOver = error instanceof AppError && ['session_ended', 'user_disabled'].includes(error.code);
   throw isOver ? denied() : error;
 }
-
-const pending = () =>
-  new AppError('bad_request', 'authorization_pending', 'Nobody has typed the code yet. Ask again.');
-const slowDown = () =>
-  new AppError('bad_request', 'slow_down', 'Asked too soon. Wait 5 seconds longer from now on.');
-const denied = () =>
-  new AppError('bad_request', 'access_denied', 'The device was not let in, or that was taken back.');
-const expired = () =>
-  new AppError('bad_request', 'expired_token', 'Nobody typed the code in time. Begin again.');
-const answered = () =>
-  new AppError('bad_request', 'stale_consent', 'This was answered already, or has run out. Begin again.');
-
-const tooManyFromHere = (retryAfterSeconds: number) =>
-  new AppError(
-    'too_many_requests',
-    'too_many_joins',
-    'Too many devices have asked to be let in from this address. Wait a moment.',
-    { retryAfterSeconds },
-  );
-
-const tooManyWait = () =>
-  new AppError('unavailable', 'too_many_joins', 'Too many devices wait to be let in. Try later.', {
-    retryAfterSeconds: 60,
-  });
