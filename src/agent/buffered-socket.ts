@@ -83,8 +83,8 @@ export class BufferedSocket implements LocalSocket {
   drained(): void {
     for (let chunk = this.#waiting.shift(); chunk !== undefined; chunk = this.#waiting.shift())
       if (!this.#send(chunk)) return;
-    if (this.#isFinishing) this.#shut();
-    else this.#reader.drained();
+    if (this.#isFinishing && !this.#isShut) this.#shut();
+    this.#reader.drained();
   }
 
   #shut(): void {

@@ -69,7 +69,9 @@ export const agentConfigSchema = z.strictObject({
         ),
         idle_timeout: duration('4s', '1h').describe('how long they are kept'),
         connect_timeout: duration('10s', '10m').describe('time a service has to take a connection'),
-        head_timeout: duration('2m', '1d').describe('time a service has to begin its answer'),
+        head_timeout: duration('2m', '1d').describe(
+          'time a service has to begin its answer once nothing of the request arrives',
+        ),
         head_bytes: count(65_536, MEBIBYTE).describe('largest head of an answer, in bytes'),
         message_bytes: count(4 * MEBIBYTE, 64 * MEBIBYTE).describe(
           'largest message of a WebSocket, in bytes',

@@ -108,9 +108,18 @@ class HttpServing implements StreamReader, AnswerReader {
 
   #start(framing: string): void {
     this.#isStarted = true;
-    const { headTimeoutMs, clock } = this.#deps;
-    this.#timer = clock.setTimer(headTimeoutMs, () => this.#refuse('service_timeout'));
+    this.#awaitAnswer();
     this.#connect(`${this.#request.lines}${framing}\r\n`);
+  }
+
+  #awaitAnswer(): void {
+    const { headTimeoutMs, clock } = this.#deps;
+    const received = this.#received;
+    this.#timer = clock.setTimer(headTimeoutMs, () => {
+      // While the body moves nobody is kept waiting: a large one takes longer than any answer may.
+      if (this.#received > received) this.#awaitAnswer();
+      else this.#refuse('service_timeout');
+    });
   }
 
   #connect(head: string): void {
@@ -257,7 +266,10 @@ class HttpServing implements StreamReader, AnswerReader {
 
   #release(): void {
     this.#timer?.[Symbol.dispose]();
+    const early = this.#early;
     this.#early = [];
+    // A stream is over only once all of it was consumed, whoever has it now.
+    for (const { length } of early) this.#deps.stream.consumed(length);
     this.drained();
   }
 }

@@ -50,8 +50,12 @@ export class SocketJoin implements LocalSocketReader {
   close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    const early = this.#early;
     this.#early = [];
     this.#socket?.destroy();
+    // A stream is over only once all of it was consumed, whoever has it now.
+    for (const { length } of early) this.#stream.consumed(length);
+    this.drained();
     this.#onOver();
   }
 

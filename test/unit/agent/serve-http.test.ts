@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { agentStreams, httpHead, target } from '../../support/agent-stream.ts';
 import { errorOf } from '../../support/error-of.ts';
 import { freePort } from '../../support/free-port.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { type RawService, rawService } from '../../support/raw-service.ts';
 import { until } from '../../support/until.ts';
 
@@ -317,6 +318,38 @@ describe('services that are not there', () => {
     using streams = web(service, { head_timeout: 50 });
     expect((await streams.request({})).head).toEqual({ refused: 'service_timeout' });
     await until('the connection is gone', () => service.open === 0);
+  });
+
+  test('a body that takes its time is no service that does', async () => {
+    const clock = new ManualClock();
+    using service = rawService((text) => (text.endsWith('xxx') ? OK : undefined));
+    using streams = agentStreams({
+      services: { web: target(service.url) },
+      limits: { head_timeout: 60_000 },
+      clock,
+    });
+    const { stream, answer } = streams.open(httpHead({ method: 'PUT', headers: [['content-length', '3']] }));
+    for (const sent of [1, 2, 3]) {
+      void stream.write(Buffer.from('x'));
+      await until('it arrives', () => service.received[0]?.endsWith('x'.repeat(sent)) === true);
+      await clock.advance(59_000);
+    }
+    expect((await answer).head).toMatchObject({ status: 200 });
+  });
+
+  test('a body that stops half-way is given up', async () => {
+    const clock = new ManualClock();
+    using service = rawService(() => undefined);
+    using streams = agentStreams({
+      services: { web: target(service.url) },
+      limits: { head_timeout: 60_000 },
+      clock,
+    });
+    const { stream, answer } = streams.open(httpHead({ method: 'PUT', headers: [['content-length', '3']] }));
+    void stream.write(Buffer.from('x'));
+    await until('it arrives', () => service.received[0]?.endsWith('x') === true);
+    await clock.advance(120_000);
+    expect((await answer).head).toEqual({ refused: 'service_timeout' });
   });
 
   test.each([
