@@ -108,7 +108,7 @@ export interface Mux {
   ping(): Promise<number>;
   /** Takes no new streams from now on; those that are open go on. */
   goAway(): void;
-  /** Tells the other side, closes the transport, resets every stream. */
+  /** Closes the transport, which tells the other side why, and resets every stream. */
   end(code: number, reason: string): void;
   /** Whether streams may be opened, limits aside: it has not ended, and nobody has gone away. */
   readonly isOpen: boolean;

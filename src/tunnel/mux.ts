@@ -141,7 +141,7 @@ class YamuxMux implements Mux, StreamOwner {
   }
 
   end(code: number, reason: string): void {
-    this.#end({ kind: 'local', code, reason }, GoAwayCode.normal);
+    this.#end({ kind: 'local', code, reason });
   }
 
   lost(code: number, reason: string): void {
@@ -446,13 +446,10 @@ class YamuxMux implements Mux, StreamOwner {
     this.#options.onEnd(cause);
   }
 
+  /** The close code says everything but that the other side is at fault. */
   #sayGoodbye({ code, reason }: MuxEnd, goAwayCode: number | undefined): void {
     const { transport } = this.#options;
-    const leave = () => {
-      if (goAwayCode !== undefined) transport.send(controlFrame(FrameType.goAway, 0, 0, goAwayCode));
-      transport.close(code, reason);
-    };
-    if (transport.cork === undefined) leave();
-    else transport.cork(leave);
+    if (goAwayCode !== undefined) transport.send(controlFrame(FrameType.goAway, 0, 0, goAwayCode));
+    transport.close(code, reason);
   }
 }
