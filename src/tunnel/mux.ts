@@ -2,6 +2,9 @@ import type { Clock } from '../lib/clock.ts';
 import { CloseCode, Flag, FrameType, GoAwayCode, HEADER_BYTES, INITIAL_WINDOW_BYTES } from './constants.ts';
 import { controlFrame, readUint16, readUint32 } from './frame.ts';
 import type { FrameTransport, Mux, MuxEnd, MuxLimits, TunnelStream } from './model.ts';
+import { Pings } from './pings.ts';
+import { RecentResets } from './recent-resets.ts';
+import { SendLine } from './send-line.ts';
 import { MuxStream, type StreamOwner } from './stream.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -24,31 +27,18 @@ export interface MuxOptions {
   readonly onEnd: (cause: MuxEnd) => void;
 }
 
-/** Data in a frame that is sent: more would make interactive streams wait behind bulk ones. */
-const FRAME_BYTES = 16 * 1024;
-/** Ids that were reset a moment ago, whose data may still be under way. */
-const REMEMBERED_RESETS = 1024;
-/** Frames that wait for a full transport, besides data. */
-const WAITING_CONTROL_FRAMES = 1024;
-/** Pings of ours that wait for their answer. */
-const WAITING_PINGS = 8;
 /** Pings that are answered; one every few seconds is usual. */
 const PINGS = { capacity: 64, perSecond: 8 };
 /** Frames that do nothing, or come too late: a few are part of the protocol. */
 const IDLE_FRAMES = { capacity: 4096, perSecond: 256 };
+/** An id is a 32-bit number on the wire. */
+const LARGEST_ID = 2 ** 32 - 1;
 /** A window that is used up within so many round trips is too small. */
 const GROWING_ROUND_TRIPS = 2;
-
-/** Frames are put together here: a transport takes what it needs before it returns. */
-const scratch = new Uint8Array(HEADER_BYTES + FRAME_BYTES);
 
 /** Streams over one transport, by yamux version 0, one frame a message. */
 export function openMux(options: MuxOptions): Mux {
   return new YamuxMux(options);
-}
-
-interface WaitingPing extends PromiseWithResolvers<number> {
-  readonly sentAt: number;
 }
 
 class YamuxMux implements Mux, StreamOwner {
@@ -62,26 +52,17 @@ class YamuxMux implements Mux, StreamOwner {
   #held = 0;
   #grown = 0;
 
-  /** The line of streams that have something to send; each gets one frame, then stands behind the others. */
-  #first: MuxStream | undefined;
-  #last: MuxStream | undefined;
-  #control: Uint8Array[] = [];
-  #full = false;
-  #flushing = false;
-
+  readonly #line: SendLine;
+  readonly #pings = new Pings();
+  readonly #resets = new RecentResets();
   readonly #opens: TokenBucket;
   readonly #pingsTaken: TokenBucket;
   readonly #idleFrames: TokenBucket;
-  /** Streams that were reset here, and what the other side may have sent since. */
-  readonly #resets = new Map<number, number>();
-
-  readonly #pings = new Map<number, WaitingPing>();
-  #nextPing = 1;
-  #roundTripMs: number | undefined;
 
   constructor(options: MuxOptions) {
     const { clock, limits } = options;
     this.#options = options;
+    this.#line = new SendLine(options.transport);
     this.#nextId = options.role === 'client' ? 1 : 2;
     this.#opens = new TokenBucket(clock, {
       capacity: limits.opensPerSecond,
@@ -113,6 +94,11 @@ class YamuxMux implements Mux, StreamOwner {
 
   open(): TunnelStream | undefined {
     if (!this.isOpen || this.#streams.size >= this.#options.limits.streams) return undefined;
+    // After two billion streams only a new session has ids again (yamux specification, "StreamID Field").
+    if (this.#nextId > LARGEST_ID) {
+      this.end(CloseCode.goingAway, 'the ids are used up');
+      return undefined;
+    }
     const stream = this.#newStream(this.#nextId, Flag.syn);
     this.#nextId += 2;
     // Ids arrive in their order, whoever writes first; what is written in this turn goes with it.
@@ -122,16 +108,9 @@ class YamuxMux implements Mux, StreamOwner {
 
   ping(): Promise<number> {
     if (this.#ended) return Promise.reject(new Error('the tunnel has ended'));
-    const id = this.#nextPing++;
-    const waiting = { ...Promise.withResolvers<number>(), sentAt: this.#options.clock.monotonicNow() };
-    this.#pings.set(id, waiting);
-    for (const [oldest, { reject }] of this.#pings) {
-      if (this.#pings.size <= WAITING_PINGS) break;
-      this.#pings.delete(oldest);
-      reject(new Error('a ping was not answered'));
-    }
-    this.#sendControl(controlFrame(FrameType.ping, Flag.syn, 0, id));
-    return waiting.promise;
+    const { value, answer } = this.#pings.ask(this.now());
+    this.#sendControl(controlFrame(FrameType.ping, Flag.syn, 0, value));
+    return answer;
   }
 
   goAway(): void {
@@ -149,8 +128,7 @@ class YamuxMux implements Mux, StreamOwner {
   }
 
   drained(): void {
-    this.#full = false;
-    this.#flush();
+    this.#line.drained();
   }
 
   receive(message: Uint8Array | string): void {
@@ -170,12 +148,7 @@ class YamuxMux implements Mux, StreamOwner {
   // What streams ask.
 
   ready(stream: MuxStream): void {
-    if (stream.inLine || this.#ended) return;
-    stream.inLine = true;
-    if (this.#last === undefined) this.#first = stream;
-    else this.#last.next = stream;
-    this.#last = stream;
-    this.#flushSoon();
+    this.#line.ready(stream);
   }
 
   hold(bytes: number): void {
@@ -196,11 +169,12 @@ class YamuxMux implements Mux, StreamOwner {
   growth(windowBytes: number, sinceMs: number): number {
     const { maxWindowBytes, memoryBytes } = this.#options.limits;
     if (windowBytes * 2 > maxWindowBytes) return 0;
-    if (this.#roundTripMs === undefined) {
-      if (this.#pings.size === 0) this.ping().catch(() => undefined);
+    const { roundTripMs } = this.#pings;
+    if (roundTripMs === undefined) {
+      if (!this.#pings.areWaiting) this.ping().catch(() => undefined);
       return 0;
     }
-    if (sinceMs > this.#roundTripMs * GROWING_ROUND_TRIPS) return 0;
+    if (sinceMs > roundTripMs * GROWING_ROUND_TRIPS) return 0;
     const taken = this.#streams.size * INITIAL_WINDOW_BYTES + this.#grown;
     if (taken + windowBytes > memoryBytes) return 0;
     this.#grown += windowBytes;
@@ -289,14 +263,11 @@ class YamuxMux implements Mux, StreamOwner {
   /** A frame for a stream that is not open: under way when it was reset, or wrong. */
   #receiveStray(flags: number, id: number, bytes: number, worth: number): void {
     if (this.#ended) return;
-    const left = this.#resets.get(id);
-    if (left !== undefined) {
-      if (bytes > left) return this.#violated('data beyond the window');
-      if ((flags & (Flag.fin | Flag.rst)) !== 0) this.#resets.delete(id);
-      else this.#resets.set(id, left - bytes);
-      if (worth === 0) this.#spend();
-      return;
-    }
+    const isLast = (flags & (Flag.fin | Flag.rst)) !== 0;
+    const taken = this.#resets.take(id, bytes, isLast);
+    if (taken === false) return this.#violated('data beyond the window');
+    if (taken === true && (worth > 0 || isLast)) return;
+    if (taken === true) return void this.#spend();
     if (!this.#wasOpened(id)) return this.#violated('a stream that was never opened');
     this.#spend();
   }
@@ -312,13 +283,9 @@ class YamuxMux implements Mux, StreamOwner {
       if (!this.#pingsTaken.take()) return this.#flooded('pings');
       return this.#sendControl(controlFrame(FrameType.ping, Flag.ack, 0, value));
     }
-    if (flags !== Flag.ack || value >= this.#nextPing) return this.#violated('a ping that was not asked for');
-    const waiting = this.#pings.get(value);
-    if (waiting === undefined) return void this.#spend();
-    this.#pings.delete(value);
-    const roundTripMs = this.now() - waiting.sentAt;
-    this.#roundTripMs = Math.min(roundTripMs, (this.#roundTripMs ?? roundTripMs) * 2);
-    waiting.resolve(roundTripMs);
+    const outcome = flags === Flag.ack ? this.#pings.answered(value, this.now()) : 'unasked';
+    if (outcome === 'unasked') this.#violated('a ping that was not asked for');
+    else if (outcome === 'late') this.#spend();
   }
 
   #receiveGoAway(flags: number, code: number): void {
@@ -341,64 +308,12 @@ class YamuxMux implements Mux, StreamOwner {
 
   /** Tells the other side that a stream is over, and remembers what it may have sent before it hears of that. */
   #refuse(id: number, window: number): void {
-    this.#resets.set(id, window);
-    if (this.#resets.size > REMEMBERED_RESETS) {
-      for (const oldest of this.#resets.keys()) {
-        this.#resets.delete(oldest);
-        break;
-      }
-    }
+    this.#resets.add(id, window);
     this.#sendControl(controlFrame(FrameType.windowUpdate, Flag.rst, id, 0));
   }
 
   #sendControl(frame: Uint8Array): void {
-    if (this.#ended) return;
-    if (this.#control.length >= WAITING_CONTROL_FRAMES) return this.#flooded('answers that nobody takes');
-    this.#control.push(frame);
-    this.#flushSoon();
-  }
-
-  /** All that is written in one turn goes out together: a head, a body and an end are one frame. */
-  #flushSoon(): void {
-    if (this.#flushing || this.#full) return;
-    this.#flushing = true;
-    const { transport } = this.#options;
-    if (transport.later === undefined) queueMicrotask(this.#flush);
-    else transport.later(this.#flush);
-  }
-
-  readonly #flush = (): void => {
-    this.#flushing = false;
-    if (this.#ended || this.#full) return;
-    const { transport } = this.#options;
-    if (transport.cork === undefined) this.#sendAll();
-    else transport.cork(this.#sendAll);
-  };
-
-  readonly #sendAll = (): void => {
-    const { transport } = this.#options;
-    for (let sent = 0; sent < this.#control.length; sent++) {
-      const frame = this.#control[sent];
-      if (frame !== undefined && !transport.send(frame)) {
-        this.#control = this.#control.slice(sent + 1);
-        this.#full = true;
-        return;
-      }
-    }
-    if (this.#control.length > 0) this.#control = [];
-    while (this.#first !== undefined && this.#control.length === 0 && !this.#full)
-      this.#sendNext(this.#first);
-    if (this.#control.length > 0 && !this.#full) this.#sendAll();
-  };
-
-  #sendNext(stream: MuxStream): void {
-    this.#first = stream.next;
-    if (this.#first === undefined) this.#last = undefined;
-    stream.next = undefined;
-    stream.inLine = false;
-    const length = stream.nextFrame(scratch, FRAME_BYTES);
-    if (length > 0 && !this.#options.transport.send(scratch.subarray(0, length))) this.#full = true;
-    if (stream.hasFrame) this.ready(stream);
+    if (!this.#line.sendControl(frame)) this.#flooded('answers that nobody takes');
   }
 
   // What goes wrong.
@@ -434,14 +349,12 @@ class YamuxMux implements Mux, StreamOwner {
     if (this.#ended) return;
     this.#ended = true;
     if (cause.kind !== 'lost') this.#sayGoodbye(cause, goAwayCode);
-    this.#first = this.#last = undefined;
-    this.#control = [];
+    this.#line.close();
     this.#resets.clear();
     // What both sides have finished is whole: its reader may take its time.
     const streams = [...this.#streams.values()].filter(({ isFinished }) => !isFinished);
     this.#streams.clear();
-    for (const { reject } of this.#pings.values()) reject(new Error('the tunnel has ended'));
-    this.#pings.clear();
+    this.#pings.close();
     for (const stream of streams) stream.over('tunnel');
     this.#options.onEnd(cause);
   }
