@@ -40,6 +40,7 @@ const problemSchema = z.object({
   code: z.string(),
   detail: z.string().optional(),
   title: z.string().optional(),
+  server_time: z.number().optional(),
 });
 
 /** One request to the server, JSON both ways. @throws FetchError when there is no answer. */
@@ -60,7 +61,11 @@ export async function askServer(
   const json = parseJson(await response.text());
   const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json') === true;
   const problem = isProblem ? problemSchema.safeParse(json).data : undefined;
-  const serverMs = Date.parse(response.headers.get('date') ?? '');
+  // A proxy on the way writes its own `Date`; what judges signatures says its time in the refusal.
+  const serverMs =
+    problem?.server_time === undefined
+      ? Date.parse(response.headers.get('date') ?? '')
+      : problem.server_time * 1_000;
   const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
   return {
     status: response.status,
