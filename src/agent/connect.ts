@@ -74,6 +74,8 @@ export function connector(deps: ConnectorDeps): Connector {
       const answer = await answerOf(stream, join);
       if (answer !== undefined && 'status' in answer) return join;
       join.close();
+      // The other side has said its last word; until this one has too, the stream takes up a place in three tunnels.
+      stream.reset();
       throw new CommandError(
         await whyRefused(deps, answer === undefined ? 'the line was cut' : answer.refused),
       );

@@ -8,6 +8,8 @@ import { CommandError } from '../../lib/command-error.ts';
  */
 export async function joinStdio(line: Connector): Promise<void> {
   const over = Promise.withResolvers<void>();
+  // One that never stood is over as well; then `open` says why.
+  over.promise.catch(() => undefined);
   const join = await line.open(() => over.reject(new CommandError('the connection was cut')));
   join.attach(new StdioSocket(join, over.resolve));
   await over.promise;
