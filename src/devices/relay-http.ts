@@ -82,6 +82,7 @@ class HttpRelay implements StreamReader {
     this.#headers = fieldsOf(answer.headers);
     if (method === 'HEAD' || BODILESS.includes(answer.status)) {
       this.#settle(null);
+      this.#exchange.onAnswered();
       return {
         data: ({ length }) => open.stream.consumed(length),
         end: () => this.end(),
@@ -132,7 +133,11 @@ class HttpRelay implements StreamReader {
   #stream(): void {
     const body = new AnswerBody(this.#exchange.open.stream, {
       done: () => this.#over(),
-      cancelled: this.#onAbort,
+      cancelled: () => {
+        this.#onAbort();
+        // Of a stream that both sides had finished nobody hears any more.
+        this.#over();
+      },
     });
     this.#body = body;
     if (this.#gathered.bytes > 0) body.push(this.#gathered.takeAll(), 0);

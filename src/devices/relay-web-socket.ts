@@ -67,7 +67,15 @@ export class SocketRelay {
   /** Credit that is returned once the visitor's socket has room again, in bytes. */
   #owed = 0;
   #isFull = false;
+  /** The visitor's socket is closed, or is about to be. */
   #isClosed = false;
+  /** What the visitor's socket is closed with as soon as it is open. */
+  #ending: [code: number, reason: string] | undefined;
+  /** It is known what came of asking. */
+  #isAnswered = false;
+  /** Whether the visitor, and the device, have said their last word. */
+  #hasVisitorLeft = false;
+  #hasDeviceLeft = false;
 
   constructor(exchange: SocketExchange) {
     this.#exchange = exchange;
@@ -101,6 +109,7 @@ export class SocketRelay {
     const early = this.#early;
     this.#early = [];
     for (const chunk of early) this.#reader.data(chunk);
+    if (this.#ending !== undefined) this.#end(...this.#ending);
   }
 
   message(message: string | Uint8Array): void {
@@ -135,7 +144,13 @@ export class SocketRelay {
       open.stream.finish();
     }
     this.drained();
-    open.released();
+    this.#hasVisitorLeft = true;
+    this.#releaseOnceOver();
+  }
+
+  /** Until the device has agreed to a close, it is looked whether it ever does. */
+  #releaseOnceOver(): void {
+    if (this.#hasVisitorLeft && this.#hasDeviceLeft) this.#exchange.open.released();
   }
 
   // What the device says.
@@ -143,6 +158,7 @@ export class SocketRelay {
   #head(answer: AnswerHead): StreamReader {
     const { open, metrics } = this.#exchange;
     if ('refused' in answer) return this.#fail(refusedByAgent(answer.refused));
+    this.#isAnswered = true;
     open.answered();
     metrics.carried('websocket', 'answered');
     const { status, headers } = answer;
@@ -159,14 +175,23 @@ export class SocketRelay {
   readonly #reader: StreamReader = {
     data: (chunk) => {
       if (this.#socket === undefined) return void this.#early.push(chunk);
-      if (!this.#messages.push(chunk)) return this.#end(FAILED, 'the device sent no messages');
+      if (!this.#messages.push(chunk)) {
+        this.#end(FAILED, 'the device sent no messages');
+        return this.#exchange.open.stream.reset();
+      }
       if (this.#isFull) this.#owed += chunk.length;
       else this.#exchange.open.stream.consumed(chunk.length);
       this.#count();
     },
-    end: () => this.#end(FAILED, 'the service went away'),
-    reset: (reason) => this.#end(...closeFor(reason, this.#exchange.open.cutReason)),
+    end: () => this.#deviceLeft(FAILED, 'the service went away'),
+    reset: (reason) => this.#deviceLeft(...closeFor(reason, this.#exchange.open.cutReason)),
   };
+
+  #deviceLeft(code: number, reason: string): void {
+    this.#hasDeviceLeft = true;
+    this.#end(code, reason);
+    this.#releaseOnceOver();
+  }
 
   #fromDevice({ kind, payload }: SocketMessage): void {
     const socket = this.#socket;
@@ -188,12 +213,17 @@ export class SocketRelay {
   /** Closes the visitor's socket, which says so in `closed`; a second time changes nothing. */
   #end(code: number, reason: string): void {
     if (this.#isClosed) return;
-    if (this.#socket === undefined) return this.abandon();
+    if (this.#socket === undefined) {
+      this.#ending ??= [code, reason];
+      return this.abandon();
+    }
     this.#isClosed = true;
     this.#socket.close(isSendable(code) ? code : FAILED, reason);
   }
 
   #fail({ error, outcome }: RelayFailure): StreamReader {
+    if (this.#isAnswered) return NOTHING;
+    this.#isAnswered = true;
     this.#exchange.metrics.carried('websocket', outcome);
     this.#answer.reject(error);
     this.abandon();
