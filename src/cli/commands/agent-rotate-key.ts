@@ -5,7 +5,7 @@ import { CommandError } from '../../lib/command-error.ts';
 import type { CommandRun } from '../command.ts';
 import { agentConfig, agentDirectory } from './agent-options.ts';
 
-/** A new key for this device; an agent that runs takes it at its next dial. */
+/** A new key for this device; an agent that runs dials again with it. */
 export const agentRotateKey: CommandRun = async (context) => {
   const state = openState(agentDirectory(context));
   const pairing = state.pairing();
