@@ -1,5 +1,6 @@
 import { and, asc, count, eq, gt, inArray, sql } from 'drizzle-orm';
 import { deleteExpiredRows } from '../db/delete-expired.ts';
+import { readOrOutage } from '../db/errors.ts';
 import { opaqueText } from '../db/opaque.ts';
 import type { Db } from '../db/open.ts';
 import { devices, guestLinks } from '../db/schema/index.ts';
@@ -41,19 +42,20 @@ export function guestLinkStore(db: Db) {
 
   return {
     findByHash(hash: TokenHash): GuestLink | undefined {
-      const row = byHash().get({ hash });
+      const row = readOrOutage(() => byHash().get({ hash }));
       return row === undefined ? undefined : toLink(row);
     },
 
     /** Those of a device that have not run out, oldest first. */
     listOf: (deviceId: string, now: number): GuestLink[] =>
-      db.reader
-        .select()
-        .from(guestLinks)
-        .where(and(eq(guestLinks.deviceId, deviceId), gt(guestLinks.expiresAtMs, now)))
-        .orderBy(asc(guestLinks.createdAtMs), asc(guestLinks.id))
-        .all()
-        .map(toLink),
+      readOrOutage(() =>
+        db.reader
+          .select()
+          .from(guestLinks)
+          .where(and(eq(guestLinks.deviceId, deviceId), gt(guestLinks.expiresAtMs, now)))
+          .orderBy(asc(guestLinks.createdAtMs), asc(guestLinks.id))
+          .all(),
+      ).map(toLink),
 
     countOf(tx: Tx, deviceId: string, now: number): number {
       const live = and(eq(guestLinks.deviceId, deviceId), gt(guestLinks.expiresAtMs, now));
