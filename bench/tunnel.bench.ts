@@ -3,7 +3,7 @@ import type { Benchmark, Figures } from './support/figures.ts';
 import { openTunnels } from './support/idle-tunnels.ts';
 import { runLoad } from './support/load.ts';
 import { buildPostern } from './support/postern.ts';
-import { residentMegabytes } from './support/process-usage.ts';
+import { watchedMegabytes } from './support/process-usage.ts';
 import { interleave } from './support/rounds.ts';
 import type { BenchServer } from './support/servers.ts';
 import { growthWhileStalled } from './support/stalled-reader.ts';
@@ -152,9 +152,10 @@ async function manyTunnels(
   progress(`opening ${toStay.length} tunnels`);
   // What the first tunnels need is needed once.
   const first = await openTunnels(origin, toBeUnpaired, calledOff.signal);
-  const before = residentMegabytes(pid);
+  const [before = 0] = await watchedMegabytes([pid], Math.min);
   const open = await openTunnels(origin, toStay, calledOff.signal);
-  const idleKib = ((residentMegabytes(pid) - before) * 1_000_000) / 1_024 / toStay.length;
+  const [after = 0] = await watchedMegabytes([pid], Math.min);
+  const idleKib = ((after - before) * 1_000_000) / 1_024 / toStay.length;
 
   progress(`unpairing ${first.length} devices, one at a time`);
   const revokeMs: number[] = [];

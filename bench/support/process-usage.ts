@@ -23,6 +23,24 @@ export function residentMegabytes(pid: number): number {
   return (Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024) / 1_000_000;
 }
 
+/** How long memory is looked at, and how often, in milliseconds. */
+const WATCHED_MS = 4_000;
+const LOOK_MS = 100;
+
+/** The least, or the most, that each process has for a few seconds: garbage comes and goes. */
+export async function watchedMegabytes(
+  pids: readonly number[],
+  pick: (a: number, b: number) => number,
+): Promise<number[]> {
+  let seen = pids.map(residentMegabytes);
+  const until = performance.now() + WATCHED_MS;
+  while (performance.now() < until) {
+    await Bun.sleep(LOOK_MS);
+    seen = seen.map((value, index) => pick(value, residentMegabytes(pids[index] ?? 0)));
+  }
+  return seen;
+}
+
 /** Places in what follows the name in `/proc/<pid>/stat` (`man 5 proc`). */
 const PARENT = 1;
 const USER_TICKS = 11;
