@@ -13,7 +13,7 @@ import type { CountPairing } from './metrics.ts';
 import type { DeviceAbout, DeviceOrigin, Paired, Pairing } from './model.ts';
 import { pairingCodeHashes } from './pairings.ts';
 import { type Proof, requireProof, takeProof } from './proof.ts';
-import type { RedeemLimits } from './redeem-limits.ts';
+import type { RedeemLimited, RedeemLimits } from './redeem-limits.ts';
 import type { DeviceStore } from './store.ts';
 import type { PairingStore, PresentedHashes } from './store-pairings.ts';
 
@@ -99,26 +99,28 @@ export function redeem(deps: RedeemDeps) {
     return { kind: 'paired', paired };
   };
 
-  const refused = (reason: string, { address, userAgent }: DeviceOrigin): AppError => {
-    count('refused');
+  const note = (reason: string, { address, userAgent }: DeviceOrigin) => {
     const action = 'pairing.refused';
     audit.note({ at: clock.now(), action, outcome: 'refused', address, userAgent, detail: { reason } });
+  };
+
+  const refused = (reason: RefusalReason, from: DeviceOrigin): AppError => {
+    count('refused');
+    note(reason, from);
     return pairingRefused();
   };
 
-  const limited = (from: DeviceOrigin, isNews: boolean) => {
+  const limited = ({ isNews, error }: RedeemLimited, from: DeviceOrigin): AppError => {
     count('rate_limited');
-    if (!isNews) return;
-    const { address, userAgent } = from;
-    const detail = { reason: 'rate_limited' };
-    audit.note({
-      at: clock.now(),
-      action: 'pairing.refused',
-      outcome: 'refused',
-      address,
-      userAgent,
-      detail,
-    });
+    if (isNews) note('rate_limited', from);
+    return error;
+  };
+
+  /** Whoever brings the key or the serial of a paired device holds a good code: its person will want to know. */
+  const failed = (error: unknown, from: DeviceOrigin) => {
+    if (!(error instanceof AppError) || error.kind !== 'conflict') return;
+    count('conflict');
+    note(error.code, from);
   };
 
   /**
@@ -127,10 +129,7 @@ export function redeem(deps: RedeemDeps) {
    */
   return async (redemption: Redemption, from: DeviceOrigin & { address: string }): Promise<Paired> => {
     const attempt = limits.begin(from.address, 'token' in redemption.presented ? 'token' : 'code');
-    if (!attempt.ok) {
-      limited(from, attempt.isNews);
-      throw attempt.error;
-    }
+    if (!attempt.ok) throw limited(attempt, from);
     const [presented = ''] = Object.values(redemption.presented);
     const key = requireProof(redemption.proof, { origin: deps.origin, presented, now: clock.now() });
     const outcome = await db
@@ -138,7 +137,7 @@ export function redeem(deps: RedeemDeps) {
       .catch((error: unknown): Outcome => {
         if (isEnded(error)) return { kind: 'refused', reason: 'ended' };
         attempt.giveBack();
-        if (error instanceof AppError && error.kind === 'conflict') count('conflict');
+        failed(error, from);
         throw error;
       });
     if (outcome.kind === 'refused') throw refused(outcome.reason, from);

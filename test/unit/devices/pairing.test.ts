@@ -254,6 +254,13 @@ describe('redeeming', () => {
     const withSerial = await redeemAt(api, redemptionOf(api, { code }, key, { serial: 'SN-1' }));
     expect(await codeOf(withSerial)).toBe('409 serial_in_use');
     expect(api.base.ledger.find(device.sessionId)?.userId).toBe(ada.userId);
+    const reasons = () =>
+      api.base.auditStore
+        .list({ limit: 10 })
+        .filter(({ action }) => action === 'pairing.refused')
+        .map(({ detail }) => detail?.['reason']);
+    await until('both are in the audit', () => reasons().length === 2);
+    expect(reasons()).toEqual(['serial_in_use', 'key_in_use']);
 
     await api.call(`/api/v1/devices/${device.id}`, { method: 'DELETE', cookie: ada.token });
     const now = await redeemAt(api, redemptionOf(api, { code }, device.key, { serial: 'SN-1' }));
