@@ -144,6 +144,7 @@ export function openHub(deps: HubDeps) {
     ): Promise<TunnelConnection | 'unknown_device' | 'invalid'> {
       if (isClosing) throw shuttingDown();
       const tunnel = connection(peer);
+      using attached = new DisposableStack();
       const attachment = ledger.attach(peer.sessionId, (reason) => {
         clones.forget(peer.deviceId);
         if (reason === 'replaced')
@@ -152,12 +153,13 @@ export function openHub(deps: HubDeps) {
         if (isClosing) tunnel.end(CloseCode.goingAway, GOING_AWAY);
         else tunnel.end(CloseCode.revoked, 'this device is not paired any more');
       });
-      attachments.set(tunnel, attachment);
+      attached.use(attachment);
       // What ended before it was attached told nobody; from here on it is told.
       const found = await ledger.recogniseDevice(peer.sessionId);
-      if (found.ok && found.publicKey === publicKey) return tunnel;
-      attachment[Symbol.dispose]();
-      return found.ok ? 'invalid' : 'unknown_device';
+      if (!found.ok) return 'unknown_device';
+      if (found.publicKey !== publicKey) return 'invalid';
+      attachments.set(tunnel, attached.move());
+      return tunnel;
     },
 
     /** What was accepted will never open. */
