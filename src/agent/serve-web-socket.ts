@@ -28,7 +28,9 @@ export interface ServeWebSocketDeps {
 
 /** Above this in the socket to the service, in bytes, the visitor waits. */
 const FULL_BYTES = 262_144;
+/** How soon it is looked whether it has room again: twice as late each time, as a service may stall for hours. */
 const LOOK_AGAIN_MS = 1;
+const LOOK_AT_LEAST_EVERY_MS = 128;
 /** How long a service may take to agree that a socket is closed. */
 const CLOSING_MS = 2_000;
 /** What the runtime writes itself. */
@@ -221,10 +223,11 @@ class WebSocketServing {
     if (!this.#isLooking) this.#look();
   }
 
-  #look(): void {
+  #look(afterMs = LOOK_AGAIN_MS): void {
     this.#isLooking = !this.#isOver && this.#socket.bufferedAmount >= FULL_BYTES / 2;
-    if (this.#isLooking) this.#deps.clock.setTimer(LOOK_AGAIN_MS, () => this.#look());
-    else this.#settle();
+    if (!this.#isLooking) return this.#settle();
+    const later = Math.min(2 * afterMs, LOOK_AT_LEAST_EVERY_MS);
+    this.#deps.clock.setTimer(afterMs, () => this.#look(later));
   }
 
   #settle(): void {
