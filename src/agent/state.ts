@@ -2,11 +2,11 @@ import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from '
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { syncDirectory } from '../config/data-directory.ts';
-import { readText } from '../config/read-text.ts';
+import { writePrivately } from '../config/private-file.ts';
+import { requireText } from '../config/read-text.ts';
 import { CommandError } from '../lib/command-error.ts';
 import { type DeviceKey, deviceKey, newDeviceKey } from '../signatures/ed25519-key.ts';
 import type { Pairing } from './model.ts';
-import { writePrivately } from './private-file.ts';
 
 /** What an agent keeps: a directory of its own, readable by its owner alone. */
 export interface AgentState {
@@ -106,7 +106,7 @@ function requirePrivate(directory: string): void {
 }
 
 function readKey(path: string): DeviceKey {
-  const seed = Buffer.from(readWhole(path).trim(), 'base64url');
+  const seed = Buffer.from(requireText(path).trim(), 'base64url');
   try {
     return deviceKey(seed);
   } catch (error) {
@@ -115,7 +115,7 @@ function readKey(path: string): DeviceKey {
 }
 
 function readPairing(path: string): Pairing {
-  const parsed = pairingSchema.safeParse(parseJson(readWhole(path)));
+  const parsed = pairingSchema.safeParse(parseJson(requireText(path)));
   if (!parsed.success) throw new CommandError(`${path} is damaged; remove it, and join again`);
   const { data } = parsed;
   return {
@@ -145,16 +145,6 @@ function fileOf(pairing: Pairing): z.input<typeof pairingSchema> {
     paired_at: new Date(pairing.pairedAt).toISOString(),
     ...(ended && { ended: { at: new Date(ended.at).toISOString(), code: ended.code } }),
   };
-}
-
-function readWhole(path: string): string {
-  try {
-    return readText(path);
-  } catch (error) {
-    throw new CommandError(
-      `${path} cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`,
-    );
-  }
 }
 
 function parseJson(text: string): unknown {

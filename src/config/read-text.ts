@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { CommandError } from '../lib/command-error.ts';
 
 /** More than any configuration or secret needs, in bytes; `/dev/zero` ends here. */
 const MAX_BYTES = 1_048_576;
@@ -14,6 +15,17 @@ export function readText(path: string): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw new Error('it is not UTF-8 text');
+  }
+}
+
+/** The same for a file without which a command cannot go on. @throws CommandError that names it. */
+export function requireText(path: string): string {
+  try {
+    return readText(path);
+  } catch (error) {
+    throw new CommandError(
+      `${path} cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`,
+    );
   }
 }
 

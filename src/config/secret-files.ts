@@ -1,22 +1,10 @@
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { chmodSync, existsSync, linkSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError } from '../lib/command-error.ts';
 import type { Logger } from '../lib/log.ts';
-import { syncDirectory } from './data-directory.ts';
 import { secretFault } from './faults.ts';
-import { readText } from './read-text.ts';
+import { writePrivately } from './private-file.ts';
+import { requireText } from './read-text.ts';
 
 /** The file of the data directory that holds the appliance's secret when the configuration does not. */
 export const SECRET_FILE = 'secret';
@@ -28,7 +16,7 @@ const OWNER_ONLY = 0o600;
 /** The secret of a data directory. @throws CommandError when it cannot be read, or is none. */
 export function readSecret(dataDir: string): string {
   const path = join(dataDir, SECRET_FILE);
-  const text = readWhole(path).replace(/\r?\n$/, '');
+  const text = requireText(path).replace(/\r?\n$/, '');
   requireSound(text, path);
   return text;
 }
@@ -37,7 +25,7 @@ export function readSecret(dataDir: string): string {
 export function readPreviousSecrets(dataDir: string): string[] {
   const path = join(dataDir, PREVIOUS_SECRETS_FILE);
   if (!existsSync(path)) return [];
-  const secrets = readWhole(path)
+  const secrets = requireText(path)
     .split(/\r?\n/)
     .filter((line) => line !== '');
   for (const secret of secrets) requireSound(secret, path);
@@ -46,7 +34,7 @@ export function readPreviousSecrets(dataDir: string): string[] {
 
 /** Under its name only when it is complete and on disk; whoever comes second finds it there. */
 export function makeSecret(dataDir: string, secret: string): void {
-  writeUnderAnotherName(dataDir, SECRET_FILE, [secret], publish);
+  writePrivately(join(dataDir, SECRET_FILE), `${secret}\n`, publish);
 }
 
 /** Puts lines in the place of a file, complete and on disk before they have its name. */
@@ -55,33 +43,7 @@ export function replaceSecrets(
   name: typeof SECRET_FILE | typeof PREVIOUS_SECRETS_FILE,
   lines: readonly string[],
 ): void {
-  writeUnderAnotherName(dataDir, name, lines, renameSync);
-}
-
-function writeUnderAnotherName(
-  dataDir: string,
-  name: string,
-  lines: readonly string[],
-  settle: (temporary: string, path: string) => void,
-): void {
-  const temporary = join(dataDir, `${name}.${crypto.randomUUID()}.tmp`);
-  try {
-    write(temporary, lines.map((line) => `${line}\n`).join(''));
-    settle(temporary, join(dataDir, name));
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-  syncDirectory(dataDir);
-}
-
-function write(path: string, text: string): void {
-  const file = openSync(path, 'wx', OWNER_ONLY);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  writePrivately(join(dataDir, name), lines.map((line) => `${line}\n`).join(''));
 }
 
 /** A link does not replace what is there. File systems without links get a rename: the data directory is held alone. */
@@ -90,16 +52,6 @@ function publish(temporary: string, path: string): void {
     linkSync(temporary, path);
   } catch {
     if (!existsSync(path)) renameSync(temporary, path);
-  }
-}
-
-function readWhole(path: string): string {
-  try {
-    return readText(path);
-  } catch (error) {
-    throw new CommandError(
-      `${path} cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`,
-    );
   }
 }
 
