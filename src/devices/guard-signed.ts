@@ -7,7 +7,7 @@ import { rateLimiter } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
-import { deviceAudience } from '../sessions/audience.ts';
+import { DEVICE_AUDIENCE } from '../sessions/audience.ts';
 import type { DeviceAuthentication, Ledger } from '../sessions/ledger.ts';
 import type { RecognisedSession, SessionId } from '../sessions/model.ts';
 import { fitsDigests } from '../signatures/content-digest.ts';
@@ -71,7 +71,6 @@ const MAX_KEYS = 1_000;
 /** Decides which device a request comes from. Nothing of a signed request has any effect before it is verified, body included. */
 export function deviceGuard(deps: DeviceGuardDeps) {
   const { ledger, nonces, marks, origin, authorities, clock, metrics } = deps;
-  const audience = deviceAudience(origin.origin);
   const rows = rateLimiter({ clock, limit: ROWS, windowMs: WINDOW_MS, maxKeys: MAX_KEYS });
 
   const refusal = (reason: SignatureRefusalReason): AppError => {
@@ -211,7 +210,7 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     new AppError('unauthorized', code, message, toldTime(clock.now()));
 
   const fromToken = async (token: string): Promise<DeviceCaller> => {
-    const known = await ledger.authenticate(token, 'device', audience);
+    const known = await ledger.authenticate(token, 'device', DEVICE_AUDIENCE);
     const found = known.ok ? await ledger.recogniseDevice(known.session.id) : known;
     if (!('deviceId' in found)) {
       throw unauthorized('invalid_token', 'The token is unknown, or its device is not paired any more.');

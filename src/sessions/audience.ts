@@ -22,8 +22,11 @@ export const scopeAudience = (scope: ApiScope): Audience => `scope:${scope}` as 
 /** One protected resource (RFC 8707), for a grant. */
 export const resourceAudience = (resource: string): Audience => `resource:${resource}` as Audience;
 
-/** What a paired device may ask of this appliance for itself. */
-export const deviceAudience = (origin: string): Audience => `device:${origin}` as Audience;
+/**
+ * What a paired device may ask for itself, below `/api/v1/device`. It names no origin: another `url` should not end devices
+ * that nobody is beside, and what they sign names the host that it is for.
+ */
+export const DEVICE_AUDIENCE = 'device:/api/v1/device' as Audience;
 
 /** Marks the session of a guest: the link that it came from, and ends with. */
 export const guestLinkAudience = (linkId: string): Audience => `guest-link:${linkId}` as Audience;

@@ -1,7 +1,7 @@
 import { afterCommit, type Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
-import { deviceAudience, guestLinkAudience, hostAudience } from './audience.ts';
+import { DEVICE_AUDIENCE, guestLinkAudience, hostAudience } from './audience.ts';
 import { blankSession, type Issue } from './issue.ts';
 import type { Ledger, NewDeviceSession, NewGuestSession } from './ledger.ts';
 import type { RevokeReason, Session, SessionId } from './model.ts';
@@ -17,8 +17,6 @@ export interface DeviceSessionsDeps {
   mint: TokenMint;
   touches: Touches;
   clock: Clock;
-  /** The origin of `url`. */
-  origin: string;
   /** Idle timeout of browser sessions. */
   idleTimeoutMs: number;
   /** Forgets what is cached of a session. */
@@ -57,7 +55,7 @@ export function deviceSessions(deps: DeviceSessionsDeps): DeviceSessions {
       const session: Session = {
         ...blankSession(userId, clock.now()),
         kind: 'device',
-        audience: [deviceAudience(deps.origin)],
+        audience: [DEVICE_AUDIENCE],
         origin,
         label,
         deviceId,

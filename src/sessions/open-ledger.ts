@@ -5,7 +5,6 @@ import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
 import { LATENCY_BUCKETS, type Metrics } from '../lib/metrics.ts';
-import { deviceAudience } from './audience.ts';
 import { sessionCache } from './cache.ts';
 import { deviceSessions } from './devices.ts';
 import { ending } from './ending.ts';
@@ -111,7 +110,6 @@ export function openLedger({
     mint,
     touches: seen,
     clock,
-    origin,
     idleTimeoutMs: config.idle_timeout,
     forget: (id) => cache.evict(id),
     closeLive: (id, reason) => live.close(id, reason),
@@ -119,7 +117,6 @@ export function openLedger({
   const recognise = recognition({
     cache,
     reader: credentials,
-    deviceAudience: deviceAudience(origin),
     mint,
     touches: seen,
     refusals: refused,

@@ -2,7 +2,7 @@ import type { JudgedTime } from '../db/time-mark.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Histogram } from '../lib/metrics.ts';
-import { guestLinkOf } from './audience.ts';
+import { DEVICE_AUDIENCE, guestLinkOf } from './audience.ts';
 import type { CachedCredential, CachedSession, SessionCache } from './cache.ts';
 import type { Authentication, DeviceAuthentication, RefusalReason } from './ledger.ts';
 import {
@@ -22,8 +22,6 @@ import type { Touches } from './touches.ts';
 export interface RecognitionDeps {
   cache: SessionCache;
   reader: CredentialReader;
-  /** Where devices are recognised. */
-  deviceAudience: Audience;
   mint: TokenMint;
   touches: Touches;
   refusals: Refusals;
@@ -113,7 +111,7 @@ export function recognition(deps: RecognitionDeps) {
 
   /** Anybody may name a session: what its key has not signed is no use of it. */
   const judgeSigner = (found: CachedCredential | undefined, now = clock.now()): DeviceAuthentication => {
-    const judged = weigh(found, 'device', deps.deviceAudience, now);
+    const judged = weigh(found, 'device', DEVICE_AUDIENCE, now);
     const signer = found?.credential.signer;
     if (!judged.ok) return judged;
     return signer === undefined ? UNKNOWN : { ...judged, ...signer };

@@ -11,7 +11,7 @@ import { keyPurpose, keyRing } from '../../../src/lib/key-ring.ts';
 import { pollPace } from '../../../src/lib/poll-pace.ts';
 import { newSecret } from '../../../src/lib/random.ts';
 import { readTypedCode, typedCodeHashes } from '../../../src/lib/typed-code.ts';
-import { deviceAudience } from '../../../src/sessions/audience.ts';
+import { DEVICE_AUDIENCE } from '../../../src/sessions/audience.ts';
 import type { Issued } from '../../../src/sessions/ledger.ts';
 import { newDeviceKey } from '../../../src/signatures/ed25519-key.ts';
 import { signPairing } from '../../../src/signatures/pairing-proof.ts';
@@ -110,7 +110,7 @@ describe('a device that begins', () => {
       handle: 'kitchen-display',
       publicKey: device.key.publicKey,
     });
-    const speaks = await t.ledger.authenticate(paired.token, 'device', deviceAudience(TEST_ORIGIN));
+    const speaks = await t.ledger.authenticate(paired.token, 'device', DEVICE_AUDIENCE);
     expect(speaks).toMatchObject({ ok: true, session: { kind: 'device' } });
   });
 
@@ -121,8 +121,7 @@ describe('a device that begins', () => {
     await t.approve(userCode, await t.person());
     const [first, second] = [await device.redeem(deviceCode), await device.redeem(deviceCode)];
     expect(second.device.id).toBe(first.device.id);
-    const speaks = (token: typeof first.token) =>
-      t.ledger.authenticate(token, 'device', deviceAudience(TEST_ORIGIN));
+    const speaks = (token: typeof first.token) => t.ledger.authenticate(token, 'device', DEVICE_AUDIENCE);
     expect(await speaks(first.token)).toMatchObject({ ok: false });
     expect(await speaks(second.token)).toMatchObject({ ok: true });
     await t.clock.advance(LIFETIME_MS);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { deviceAudience } from '../../../src/sessions/audience.ts';
+import { DEVICE_AUDIENCE } from '../../../src/sessions/audience.ts';
 import { newDeviceKey } from '../../../src/signatures/ed25519-key.ts';
 import { temporaryApi } from '../../support/api.ts';
 import { TEST_ORIGIN } from '../../support/ledger.ts';
@@ -149,7 +149,7 @@ describe('redeeming', () => {
       kind: 'device',
       userId: ada.userId,
       parentId: undefined,
-      audience: [deviceAudience(TEST_ORIGIN)],
+      audience: [DEVICE_AUDIENCE],
       idleTimeoutMs: undefined,
       expiresAt: undefined,
       label: 'Küche  Pi!',

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'bun:test';
 import { AppError } from '../../../src/lib/app-error.ts';
-import { deviceAudience, guestLinkOf, hostAudience, originAudience } from '../../../src/sessions/audience.ts';
+import {
+  DEVICE_AUDIENCE,
+  guestLinkOf,
+  hostAudience,
+  originAudience,
+  resourceAudience,
+} from '../../../src/sessions/audience.ts';
 import type { SessionId } from '../../../src/sessions/model.ts';
 import type { UserId } from '../../../src/users/model.ts';
 import { heldReader } from '../../support/held-reader.ts';
@@ -36,14 +42,14 @@ describe('a device', () => {
     await using t = temporaryLedger();
     const userId = await t.addUser('ada');
     const { session, token } = await openDevice(t, userId);
-    expect(await t.ledger.authenticate(token, 'device', deviceAudience(TEST_ORIGIN))).toMatchObject({
+    expect(await t.ledger.authenticate(token, 'device', DEVICE_AUDIENCE)).toMatchObject({
       ok: true,
       session: { id: session.id, kind: 'device', userId },
     });
     for (const audience of [
       originAudience(TEST_ORIGIN),
       hostAudience('auth.example.test'),
-      deviceAudience('https://other.test'),
+      resourceAudience('https://other.test'),
     ]) {
       expect(await t.ledger.authenticate(token, 'device', audience)).toEqual({
         ok: false,
@@ -102,9 +108,7 @@ describe('a device', () => {
       expect(closed).toEqual(['unpaired']);
       const revoked = { ok: false, reason: 'revoked' };
       expect(await t.ledger.recogniseDevice(session.id)).toEqual(revoked as never);
-      expect(await t.ledger.authenticate(token, 'device', deviceAudience(TEST_ORIGIN))).toEqual(
-        revoked as never,
-      );
+      expect(await t.ledger.authenticate(token, 'device', DEVICE_AUDIENCE)).toEqual(revoked as never);
     }
   });
 
@@ -161,8 +165,7 @@ describe('a new token or key', () => {
   test('takes the place of the one before, also in memory', async () => {
     await using t = temporaryLedger();
     const { session, token } = await openDevice(t, await t.addUser());
-    const isGood = async (each: string) =>
-      (await t.ledger.authenticate(each, 'device', deviceAudience(TEST_ORIGIN))).ok;
+    const isGood = async (each: string) => (await t.ledger.authenticate(each, 'device', DEVICE_AUDIENCE)).ok;
     expect(await isGood(token)).toBe(true);
     const next = await t.db.write((tx) => t.ledger.replaceDeviceToken(tx, session.id));
     expect([await isGood(token), await isGood(next)]).toEqual([false, true]);
@@ -181,7 +184,7 @@ describe('a new token or key', () => {
     });
     expect((await refusalOf(failing)).code).toBe('no');
     expect(await t.ledger.recogniseDevice(session.id)).toMatchObject({ publicKey: KEY });
-    expect((await t.ledger.authenticate(token, 'device', deviceAudience(TEST_ORIGIN))).ok).toBe(true);
+    expect((await t.ledger.authenticate(token, 'device', DEVICE_AUDIENCE)).ok).toBe(true);
   });
 
   test('is for live devices alone', async () => {
