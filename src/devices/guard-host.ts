@@ -25,6 +25,7 @@ import type { Authentication, Ledger } from '../sessions/ledger.ts';
 import type { SessionId } from '../sessions/model.ts';
 import type { User } from '../users/model.ts';
 import type { DeviceAccess, ReachedDevice } from './access.ts';
+import { requireCarriedMethod, targetOf } from './guard-request.ts';
 import type { DeviceSite, DeviceSites } from './guard-sites.ts';
 import type { ReachOutcomes } from './metrics-access.ts';
 
@@ -55,9 +56,6 @@ export interface DeviceHostGuardDeps<Device extends ReachedDevice> {
   outcomes: ReachOutcomes;
   noteRefusal: RefusalNotes;
 }
-
-/** Methods that lead nowhere: tunnels through us, and headers read back to a script (RFC 9110 section 9.3.6 and 9.3.8). */
-const REFUSED_METHODS = ['CONNECT', 'TRACE'];
 
 /** One request to the host of a service. */
 interface Visit<Device extends ReachedDevice> {
@@ -128,7 +126,7 @@ export function deviceHostGuard<Device extends ReachedDevice>(
     const headers: HeaderRecord = request.headers.toJSON();
     const site = sites.find(headers['host'] ?? '');
     if (site === undefined) throw unknownHost(origin);
-    if (REFUSED_METHODS.includes(request.method)) throw methodNotAllowed();
+    requireCarriedMethod(request);
     const visit = { request, connection, headers, site };
     if (hasDisguisedIdentity(headers)) return refuse(visit, 'disguised_header');
     if (asksForOtherProtocol(headers)) return refuse(visit, 'foreign_upgrade');
@@ -157,12 +155,6 @@ function asksForOtherProtocol(headers: HeaderRecord): boolean {
   );
 }
 
-/** Path and query; Bun keeps a fragment that a client sends all the same. */
-function targetOf({ url }: Request): string {
-  const [target = '/'] = url.slice(url.indexOf('/', url.indexOf('://') + 3)).split('#');
-  return target;
-}
-
 const MALFORMED = Symbol('malformed cookie');
 
 function siteCookie({ cookie }: HeaderRecord, site: DeviceSite): string | undefined | typeof MALFORMED {
@@ -175,6 +167,3 @@ function siteCookie({ cookie }: HeaderRecord, site: DeviceSite): string | undefi
 }
 
 const notSignedIn = () => new AppError('unauthorized', 'not_signed_in', 'Sign in first.');
-
-const methodNotAllowed = () =>
-  new AppError('method_not_allowed', 'method_not_allowed', 'This path does not take that method.');

@@ -10,6 +10,7 @@ import type { MuxLimits } from '../tunnel/model.ts';
 import { fieldsForDevice, fieldsForVisitor } from './guard-headers.ts';
 import type { Reach, Relay } from './guard-host.ts';
 import type { PathGuard } from './guard-path.ts';
+import { requireCarriedMethod, targetOf } from './guard-request.ts';
 import type { Hub } from './hub.ts';
 import type { Device } from './model.ts';
 import { TCP_PROTOCOL, TcpRelay } from './relay-tcp.ts';
@@ -24,9 +25,6 @@ export interface ReachDeps extends RelayDeps {
   limits: MuxLimits;
   clock: Clock;
 }
-
-/** Methods that lead nowhere: tunnels through us, and headers read back to a script (RFC 9110 section 9.3.6 and 9.3.8). */
-const REFUSED_METHODS: readonly string[] = ['CONNECT', 'TRACE'];
 
 /** Carries what comes to the host of a service; who may come there has been decided (`guard-host.ts`). */
 export function hostRelay(deps: RelayDeps & Pick<ReachDeps, 'origin'>): Relay<Device> {
@@ -49,7 +47,7 @@ export function reachByPath(deps: ReachDeps) {
   const sockets = new Set<TcpRelay>();
 
   const handle: NativeHandler = (request, _peer, connection) => {
-    if (REFUSED_METHODS.includes(request.method)) throw methodNotAllowed();
+    requireCarriedMethod(request);
     refuseOtherUpgrades(request);
     const { prefix, named, service, target } = partsOf(request);
     const go = (reach: Reach<Device>) =>
@@ -145,12 +143,6 @@ function partsOf(request: Request) {
   return { prefix, named, service, target: rest.startsWith('/') ? rest : `/${rest}` };
 }
 
-/** Path and query; Bun keeps a fragment that a client sends all the same. */
-function targetOf({ url }: Request): string {
-  const [target = '/'] = url.slice(url.indexOf('/', url.indexOf('://') + 3)).split('#');
-  return target;
-}
-
 /** Of all protocols that a connection may change to, only WebSockets are carried (RFC 9110 section 7.8). */
 function refuseOtherUpgrades(request: Request): void {
   const { headers } = request;
@@ -161,6 +153,3 @@ function refuseOtherUpgrades(request: Request): void {
     'Of all upgrades, only that to a WebSocket is let through.',
   );
 }
-
-const methodNotAllowed = () =>
-  new AppError('method_not_allowed', 'method_not_allowed', 'This path does not take that method.');
