@@ -72,7 +72,8 @@ export function connectLocal(
   return promise;
 }
 
-function tlsOptions({ serverName, ca, verify }: TargetTls) {
+/** What the runtime is told of a certificate: whose it has to be, and who may have signed it. */
+export function tlsOptions({ serverName, ca, verify }: TargetTls) {
   return { serverName, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
 }
 

@@ -11,6 +11,7 @@ import {
   messageReader,
   type SocketMessage,
 } from '../tunnel/socket-messages.ts';
+import { tlsOptions } from './local-socket.ts';
 import type { HttpTarget } from './model.ts';
 import { refuse } from './refuse.ts';
 import { statusIn } from './web-socket-status.ts';
@@ -252,7 +253,7 @@ function openSocket(head: HttpRequestHead, { hostname, port, host, tls }: HttpTa
     headers: headersOf(head, host),
     perMessageDeflate: false,
     ...(protocols.length > 0 && { protocols }),
-    ...(tls && { tls: { rejectUnauthorized: tls.verify, ...(tls.ca !== undefined && { ca: tls.ca }) } }),
+    ...(tls && { tls: tlsOptions(tls) }),
   });
   socket.binaryType = 'arraybuffer';
   return socket;

@@ -61,13 +61,20 @@ describe('an https service', () => {
     expect((await streams.request({})).head).toEqual({ refused: 'service_failed' });
   });
 
-  test.each([
-    ['is believed', 101],
-    ['is not', 'refused'],
-  ])('and its WebSockets, where the certificate %s', async (what, expected) => {
-    using streams = at(what === 'is believed' ? { verify: false } : {});
+  test.each<[string, TargetOptions, boolean]>([
+    ['is believed, under the name that it is for', { host: 'nas.lan:5001' }, true],
+    ['is not looked at', { verify: false }, true],
+    ['is for another name', { host: 'other.lan' }, false],
+    ['is for a name, and the service is an address', {}, false],
+  ])('and its WebSockets, where the certificate %s', async (_what, options, isTaken) => {
+    using streams = at({ ca, ...options });
     const { head } = await streams.open(httpHead({ kind: 'websocket' })).answer;
-    if (expected === 'refused') expect(head).toEqual({ refused: 'service_unreachable' });
-    else expect(head).toEqual({ status: 101, headers: [] });
+    expect(head).toEqual(isTaken ? { status: 101, headers: [] } : { refused: 'service_unreachable' });
+  });
+
+  test('and its WebSockets, where nobody believes the certificate', async () => {
+    using streams = at({ host: 'nas.lan' });
+    const { head } = await streams.open(httpHead({ kind: 'websocket' })).answer;
+    expect(head).toEqual({ refused: 'service_unreachable' });
   });
 });
