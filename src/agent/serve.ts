@@ -95,17 +95,24 @@ export function streamServer({ services, limits, clock, log }: ServeDeps): Strea
       onRefused: noter(service),
       onClosed: lastingPlace(service),
     });
-  const toWebSocket = (stream: TunnelStream, head: HttpRequestHead, target: HttpTarget) =>
-    serveWebSocket({
-      stream,
-      head,
-      target,
-      clock,
-      connectTimeoutMs: limits.connect_timeout,
-      messageBytes: limits.message_bytes,
-      onRefused: noter(head.service),
-      onClosed: lastingPlace(head.service),
-    });
+  const toWebSocket = (stream: TunnelStream, head: HttpRequestHead, target: HttpTarget) => {
+    const leave = lastingPlace(head.service);
+    try {
+      return serveWebSocket({
+        stream,
+        head,
+        target,
+        clock,
+        connectTimeoutMs: limits.connect_timeout,
+        messageBytes: limits.message_bytes,
+        onRefused: noter(head.service),
+        onClosed: leave,
+      });
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  };
 
   return {
     records,

@@ -144,7 +144,11 @@ describe('a WebSocket of a service', () => {
     'subprotocols that are none (%s) are refused, and nothing else is hurt',
     async (protocols) => {
       await using service = echoSockets();
-      using streams = agentStreams({ services: { web: target(`http://127.0.0.1:${service.port}`) } });
+      using streams = agentStreams({
+        services: { web: target(`http://127.0.0.1:${service.port}`) },
+        // Whoever is refused takes nobody's place.
+        limits: { connections_per_service: 1 },
+      });
       const headers = [['sec-websocket-protocol', protocols]] as const;
       expect((await open(streams, { headers }).answer).head).toEqual({ refused: 'bad_request' });
       expect(streams.agent.ends).toEqual([]);
