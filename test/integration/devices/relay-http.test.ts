@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { encodeAnswerHead } from '../../../src/tunnel/heads.ts';
+import { encodeAnswerHead, type RefusalCode } from '../../../src/tunnel/heads.ts';
 import type { TunnelStream } from '../../../src/tunnel/model.ts';
 import { target } from '../../support/agent-stream.ts';
 import { codeOf } from '../../support/pairing.ts';
@@ -65,11 +65,9 @@ describe('a request reaches the service and its answer comes back', () => {
     await using _agent = await site.dial();
     for (const method of ['GET', 'HEAD']) {
       for (const length of ['Content-Length: 3', 'Transfer-Encoding: chunked']) {
-        expect([method, length, (await raw(site, `${method} /hello`, length)).status]).toEqual([
-          method,
-          length,
-          400,
-        ]);
+        const answer = await raw(site, `${method} /hello`, length);
+        expect([method, length, answer.status]).toEqual([method, length, 400]);
+        if (method === 'GET') expect(answer.body).toContain('"code":"malformed_request"');
       }
       expect((await raw(site, `${method} /hello`, 'Content-Length: 0')).status).toBe(200);
     }
@@ -273,6 +271,10 @@ describe('where there is no answer', () => {
     expect(await at('ssh')).toBe('404 unknown_service');
   });
 
+  const refusing = (refused: RefusalCode) => (stream: TunnelStream) => {
+    void stream.write(encodeAnswerHead({ refused }));
+    stream.finish();
+  };
   const answers: [name: string, serve: (stream: TunnelStream) => void, answer: string][] = [
     ['nothing', (stream) => stream.finish(), '502 device_failed'],
     ['a reset', (stream) => stream.reset(), '502 device_failed'],
@@ -291,14 +293,10 @@ describe('where there is no answer', () => {
       (stream) => void stream.write(encodeAnswerHead({ status: 101, headers: [] })),
       '502 device_failed',
     ],
-    [
-      'being busy',
-      (stream) => {
-        void stream.write(encodeAnswerHead({ refused: 'busy' }));
-        stream.finish();
-      },
-      '503 device_busy',
-    ],
+    ['being busy', refusing('busy'), '503 device_busy'],
+    ['a refusal of the request', refusing('bad_request'), '400 device_refused_request'],
+    ['waiting for the service', refusing('service_timeout'), '504 service_timeout'],
+    ['no answer of the service', refusing('service_failed'), '502 service_failed'],
   ];
   test.each(answers)('after %s', async (_name, serve, code) => {
     await using site = await tunnelSite();
