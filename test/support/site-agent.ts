@@ -47,6 +47,7 @@ interface JoinOptions {
   name?: string;
   serial?: string;
   patienceMs?: number;
+  onWait?: (reason: string) => void;
   onPrompt?: (prompt: JoinPrompt) => void;
 }
 
@@ -77,7 +78,7 @@ export function agentPlace(site: Pick<WholeSite, 'app'>): AgentPlace {
         ca: undefined,
         clock,
         patienceMs: more.patienceMs ?? 0,
-        onWait: () => undefined,
+        onWait: more.onWait ?? (() => undefined),
         onPrompt: more.onPrompt ?? (() => undefined),
       });
       state.writePairing(pairing);

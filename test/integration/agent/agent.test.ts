@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { Pairing } from '../../../src/agent/model.ts';
+import type { AgentState } from '../../../src/agent/state.ts';
 import type { AgentPhase } from '../../../src/agent/status.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import type { Browser } from '../../support/browser.ts';
@@ -31,6 +32,25 @@ async function joined(place: AgentPlace, name: string): Promise<Pairing> {
 
 const inPhase = (agent: { status(): { phase: AgentPhase } }, phase: AgentPhase) =>
   until(`it is ${phase}`, () => agent.status().phase === phase);
+
+/** What an agent keeps, and how often it has looked for its pairing. */
+function watched(state: AgentState) {
+  let looks = 0;
+  const pairing = () => {
+    looks++;
+    return state.pairing();
+  };
+  return { state: { ...state, pairing }, looks: () => looks };
+}
+
+/** Has an agent without a pairing look for one again and again. */
+async function looksAgain(agent: { reload(): void }, looks: () => number): Promise<void> {
+  for (let times = 0; times < 3; times++) {
+    const before = looks();
+    agent.reload();
+    await until('it looks', () => looks() > before);
+  }
+}
 
 interface SeenDevice {
   connected: boolean;
@@ -115,18 +135,16 @@ describe('what an agent keeps', () => {
   test('cannot be written when it is unpaired: it is over all the same', async () => {
     using place = agentPlace(site);
     await joined(place, 'Unwritable');
-    const state = {
-      ...place.state,
-      writePairing: () => {
-        throw new Error('the disk is full');
-      },
+    const { state, looks } = watched(place.state);
+    const writePairing = () => {
+      throw new Error('the disk is full');
     };
-    await using agent = place.start({ state });
+    await using agent = place.start({ state: { ...state, writePairing } });
     await inPhase(agent, 'connected');
     await unpair('unwritable');
     await inPhase(agent, 'revoked');
     const { dials } = agent.status();
-    await Bun.sleep(300);
+    await looksAgain(agent, looks);
     expect(agent.status().dials).toBe(dials);
   });
 });
@@ -135,13 +153,14 @@ describe('a device that was unpaired', () => {
   test('says so, waits without asking, and can be paired anew', async () => {
     using place = agentPlace(site);
     const before = await joined(place, 'Leaver');
-    await using agent = place.start();
+    const { state, looks } = watched(place.state);
+    await using agent = place.start({ state });
     await inPhase(agent, 'connected');
     expect((await unpair('leaver')).status).toBe(204);
     await inPhase(agent, 'revoked');
     const { dials } = agent.status();
     expect(place.state.pairing()?.ended).toMatchObject({ code: 'session_ended' });
-    await Bun.sleep(400);
+    await looksAgain(agent, looks);
     expect(agent.status().dials).toBe(dials);
     expect(agent.log.lines.filter(({ message }) => message.includes('was unpaired'))).toHaveLength(1);
 

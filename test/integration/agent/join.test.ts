@@ -139,12 +139,14 @@ describe('a device does not join, and is told why', () => {
     using place = agentPlace(site);
     const port = freePort();
     const { code } = await newPairing(site, owner);
+    const waits = Promise.withResolvers<string>();
     const joining = place.join(code, {
       server: `http://localhost:${port}`,
       patienceMs: 10_000,
       name: 'Late',
+      onWait: waits.resolve,
     });
-    await Bun.sleep(300);
+    await waits.promise;
     const forwarder = Bun.serve({
       port,
       hostname: '127.0.0.1',

@@ -4,7 +4,7 @@ import { errorOf } from '../../support/error-of.ts';
 import { freePort } from '../../support/free-port.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { type RawService, rawService } from '../../support/raw-service.ts';
-import { until } from '../../support/until.ts';
+import { steady, until } from '../../support/until.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 const web = (service: RawService, limits = {}) =>
@@ -395,13 +395,10 @@ describe('flow', () => {
     stream.finish();
     const { heard } = await answer;
     // Settles: the window is full, and then the buffers of the system.
-    let before = -1;
-    await until('the service is held', async () => {
-      const still = before === sent;
-      before = sent;
-      await Bun.sleep(200);
-      return still;
-    });
+    await until(
+      'the service is held',
+      steady(() => sent),
+    );
     expect(heard.bytes).toBeLessThanOrEqual(4 * 1_048_576);
     expect(streams.agent.mux.bufferedBytes).toBeLessThan(16 * 1_048_576);
     stream.reset();
