@@ -40,6 +40,7 @@ const OWN_HEADERS = /^(?:host|content-length|expect|sec-websocket-.*)$/;
 /** RFC 6455 section 7.4.1: codes that are never sent. */
 const NO_CODE = 1005;
 const ABNORMAL = 1006;
+const TOO_BIG = 1009;
 const MAX_REASON_BYTES = 123;
 
 /** Connects a stream with a WebSocket of a service. Returns what takes the visitor's messages. */
@@ -103,8 +104,8 @@ class WebSocketServing {
     let complaint = '';
     this.#socket.addEventListener('open', () => this.#opened());
     this.#socket.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer | string>) => {
-      if (typeof data === 'string') this.#write(encodeMessage(MessageKind.text, data));
-      else this.#write(encodeMessage(MessageKind.binary, new Uint8Array(data)));
+      if (typeof data === 'string') this.#fromService(MessageKind.text, data, Buffer.byteLength(data));
+      else this.#fromService(MessageKind.binary, new Uint8Array(data), data.byteLength);
     });
     this.#socket.addEventListener('error', (event) => {
       complaint = 'message' in event && typeof event.message === 'string' ? event.message : '';
@@ -127,6 +128,13 @@ class WebSocketServing {
     this.#early = [];
     for (const message of early) this.#fromVisitor(message);
     this.#pay();
+  }
+
+  #fromService(kind: MessageKind, payload: Uint8Array | string, bytes: number): void {
+    if (bytes <= this.#deps.messageBytes) return this.#write(encodeMessage(kind, payload));
+    this.#write(encodeClose(TOO_BIG, 'the service sent too long a message'));
+    this.#deps.stream.finish();
+    this.#close();
   }
 
   #fromVisitor(message: SocketMessage): void {

@@ -36,6 +36,7 @@ function echoSockets(protocol?: string) {
       message(socket, message) {
         if (message === 'bye') socket.close(4_007, 'as you wish');
         else if (message === 'cut') socket.terminate();
+        else if (message === 'len') socket.send('longer');
         else socket.send(message);
       },
       close(_, code, reason) {
@@ -202,6 +203,20 @@ describe('a WebSocket of a service', () => {
     void stream.write(bytes);
     await heard.done.promise;
     expect(heard.outcome).toBe('remote');
+    await until('it is closed', () => service.seen.open === 0);
+  });
+
+  test('too long a message of the service ends it', async () => {
+    await using service = echoSockets();
+    using streams = agentStreams({
+      services: { web: target(`http://127.0.0.1:${service.port}`) },
+      limits: { message_bytes: 3 },
+    });
+    const { stream, answer } = open(streams);
+    const { heard } = await answer;
+    void stream.write(encodeMessage(MessageKind.text, 'len'));
+    await heard.done.promise;
+    expect(messagesOf(heard)).toEqual([[1009, 'the service sent too long a message']]);
     await until('it is closed', () => service.seen.open === 0);
   });
 
