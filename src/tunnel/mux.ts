@@ -31,10 +31,10 @@ export interface MuxOptions {
 const PINGS = { capacity: 64, perSecond: 8 };
 /** Frames that do nothing, or come too late: a few are part of the protocol. */
 const IDLE_FRAMES = { capacity: 4096, perSecond: 256 };
+/** On one machine the two programs, not the line, decide how long an answer takes. */
+const SHORTEST_ROUND_TRIP_MS = 1;
 /** An id is a 32-bit number on the wire. */
 const LARGEST_ID = 2 ** 32 - 1;
-/** A window that is used up within so many round trips is too small. */
-const GROWING_ROUND_TRIPS = 2;
 
 /** Streams over one transport, by yamux version 0, one frame a message. */
 export function openMux(options: MuxOptions): Mux {
@@ -174,7 +174,8 @@ class YamuxMux implements Mux, StreamOwner {
       if (!this.#pings.areWaiting) this.ping().catch(() => undefined);
       return 0;
     }
-    if (sinceMs > roundTripMs * GROWING_ROUND_TRIPS) return 0;
+    // Half of it lasts no longer than the way there and back: less than twice what the line holds. More would only queue.
+    if (sinceMs > Math.max(roundTripMs, SHORTEST_ROUND_TRIP_MS)) return 0;
     const taken = this.#streams.size * INITIAL_WINDOW_BYTES + this.#grown;
     if (taken + windowBytes > memoryBytes) return 0;
     this.#grown += windowBytes;

@@ -7,10 +7,13 @@ interface WaitingPing extends PromiseWithResolvers<number> {
 
 /** The pings of one side, and what they say of the way there and back. Instants are monotonic milliseconds. */
 export class Pings {
-  /** The way there and back, in milliseconds, once it was measured: the last time, or twice what it was, whichever is less. */
-  roundTripMs: number | undefined;
   readonly #waiting = new Map<number, WaitingPing>();
   #last = 0;
+  /**
+   * The way there and back on an idle line, in milliseconds: the shortest of all answers, because what waits before a ping
+   * makes its way longer. Another line is another connection.
+   */
+  roundTripMs: number | undefined;
 
   get areWaiting(): boolean {
     return this.#waiting.size > 0;
@@ -35,7 +38,7 @@ export class Pings {
     if (waiting === undefined) return value > this.#last ? 'unasked' : 'late';
     this.#waiting.delete(value);
     const roundTripMs = now - waiting.sentAt;
-    this.roundTripMs = Math.min(roundTripMs, (this.roundTripMs ?? roundTripMs) * 2);
+    this.roundTripMs = Math.min(roundTripMs, this.roundTripMs ?? Infinity);
     waiting.resolve(roundTripMs);
     return 'in_time';
   }

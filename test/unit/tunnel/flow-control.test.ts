@@ -128,7 +128,7 @@ test('control frames go before data, and nothing goes while the transport is ful
   ]);
 });
 
-test('a window that is used up within two round trips grows to 4 MiB, and with it what may be under way', async () => {
+test('a window that is used up within a round trip grows to 4 MiB, and with it what may be under way', async () => {
   const tunnel = rawTunnel({ onStream: (stream) => void recordingReader(stream) });
   tunnel.mux.receive(dataFrame(1, SYN, ''));
   const stream = tunnel.mux.streams.get(1) ?? expect.unreachable();
