@@ -1,7 +1,8 @@
+import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { CloseCode, HEADER_BYTES } from '../tunnel/constants.ts';
 import { joinStreams } from '../tunnel/flow.ts';
-import { encodeAnswerHead, encodeRequestHead } from '../tunnel/heads.ts';
+import { encodeAnswerHead, encodeRequestHead, type RefusalCode } from '../tunnel/heads.ts';
 import type { Mux, MuxLimits, TunnelStream } from '../tunnel/model.ts';
 import { openMux } from '../tunnel/mux.ts';
 import type { HubMetrics } from './metrics-hub.ts';
@@ -76,10 +77,9 @@ export class TcpRelay {
     let device: OpenStream;
     try {
       device = open();
-    } catch {
-      void visitor.write(encodeAnswerHead({ refused: 'service_unreachable' }));
-      visitor.finish();
-      return;
+    } catch (error) {
+      const isBusy = error instanceof AppError && error.code === 'device_busy';
+      return refuse(visitor, isBusy ? 'busy' : 'service_unreachable');
     }
     metrics.carried('tcp', 'answered');
     void device.stream.write(encodeRequestHead({ kind: 'tcp', service }));
@@ -88,4 +88,15 @@ export class TcpRelay {
       over: () => device.released(),
     });
   }
+}
+
+/** Says why not, and drops what the visitor has sent meanwhile. */
+function refuse(visitor: TunnelStream, refused: RefusalCode): void {
+  void visitor.write(encodeAnswerHead({ refused }));
+  visitor.finish();
+  visitor.read({
+    data: ({ length }) => visitor.consumed(length),
+    end: () => undefined,
+    reset: () => undefined,
+  });
 }

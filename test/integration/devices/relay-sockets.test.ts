@@ -293,6 +293,37 @@ describe('postern connect', () => {
     other.socket.close();
   });
 
+  test('tells that as many are open as may be, or that the device has gone, and lets go of what was sent', async () => {
+    const server = await tcpService(echo);
+    const services = { ssh: target(`tcp://127.0.0.1:${server.port}`) };
+    await using site = await tunnelSite(services, { devices: { config: { opens_per_second: 1 } } });
+    const agent = await site.dial();
+    const clients = await Promise.all(Array.from({ length: 3 }, () => connect(site)));
+    const talk = (at: number) => {
+      const stream = clients[at]?.open() ?? expect.unreachable();
+      void stream.write(new Uint8Array(50_000));
+      stream.finish();
+      return listen(stream);
+    };
+    const first = talk(0);
+    await until('it was answered', () => first.outcome === 'ended');
+    const second = talk(1);
+    await until('it was answered', () => second.outcome === 'ended');
+    expect([first.head, first.bytes, second.head]).toEqual([
+      { status: 200, headers: [] },
+      50_000,
+      { refused: 'busy' },
+    ]);
+    await agent[Symbol.asyncDispose]();
+    await until('the device has gone', () => site.api.hub.find(site.device.id) === undefined);
+    const third = talk(2);
+    await until('it was answered', () => third.outcome === 'ended');
+    expect(third.head).toEqual({ refused: 'service_unreachable' });
+    await until('nothing is left open', () => clients.every(({ mux }) => mux.streams.size === 0));
+    for (const { socket } of clients) socket.close();
+    server.close();
+  });
+
   test('a slow reader holds the service at little memory', async () => {
     const server = await tcpService((socket) => {
       const piece = new Uint8Array(65_536);
