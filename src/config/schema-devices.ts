@@ -62,6 +62,9 @@ export const devicesSchema = <T extends z.ZodType>(people: T) =>
       max_message_bytes: count(4_194_304, 67_108_864).describe(
         'largest message of a WebSocket to a device, in bytes',
       ),
+      web_sockets_per_session: count(64).describe(
+        'WebSockets that one session of a visitor may have open to one device',
+      ),
       max_buffered_bytes: count(16_777_216).describe(
         'what may wait to be sent on one WebSocket, in bytes; it is closed beyond that',
       ),

@@ -5,6 +5,7 @@ import { instantText } from '../lib/instant.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Ledger } from '../sessions/ledger.ts';
+import type { SessionId } from '../sessions/model.ts';
 import { CloseCode } from '../tunnel/constants.ts';
 import type { MuxEnd, MuxLimits } from '../tunnel/model.ts';
 import { cloneWatch } from './clones.ts';
@@ -21,6 +22,8 @@ export interface HubDeps {
   log: Logger;
   limits: MuxLimits;
   timing: TunnelTiming;
+  /** WebSockets of one visitor's session to one device: the runtime holds the unfinished message of each, unseen by us. */
+  socketsPerSession: number;
   /** A device is connected: what waited for it may go. */
   onConnected?: (id: DeviceId) => void;
 }
@@ -167,13 +170,17 @@ export function openHub(deps: HubDeps) {
 
     /**
      * Opens a stream to a device for a visitor; it ends with the visitor's session and with the device's.
-     * @throws AppError `offline` (`device_offline`), `unavailable` (`device_busy`).
+     * @throws AppError `offline` (`device_offline`), `unavailable` (`device_busy`), `too_many_requests` (`too_many_web_sockets`).
      */
     open(device: HubDevice, carried: Carried): OpenStream {
       const tunnel = tunnels.get(device.id);
       if (tunnel === undefined || !tunnel.isOpen) {
         metrics.carried(carried.kind, 'offline');
         throw offline(device);
+      }
+      if (carried.kind === 'websocket' && socketsOf(tunnel, carried.sessionId) >= deps.socketsPerSession) {
+        metrics.carried(carried.kind, 'busy');
+        throw tooManySockets();
       }
       const open = tunnel.open(carried);
       if (open === undefined) {
@@ -236,6 +243,19 @@ const busy = () =>
   new AppError('unavailable', 'device_busy', 'As much is open to this device as may be. Try again.', {
     retryAfterSeconds: BUSY_RETRY_SECONDS,
   });
+
+function socketsOf({ streams }: TunnelConnection, sessionId: SessionId): number {
+  return streams.filter(({ carried }) => carried.kind === 'websocket' && carried.sessionId === sessionId)
+    .length;
+}
+
+const tooManySockets = () =>
+  new AppError(
+    'too_many_requests',
+    'too_many_web_sockets',
+    'As many WebSockets are open to this device as one session may have. Close one.',
+    { retryAfterSeconds: BUSY_RETRY_SECONDS },
+  );
 
 const shuttingDown = () =>
   new AppError('unavailable', 'shutting_down', 'The server is going away. Try again.', {

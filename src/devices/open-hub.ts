@@ -6,10 +6,11 @@ import { type HubDeps, openHub } from './hub.ts';
 export function openDeviceHub({
   config,
   ...deps
-}: Omit<HubDeps, 'limits' | 'timing'> & { config: DevicesConfig }) {
+}: Omit<HubDeps, 'limits' | 'timing' | 'socketsPerSession'> & { config: DevicesConfig }) {
   return openHub({
     ...deps,
     limits: muxLimits(config),
+    socketsPerSession: config.web_sockets_per_session,
     timing: {
       heartbeatIntervalMs: config.heartbeat_interval,
       heartbeatTimeoutMs: config.heartbeat_timeout,

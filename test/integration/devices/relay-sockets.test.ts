@@ -91,6 +91,18 @@ describe('a WebSocket', () => {
     await until('nothing is left open', () => streamsOf(site) === 0);
   });
 
+  test('is one of as many as a session may have; each that closes makes room', async () => {
+    await using site = await tunnelSite({}, { devices: { config: { web_sockets_per_session: 2 } } });
+    await using _agent = await site.dial();
+    const first = site.socket('/socket');
+    expect(await opened(first)).toBe(true);
+    expect(await opened(site.socket('/socket'))).toBe(true);
+    expect(await opened(site.socket('/socket'))).toBe(false);
+    first.close();
+    await until('there is room again', () => streamsOf(site) === 1);
+    expect(await opened(site.socket('/socket'))).toBe(true);
+  });
+
   test('that the service refuses is refused', async () => {
     await using site = await tunnelSite();
     await using _agent = await site.dial();

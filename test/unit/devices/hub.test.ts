@@ -49,6 +49,7 @@ test.each([
       log: recordedLog(),
       limits: DEFAULT_MUX_LIMITS,
       timing: TIMING,
+      socketsPerSession: 1,
     });
     const accepting = hub.accept(PEER, 'key');
     expect(live.count).toBe(1);
