@@ -2,6 +2,7 @@ import { ownBearerToken } from '../forward-auth/authorization.ts';
 import type { HeaderRecord } from '../forward-auth/forwarded.ts';
 import { clearEarlierTenant } from '../forward-auth/guard-cookies.ts';
 import { type RefusalNotes, refusalError } from '../forward-auth/guard-refusals.ts';
+import { MALFORMED, siteCookie } from '../forward-auth/guard-site-cookie.ts';
 import { hasDisguisedIdentity } from '../forward-auth/identity-headers.ts';
 import type { RefusalReason } from '../forward-auth/model.ts';
 import { unsentFormPage } from '../forward-auth/pages.ts';
@@ -12,7 +13,6 @@ import {
   needsOrigin,
 } from '../forward-auth/request-kind.ts';
 import { startUrl } from '../forward-auth/start-url.ts';
-import { cookieValue } from '../http/cookies.ts';
 import { unknownHost } from '../http/host.ts';
 import type { NativeConnection, NativeHandler } from '../http/native.ts';
 import type { PublicOrigin } from '../http/origin.ts';
@@ -153,17 +153,6 @@ function asksForOtherProtocol(headers: HeaderRecord): boolean {
     headers['http2-settings'] !== undefined ||
     (upgrade !== undefined && upgrade.trim().toLowerCase() !== 'websocket')
   );
-}
-
-const MALFORMED = Symbol('malformed cookie');
-
-function siteCookie({ cookie }: HeaderRecord, site: DeviceSite): string | undefined | typeof MALFORMED {
-  if (cookie === undefined) return undefined;
-  try {
-    return cookieValue(cookie, site.cookie);
-  } catch {
-    return MALFORMED;
-  }
 }
 
 const notSignedIn = () => new AppError('unauthorized', 'not_signed_in', 'Sign in first.');

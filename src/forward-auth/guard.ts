@@ -1,4 +1,4 @@
-import { cookieValue, stripOurCookies } from '../http/cookies.ts';
+import { stripOurCookies } from '../http/cookies.ts';
 import type { NativeHandler, NativeRoutes, Peer } from '../http/native.ts';
 import { problemResponse } from '../http/problem.ts';
 import { requestContext } from '../http/request-context.ts';
@@ -12,7 +12,8 @@ import { CHECK_PATH, NGINX_CHECK_PATH } from './constants.ts';
 import { type Dialect, type HeaderRecord, readForwarded, readNginxForwarded } from './forwarded.ts';
 import { type Asked, type Refused, readAsked } from './guard-asked.ts';
 import { type RefusalNotes, refusalError } from './guard-refusals.ts';
-import type { Site, Sites } from './guard-sites.ts';
+import { MALFORMED, siteCookie } from './guard-site-cookie.ts';
+import type { Sites } from './guard-sites.ts';
 import { type IdentityHeaders, identityHeaders, NOBODY } from './identity-headers.ts';
 import { checkOutcomes } from './metrics.ts';
 import { unsentFormPage } from './pages.ts';
@@ -157,16 +158,5 @@ function letPass(headers: HeaderRecord, pass: Pass): Response {
 }
 
 const passing = (headers: Headers | Record<string, string>): ResponseInit => ({ status: 200, headers });
-
-const MALFORMED = Symbol('malformed cookie');
-
-function siteCookie({ cookie }: HeaderRecord, site: Site): string | undefined | typeof MALFORMED {
-  if (cookie === undefined) return undefined;
-  try {
-    return cookieValue(cookie, site.cookie);
-  } catch {
-    return MALFORMED;
-  }
-}
 
 const notSignedIn = () => new AppError('unauthorized', 'not_signed_in', 'Sign in first.');
