@@ -375,12 +375,7 @@ const REFUSALS: [toml: string, key: string, found: string | undefined, expected:
     '"public"',
     '"everyone", "owners"',
   ],
-  [
-    deviceRule('device = "pi"\nallow = {}'),
-    'devices.rule[0].allow',
-    'a table',
-    'somebody in at least one',
-  ],
+  [deviceRule('device = "pi"\nallow = {}'), 'devices.rule[0].allow', 'a table', 'somebody in at least one'],
   [
     provider('') + provider('', 'work') + deviceRule('device = "pi"\nallow = { subjects = ["4711"] }'),
     'devices.rule[0].allow.subjects[0]',
