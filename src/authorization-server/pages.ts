@@ -28,7 +28,7 @@ export function consentPage({ client, redirectUri, resources, user, sealed }: Co
 <p>${provenance(client)} Allow it only if you have just asked a program of yours to connect, and this is where it should lead.</p>
 <form method="post" action="${AUTHORIZE_PATH}">
 <input type="hidden" name="request" value="${sealed}">
-${choice(resources)}
+${resourceChoice(resources)}
 <button name="decision" value="allow">Allow</button>
 <button class="quiet" name="decision" value="deny">Do not allow</button>
 </form>`;
@@ -52,8 +52,8 @@ function provenance({ kind, id }: OauthClient): Html {
   }
 }
 
-/** One resource needs no choice; its scope is told all the same. */
-function choice(resources: readonly ProtectedResource[]): Html {
+/** Which resource a program is let into. One needs no choice; its scope is told all the same. */
+export function resourceChoice(resources: readonly ProtectedResource[]): Html {
   const [only, ...others] = resources;
   if (only !== undefined && others.length === 0) {
     return html`<p>It may: <code class="any">${only.scope}</code></p>
@@ -64,7 +64,7 @@ function choice(resources: readonly ProtectedResource[]): Html {
       name,
       resource,
       scope,
-    }) => html`<p><label><input type="radio" name="resource" value="${resource}" required>
+    }) => html`<p><label class="choice"><input type="radio" name="resource" value="${resource}" required>
 <span class="any">${name}</span> <small><code class="any">${scope}</code></small></label></p>
 `,
   );

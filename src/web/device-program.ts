@@ -1,5 +1,6 @@
 import type { AskingProgram } from '../authorization-server/device-requests.ts';
 import type { ProtectedResource } from '../authorization-server/model.ts';
+import { resourceChoice } from '../authorization-server/pages.ts';
 import { singleParam } from '../http/form.ts';
 import { type Html, html } from '../http/html.ts';
 import { AppError } from '../lib/app-error.ts';
@@ -19,31 +20,12 @@ export function aboutProgram(
 <dt>From</dt><dd class="any">${request.address ?? 'an unknown address'}</dd>
 </dl></div>
 <p>Allow it only if you have just started this program yourself, and it shows the code that you typed. Nobody who calls or writes to you needs a code from you.</p>`;
-  return { title: 'Let a program connect?', body, choice: choice(resources) };
+  return { title: 'Let a program connect?', body, choice: resourceChoice(resources) };
 }
 
 function what([only, ...others]: readonly ProtectedResource[]): Html {
   if (only === undefined || others.length > 0) return html`one of the MCP servers here`;
   return html`the MCP server <strong class="any">${only.name}</strong>`;
-}
-
-function choice(resources: readonly ProtectedResource[]): Html {
-  const [only, ...others] = resources;
-  if (only !== undefined && others.length === 0) {
-    return html`<p>It may: <code class="any">${only.scope}</code></p>
-<input type="hidden" name="resource" value="${only.resource}">`;
-  }
-  const options = resources.map(
-    ({
-      name,
-      resource,
-      scope,
-    }) => html`<p><label class="choice"><input type="radio" name="resource" value="${resource}" required>
-<span class="any">${name}</span> <small><code class="any">${scope}</code></small></label></p>
-`,
-  );
-  return html`<fieldset><legend>Which one?</legend>
-${options}</fieldset>`;
 }
 
 /** The resource that was chosen among those that were shown. @throws AppError `unprocessable` (`invalid_form`). */
