@@ -19,6 +19,7 @@ export const PEERS = [
   { debianPackage: 'openssh-client', file: 'ssh' },
   { debianPackage: 'openssh-server', file: 'sshd' },
   { debianPackage: 'netcat-openbsd', file: 'nc' },
+  { debianPackage: 'redis-server', file: 'redis-server' },
 ] as const satisfies readonly Peer[];
 
 /** Servers live in `sbin`, which the PATH of an ordinary user leaves out. */
