@@ -10,9 +10,31 @@ interface Job {
   run: (tx: Tx) => unknown;
   resolve: (value: never) => void;
   reject: (error: unknown) => void;
+  /** What was read for it outside of the database. */
+  readonly known: Map<string, unknown>;
 }
 
-type JobOutcome = { value: unknown; afterCommit: readonly (() => void)[] } | { error: unknown };
+/** What one run of a job has asked for. */
+interface Pass {
+  readonly known: ReadonlyMap<string, unknown>;
+  readonly afterCommit: (() => void)[];
+  readonly completions: (() => Promise<void>)[];
+  missing: MissingRead | undefined;
+}
+
+type JobOutcome = { value: unknown; pass: Pass } | { error: unknown } | { missing: MissingRead };
+
+/** Ends a run of a job that has to know something first. */
+class MissingRead extends Error {
+  readonly key: string;
+  readonly read: () => Promise<unknown>;
+
+  constructor(key: string, read: () => Promise<unknown>) {
+    super(`${key} has to be read first: what catches this must let it pass`);
+    this.key = key;
+    this.read = read;
+  }
+}
 
 export interface GroupCommitOptions {
   database: DrizzleDatabase;
@@ -28,14 +50,40 @@ export interface GroupCommitOptions {
 /** Bounds how long one commit holds the event loop. */
 const MAX_JOBS_PER_COMMIT = 500;
 const BUSY_RETRY_MS = 5;
+/** A job that never knows enough is a mistake: it asks for something else in every run. */
+const MAX_READS_BEFORE = 64;
 
-const hooksOf = new WeakMap<Tx, (() => void)[]>();
+const passOf = new WeakMap<Tx, Pass>();
 
 /** Calls `run` once `tx` has been committed, before the promise of its `write` resolves; never when it is rolled back. */
 export function afterCommit(tx: Tx, run: () => void): void {
-  const hooks = hooksOf.get(tx);
-  if (hooks === undefined) throw new Error('afterCommit belongs inside the callback of db.write');
-  hooks.push(run);
+  currentPass(tx, 'afterCommit').afterCommit.push(run);
+}
+
+/**
+ * An act elsewhere that belongs to the write: begun once `tx` is committed, before what `afterCommit` was given.
+ * `write` resolves after it, and rejects with its error: the transaction stands all the same.
+ */
+export function completeAfterCommit(tx: Tx, run: () => Promise<void>): void {
+  currentPass(tx, 'completeAfterCommit').completions.push(run);
+}
+
+/**
+ * What a job has to know from outside of the database. The first call for a key rolls the job back, waits for `read`, and
+ * runs the job again with what it gave: such a job must be repeatable, and touch nothing but its `tx`.
+ * A `read` that rejects rejects the write, and nothing of it is in the database.
+ */
+export function readBefore<T>(tx: Tx, key: string, read: () => Promise<T>): T {
+  const pass = currentPass(tx, 'readBefore');
+  if (pass.known.has(key)) return pass.known.get(key) as T;
+  pass.missing ??= new MissingRead(key, read);
+  throw pass.missing;
+}
+
+function currentPass(tx: Tx, name: string): Pass {
+  const pass = passOf.get(tx);
+  if (pass === undefined) throw new Error(`${name} belongs inside the callback of db.write`);
+  return pass;
 }
 
 /**
@@ -47,6 +95,17 @@ export function groupCommit(options: GroupCommitOptions) {
   let waiting: Job[] = [];
   let scheduled: Promise<void> | undefined;
   let closed = false;
+  /** Reads that jobs wait for, and acts that complete what is committed. */
+  const elsewhere = new Set<Promise<void>>();
+
+  const schedule = () => {
+    scheduled ??= nextTurn().then(drain);
+  };
+  const isAtWork = () => scheduled !== undefined || elsewhere.size > 0;
+  const keepUntilDone = (work: Promise<void>) => {
+    elsewhere.add(work);
+    void work.then(() => elsewhere.delete(work));
+  };
 
   /** Ends in the same step in which it finds nothing waiting: a job that comes later schedules a round of its own. */
   const drain = async () => {
@@ -75,22 +134,56 @@ export function groupCommit(options: GroupCommitOptions) {
         return;
       }
     }
-    settle(jobs, outcomes, onHookError);
+    jobs.forEach((job, index) => {
+      const outcome = outcomes[index];
+      if (outcome !== undefined) settle(job, outcome);
+    });
+  };
+
+  const settle = (job: Job, outcome: JobOutcome) => {
+    if ('error' in outcome) job.reject(outcome.error);
+    else if ('missing' in outcome) keepUntilDone(runAgain(job, outcome.missing));
+    else answer(job, outcome.value, outcome.pass);
+  };
+
+  const runAgain = async (job: Job, { key, read }: MissingRead) => {
+    try {
+      if (job.known.size >= MAX_READS_BEFORE)
+        throw new Error(`a write asked for too much first, last ${key}`);
+      job.known.set(key, await read());
+    } catch (error) {
+      job.reject(error);
+      return;
+    }
+    waiting.push(job);
+    schedule();
+  };
+
+  const answer = (job: Job, value: unknown, { completions, afterCommit }: Pass) => {
+    const begun = completions.map(async (complete) => complete());
+    for (const hook of afterCommit) {
+      try {
+        hook();
+      } catch (error) {
+        onHookError(error);
+      }
+    }
+    if (begun.length === 0) job.resolve(value as never);
+    else keepUntilDone(answerAfter(begun, job, value));
   };
 
   return {
     write<T>(run: (tx: Tx) => T): Promise<T> {
       if (closed) return Promise.reject(shuttingDown());
       return new Promise<T>((resolve, reject) => {
-        waiting.push({ run, resolve, reject });
-        scheduled ??= nextTurn().then(drain);
+        waiting.push({ run, resolve, reject, known: new Map() });
+        schedule();
       });
     },
     /** Refuses new jobs and waits for those that were accepted. */
     async close(): Promise<void> {
       closed = true;
-      await scheduled;
-      waiting = [];
+      while (isAtWork()) await Promise.all([scheduled, ...elsewhere]);
     },
   };
 }
@@ -113,29 +206,35 @@ function runInOneTransaction(
 }
 
 function runInSavepoint(database: DrizzleDatabase, outer: Tx, job: Job): JobOutcome {
-  const hooks: (() => void)[] = [];
+  const pass: Pass = { known: job.known, afterCommit: [], completions: [], missing: undefined };
   let failure: { readonly error: unknown } | undefined;
   try {
     const value = outer.transaction((tx) => {
-      hooksOf.set(tx, hooks);
+      passOf.set(tx, pass);
       try {
-        const result = job.run(tx);
-        if (result instanceof Promise) throw new TypeError('a write callback must be synchronous');
-        return result;
+        return runOnce(job, tx, pass);
       } catch (error) {
         failure = { error };
         throw error;
       } finally {
-        hooksOf.delete(tx);
+        passOf.delete(tx);
       }
     });
-    return { value, afterCommit: hooks };
+    return { value, pass };
   } catch (error) {
     const cause = failure === undefined ? error : failure.error;
     // Disk full, I/O errors and the like may end the whole transaction, not only the savepoint.
     if (!database.$client.inTransaction || cause !== error) throw cause;
-    return { error: classifyDatabaseError(cause) };
+    return pass.missing === undefined ? { error: classifyDatabaseError(cause) } : { missing: pass.missing };
   }
+}
+
+function runOnce(job: Job, tx: Tx, pass: Pass): unknown {
+  const result = job.run(tx);
+  if (result instanceof Promise) throw new TypeError('a write callback must be synchronous');
+  // A job that caught it went on without knowing: nothing of that may stand.
+  if (pass.missing !== undefined) throw pass.missing;
+  return result;
 }
 
 /** Rows changed since the connection was opened (https://www.sqlite.org/lang_corefunc.html#total_changes). */
@@ -143,27 +242,11 @@ function totalChanges(database: DrizzleDatabase): unknown {
   return database.$client.query('SELECT total_changes()').values()[0]?.[0];
 }
 
-function settle(
-  jobs: readonly Job[],
-  outcomes: readonly JobOutcome[],
-  onHookError: (error: unknown) => void,
-): void {
-  jobs.forEach((job, index) => {
-    const outcome = outcomes[index];
-    if (outcome === undefined) return;
-    if ('error' in outcome) {
-      job.reject(outcome.error);
-      return;
-    }
-    for (const hook of outcome.afterCommit) {
-      try {
-        hook();
-      } catch (error) {
-        onHookError(error);
-      }
-    }
-    job.resolve(outcome.value as never);
-  });
+/** Waits for all of them, also where one fails: nothing of a write goes on once it is answered. */
+async function answerAfter(begun: readonly Promise<void>[], job: Job, value: unknown): Promise<void> {
+  const failed = (await Promise.allSettled(begun)).find((each) => each.status === 'rejected');
+  if (failed === undefined) job.resolve(value as never);
+  else job.reject(failed.reason);
 }
 
 function nextTurn(): Promise<void> {

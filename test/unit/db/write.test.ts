@@ -6,7 +6,7 @@ import { sql } from 'drizzle-orm';
 import { migrateDatabase } from '../../../src/db/migrate.ts';
 import { type Db, openDatabase } from '../../../src/db/open.ts';
 import { users } from '../../../src/db/schema/index.ts';
-import { afterCommit, type Tx } from '../../../src/db/write.ts';
+import { afterCommit, completeAfterCommit, readBefore, type Tx } from '../../../src/db/write.ts';
 import { temporaryDatabase, temporaryDirectory } from '../../support/database.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
 
@@ -219,6 +219,152 @@ describe('what follows a commit', () => {
     await using t = temporaryDatabase(new ManualClock());
     const kept = await t.db.write((tx) => tx);
     expect(() => afterCommit(kept, () => undefined)).toThrow('belongs inside');
+  });
+});
+
+describe('a job that has to know something from elsewhere', () => {
+  test('runs again once that is read, and what the first run wrote is gone', async () => {
+    await using t = temporaryDatabase(new ManualClock());
+    const runs: string[] = [];
+    const answer = await t.db.write((tx) => {
+      addUser(tx, 'ada');
+      runs.push('run');
+      const one = readBefore(tx, 'one', async () => 'b');
+      const two = readBefore(tx, 'two', async () => `${one}ob`);
+      addUser(tx, two);
+      return `${one} ${two} ${readBefore(tx, 'one', async () => 'never asked again')}`;
+    });
+    expect(answer).toBe('b bob b');
+    expect(runs).toHaveLength(3);
+    expect(namesIn(t.db)).toEqual(['ada', 'bob']);
+  });
+
+  test('keeps no other job waiting', async () => {
+    await using t = temporaryDatabase(new ManualClock());
+    const gate = Promise.withResolvers<string>();
+    const waiting = t.db.write((tx) => {
+      addUser(
+        tx,
+        readBefore(tx, 'name', () => gate.promise),
+      );
+    });
+    await t.db.write((tx) => addUser(tx, 'ada'));
+    expect(namesIn(t.db)).toEqual(['ada']);
+    gate.resolve('bob');
+    await waiting;
+    expect(namesIn(t.db)).toEqual(['ada', 'bob']);
+  });
+
+  test('is refused with the error of the read, and changes nothing', async () => {
+    await using t = temporaryDatabase(new ManualClock());
+    const follows: string[] = [];
+    const writes = [
+      t.db.write((tx) => {
+        addUser(tx, 'ada');
+        afterCommit(tx, () => follows.push('hook'));
+        completeAfterCommit(tx, async () => void follows.push('act'));
+        readBefore(tx, 'name', () => Promise.reject(new Error('away')));
+      }),
+      t.db.write((tx) => addUser(tx, 'bob')).then(() => 'written'),
+    ];
+    expect(await outcomesOf(writes)).toEqual(['Error: away', 'written']);
+    expect(follows).toEqual([]);
+    expect(namesIn(t.db)).toEqual(['bob']);
+  });
+
+  test('does not go on without knowing, though it caught what ends the run', async () => {
+    await using t = temporaryDatabase(new ManualClock());
+    const answer = await t.db.write((tx) => {
+      try {
+        return readBefore(tx, 'name', async () => 'ada');
+      } catch {
+        addUser(tx, 'nobody');
+        return 'unknown';
+      }
+    });
+    expect(answer).toBe('ada');
+    expect(namesIn(t.db)).toEqual([]);
+  });
+
+  test('that never knows enough is refused', async () => {
+    await using t = temporaryDatabase(new ManualClock());
+    let asked = 0;
+    const write = t.db.write((tx) => readBefore(tx, `key ${++asked}`, async () => asked));
+    expect(await outcomesOf([write])).toEqual([expect.stringContaining('asked for too much first')]);
+    expect(asked).toBeLessThan(100);
+  });
+
+  test('belongs inside the callback', async () => {
+    await using t = temporaryDatabase(new ManualClock());
+    const kept = await t.db.write((tx) => tx);
+    expect(() => readBefore(kept, 'name', async () => 1)).toThrow('belongs inside');
+    expect(() => completeAfterCommit(kept, async () => undefined)).toThrow('belongs inside');
+  });
+});
+
+describe('an act elsewhere that belongs to a write', () => {
+  test('begins after the commit, before what is told of it, and the write waits for its end', async () => {
+    await using t = temporaryDatabase(new ManualClock());
+    using other = new Database(t.path, { readonly: true });
+    const gate = Promise.withResolvers<void>();
+    const order: unknown[] = [];
+    const write = t.db
+      .write((tx) => {
+        addUser(tx, 'ada');
+        afterCommit(tx, () => order.push('told'));
+        completeAfterCommit(tx, () => {
+          order.push(other.query('SELECT count(*) AS n FROM users').get());
+          return gate.promise;
+        });
+      })
+      .then(() => order.push('resolved'));
+    await t.db.write(() => undefined);
+    expect(order).toEqual([{ n: 1 }, 'told']);
+    gate.resolve();
+    await write;
+    expect(order).toEqual([{ n: 1 }, 'told', 'resolved']);
+  });
+
+  test('and fails is the error of the write, which stands all the same, once the others have ended', async () => {
+    await using t = temporaryDatabase(new ManualClock());
+    const ended: string[] = [];
+    const write = t.db.write((tx) => {
+      addUser(tx, 'ada');
+      completeAfterCommit(tx, () => {
+        throw new Error('away');
+      });
+      completeAfterCommit(tx, async () => {
+        await settle();
+        ended.push('other');
+      });
+    });
+    expect(await outcomesOf([write])).toEqual(['Error: away']);
+    expect(ended).toEqual(['other']);
+    expect(namesIn(t.db)).toEqual(['ada']);
+  });
+
+  test('is waited for when the database is closed, and so is a read with the write that it holds up', async () => {
+    const clock = new ManualClock();
+    await using t = temporaryDatabase(clock);
+    const [read, act] = [Promise.withResolvers<string>(), Promise.withResolvers<void>()];
+    const order: string[] = [];
+    const write = t.db
+      .write((tx) => {
+        addUser(
+          tx,
+          readBefore(tx, 'name', () => read.promise),
+        );
+        completeAfterCommit(tx, () => act.promise);
+      })
+      .then(() => order.push('written'));
+    const closed = t.db[Symbol.asyncDispose]().then(() => order.push('closed'));
+    await settle();
+    read.resolve('ada');
+    await settle();
+    expect(order).toEqual([]);
+    act.resolve();
+    await Promise.all([write, closed]);
+    expect(order).toEqual(['written', 'closed']);
   });
 });
 
