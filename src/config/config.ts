@@ -9,7 +9,7 @@ import { problemOfRefusal, type Refusal, refusalsOf } from './issues.ts';
 import { ConfigError, type Problem } from './problem.ts';
 import { type Path, type RawConfig, rawConfig, valueAt } from './raw-config.ts';
 import { salvage } from './salvage.ts';
-import { type Config, configSchema } from './schema.ts';
+import { type Config, configSchema, type RedisConfig } from './schema.ts';
 
 export interface ConfigInputs {
   /** Flags that stand for configuration and nothing else (`takeConfigFlags`): `--data-dir /x`, `--sessions.cache-size=5`. */
@@ -21,7 +21,7 @@ export interface ConfigInputs {
 
 /**
  * Reads flags, environment and file, in this order of precedence, and decides what they mean together. `data_dir`, the
- * files of `tls` and the paths of MCP backends come back absolute, `url` as a bare origin.
+ * files of `tls` and `redis.tls` and the paths of MCP backends come back absolute, `url` as a bare origin.
  * @throws ConfigError (a CommandError, exit 2) with every problem there is.
  */
 export function loadConfig({ argv = [], env, cwd }: ConfigInputs): Config {
@@ -131,6 +131,13 @@ function settle(config: Config, cwd: string): Config {
       cache: backend.cache === undefined ? undefined : resolve(cwd, backend.cache),
     })),
     mcp_server: { ...config.mcp_server, hide: config.mcp_server.hide.map((path) => resolve(cwd, path)) },
+    redis: { ...config.redis, tls: config.redis.tls && absolute(config.redis.tls, cwd) },
     tls: typeof tls === 'object' ? { cert: resolve(cwd, tls.cert), key: resolve(cwd, tls.key) } : tls,
   };
+}
+
+/** Absolute paths of the files of `redis.tls`. */
+function absolute(tls: NonNullable<RedisConfig['tls']>, cwd: string): NonNullable<RedisConfig['tls']> {
+  const pathOf = (path: string | undefined) => (path === undefined ? undefined : resolve(cwd, path));
+  return { ...tls, ca: pathOf(tls.ca), cert: pathOf(tls.cert), key: pathOf(tls.key) };
 }

@@ -54,7 +54,7 @@ export function describeFound(value: unknown, mayShow: boolean): string {
 
 function quote(value: string): string {
   if (value.includes('-----BEGIN')) return HIDDEN;
-  const withoutCredentials = value.replaceAll(/\/\/[^/]*@/g, '//…@');
+  const withoutCredentials = value.replaceAll(/\/\/\S*@/g, '//…@').replaceAll(/(\/\/[^\s?]*\?)\S+/g, '$1…');
   const shown =
     withoutCredentials.length > MAX_SHOWN ? `${withoutCredentials.slice(0, MAX_SHOWN)}…` : withoutCredentials;
   return printable(tomlValue(shown));

@@ -17,6 +17,7 @@ import { devicesSchema } from './schema-devices.ts';
 import { mcpBackend, mcpServerSchema } from './schema-mcp.ts';
 import { authorizationServerSchema } from './schema-oauth.ts';
 import { clientKeys, issuer, providerName } from './schema-provider.ts';
+import { redisSchema } from './schema-redis.ts';
 import { authorizationParams, upstreamSchema } from './schema-upstream.ts';
 import { checkedText, choice, count, filePath, list, tables, text, yesNo } from './values.ts';
 
@@ -239,6 +240,7 @@ export const configSchema = z.strictObject({
   )
     .prefault({})
     .describe('devices that are paired and reached through a tunnel'),
+  redis: redisSchema.prefault({}).describe('Redis, for browser sessions that several processes share'),
   http: table('http', {
     max_body_bytes: count(1_048_576).describe('largest request body, in bytes'),
     head_timeout: duration('10s').describe('time for a request head'),
@@ -261,5 +263,6 @@ export type UpstreamProviderConfig = Config['upstream']['provider'][number];
 export type ForwardAuthRuleConfig = Config['forward_auth']['rule'][number];
 export type McpBackendConfig = Config['mcp'][number];
 export type McpServerConfig = Config['mcp_server'];
+export type RedisConfig = Config['redis'];
 export type DevicesConfig = Config['devices'];
 export type DeviceRuleConfig = DevicesConfig['rule'][number];

@@ -34,6 +34,14 @@ import {
   resourceServersNameBackends,
 } from './oauth.ts';
 import { oidcAsksForOpenid, oidcHasIssuer, providerNamesDiffer } from './providers.ts';
+import {
+  redisHasUrl,
+  redisHeartbeatsComeInTime,
+  redisSentinelsAreWhole,
+  redisStreamsDiffer,
+  redisTlsIsWhole,
+  redisUserHasPassword,
+} from './redis.ts';
 import { secretsDiffer } from './secrets.ts';
 import { idleEndsFirst } from './sessions.ts';
 import { upstreamNamesDiffer, upstreamServersAreKnown } from './upstream.ts';
@@ -76,4 +84,10 @@ export const allChecks: readonly Check[] = [
   oauthClientsDiffer,
   resourceServersDiffer,
   resourceServersNameBackends,
+  redisHasUrl,
+  redisHeartbeatsComeInTime,
+  redisSentinelsAreWhole,
+  redisStreamsDiffer,
+  redisTlsIsWhole,
+  redisUserHasPassword,
 ];
