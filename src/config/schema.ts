@@ -15,6 +15,7 @@ import {
 } from './faults.ts';
 import { devicesSchema } from './schema-devices.ts';
 import { mcpBackend, mcpServerSchema } from './schema-mcp.ts';
+import { nodeKeys } from './schema-node.ts';
 import { authorizationServerSchema } from './schema-oauth.ts';
 import { clientKeys, issuer, providerName } from './schema-provider.ts';
 import { redisSchema } from './schema-redis.ts';
@@ -122,6 +123,7 @@ export const configSchema = z.strictObject({
   data_dir: filePath('a directory')
     .default('./postern-data')
     .describe('everything that is kept; made with mode 0700'),
+  ...nodeKeys(),
   secret: checkedText('at least 32 bytes', secretFault)
     .meta({ secret: true })
     .optional()

@@ -27,6 +27,7 @@ import {
   mcpSubjectsNameProviders,
   mcpTokensHaveProvider,
 } from './mcp.ts';
+import { rolesNeedRedis } from './nodes.ts';
 import {
   oauthClientsAreAnswered,
   oauthClientsDiffer,
@@ -84,6 +85,7 @@ export const allChecks: readonly Check[] = [
   oauthClientsDiffer,
   resourceServersDiffer,
   resourceServersNameBackends,
+  rolesNeedRedis,
   redisHasUrl,
   redisHeartbeatsComeInTime,
   redisSentinelsAreWhole,
