@@ -54,7 +54,9 @@ export function describeFound(value: unknown, mayShow: boolean): string {
 
 function quote(value: string): string {
   if (value.includes('-----BEGIN')) return HIDDEN;
-  const withoutCredentials = value.replaceAll(/\/\/\S*@/g, '//…@').replaceAll(/(\/\/[^\s?]*\?)\S+/g, '$1…');
+  const withoutCredentials = value
+    .replaceAll(/\/\/\S*@/g, '//…@')
+    .replaceAll(/(rediss?:\/\/[^\s?]*\?)\S+/gi, '$1…');
   const shown =
     withoutCredentials.length > MAX_SHOWN ? `${withoutCredentials.slice(0, MAX_SHOWN)}…` : withoutCredentials;
   return printable(tomlValue(shown));
