@@ -172,8 +172,8 @@ function loopsOf(
       name: 'live-check',
       everyMs: sessions.live_check_interval,
       run: async () => {
-        ledger.closeExpired();
-        streams.tellExpired();
+        await ledger.closeExpired();
+        await streams.tellExpired();
       },
     },
     // Where no backend is given tokens, nothing is ever due.
@@ -241,8 +241,8 @@ function addPeopleRoutes(
   const { origin, guard, signIn, upstream, forwardAuth, deviceReach, limiter } = services;
   const cookies = attemptCookies(origin);
   const { landing, begun_per_address, attempts_window } = config.sign_in;
-  const perAddress = (limit: number) =>
-    limiter({ limit, windowMs: attempts_window, maxKeys: MAX_LIMITED_ADDRESSES });
+  const perAddress = (name: string) =>
+    limiter({ name, limit: begun_per_address, windowMs: attempts_window, maxKeys: MAX_LIMITED_ADDRESSES });
   const shared = {
     origin,
     guard,
@@ -281,10 +281,13 @@ function addPeopleRoutes(
       cookies,
       linkUrl: (provider, returnTo) => upstream.tokens.linkUrl(provider, returnTo),
     }),
-    limits: { begun: perAddress(begun_per_address), completed: perAddress(begun_per_address) },
+    limits: { begun: perAddress('sign-ins begun'), completed: perAddress('sign-ins completed') },
   });
   signOutRoutes(router, { ...shared, ...signIn, cookies });
-  backchannelRoutes(router, { logout: signIn.backchannelLogout, auditLimit: perAddress(begun_per_address) });
+  backchannelRoutes(router, {
+    logout: signIn.backchannelLogout,
+    auditLimit: perAddress('logout tokens refused'),
+  });
 }
 
 function tokensOf(

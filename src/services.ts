@@ -17,9 +17,10 @@ import { openForwardAuth } from './forward-auth/routes.ts';
 import { ruleSubjects } from './forward-auth/subjects.ts';
 import { auditBudget } from './http/audit-budget.ts';
 import { parseOrigin } from './http/origin.ts';
-import { addressKey, rateLimiter } from './http/rate-limit.ts';
+import { addressKey, localLimiter } from './http/rate-limit.ts';
 import type { Clock } from './lib/clock.ts';
 import { CommandError } from './lib/command-error.ts';
+import type { OpenLimiter } from './lib/limiter.ts';
 import type { Logger } from './lib/log.ts';
 import { createMetrics } from './lib/metrics.ts';
 import { compileBackends } from './mcp/backends.ts';
@@ -71,8 +72,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     openLedger({ db, ring, clock, audit, log, metrics, origin: origin.origin, config: config.sessions }),
   );
   const people = openPeople({ db, clock, audit, sessions: ledger });
-  const limiter = (options: { limit: number; windowMs: number; maxKeys: number }) =>
-    rateLimiter({ clock, ...options });
+  const limiter: OpenLimiter = (options) => localLimiter(clock, options);
   const local = openLocal({
     db,
     clock,

@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Limiter } from '../lib/limiter.ts';
 import { FetchError } from '../lib/safe-fetch.ts';
 import type { UserId } from '../users/model.ts';
 import { readClientMetadata } from './client-metadata.ts';
 import type { CountDocument } from './metrics.ts';
-import type { Limit, OauthClient } from './model.ts';
+import type { OauthClient } from './model.ts';
 
 /** Fetches a document within the limits of `constants.ts`. @throws FetchError. */
 export type FetchDocument = (url: string) => Promise<Response>;
@@ -16,7 +17,7 @@ export interface ClientDocumentsDeps {
   lifetimeMs: number;
   privateUseSchemes: readonly string[];
   /** Fetches that one person may cause. */
-  limit: Limit;
+  limit: Limiter;
   count: CountDocument;
 }
 
@@ -64,19 +65,29 @@ export function clientDocuments(deps: ClientDocumentsDeps) {
     }
   };
 
+  const remembered = (clientId: string): OauthClient | Promise<OauthClient> | undefined => {
+    const cached = known.get(clientId);
+    const isGood = cached !== undefined && clock.monotonicNow() < cached.until;
+    return isGood ? cached.client : underWay.get(clientId);
+  };
+
+  const fetchFor = async (clientId: string, userId: UserId): Promise<OauthClient> => {
+    const allowance = await limit.take(userId);
+    if (!allowance.ok) throw tooMany(allowance.retryAfterSeconds);
+    const meanwhile = remembered(clientId);
+    if (meanwhile !== undefined) {
+      allowance.giveBack();
+      return meanwhile;
+    }
+    const pending = fetchAndKeep(clientId);
+    underWay.set(clientId, pending);
+    return pending;
+  };
+
   return {
     /** @throws AppError `bad_request` (`invalid_client_document`), `too_many_requests` (`too_many_documents`). */
-    find(clientId: string, userId: UserId): OauthClient | Promise<OauthClient> {
-      const cached = known.get(clientId);
-      if (cached !== undefined && clock.monotonicNow() < cached.until) return cached.client;
-      const joined = underWay.get(clientId);
-      if (joined !== undefined) return joined;
-      const allowance = limit.take(userId);
-      if (!allowance.ok) throw tooMany(allowance.retryAfterSeconds);
-      const pending = fetchAndKeep(clientId);
-      underWay.set(clientId, pending);
-      return pending;
-    },
+    find: (clientId: string, userId: UserId): OauthClient | Promise<OauthClient> =>
+      remembered(clientId) ?? fetchFor(clientId, userId),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Db } from '../db/open.ts';
 import type { Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Limiter } from '../lib/limiter.ts';
 import { newSecret } from '../lib/random.ts';
 import { newTypedCode, showTypedCode, type TypedCodeHashes } from '../lib/typed-code.ts';
 import type { Ledger } from '../sessions/ledger.ts';
@@ -15,13 +16,7 @@ import { checkScope, parseScope } from './check-scope.ts';
 import type { Clients } from './clients.ts';
 import { stale } from './consent.ts';
 import type { OauthCounts } from './metrics.ts';
-import {
-  AuthorizationError,
-  type DeviceRequest,
-  type Limit,
-  type OauthClient,
-  type ProtectedResource,
-} from './model.ts';
+import { AuthorizationError, type DeviceRequest, type OauthClient, type ProtectedResource } from './model.ts';
 import type { DeviceRequestStore } from './store-device-requests.ts';
 import { invalidClient } from './token-errors.ts';
 
@@ -36,7 +31,7 @@ export interface DeviceRequestsDeps {
   counts: Pick<OauthCounts, 'deviceRequest' | 'authorization'>;
   resources: () => readonly ProtectedResource[];
   /** Requests that one address may begin. */
-  limit: Limit;
+  limit: Limiter;
   addressKey: (address: string) => string;
   maxPending: number;
   lifetimeMs: number;
@@ -127,7 +122,7 @@ export function deviceRequests(deps: DeviceRequestsDeps) {
      * `too_many_requests` (`too_many_device_requests`), `unavailable` (`too_many_device_requests`).
      */
     async begin(sent: DeviceRequestSent): Promise<BegunDeviceRequest> {
-      const allowance = deps.limit.take(deps.addressKey(sent.address));
+      const allowance = await deps.limit.take(deps.addressKey(sent.address));
       if (!allowance.ok) {
         counts.deviceRequest('rate_limited');
         throw tooManyFromHere(allowance.retryAfterSeconds);

@@ -25,11 +25,6 @@ export interface Consenter {
   readonly session: { readonly id: SessionId };
 }
 
-/** How often something may be caused by one key. */
-export interface Limit {
-  take(key: string): { readonly ok: true } | { readonly ok: false; readonly retryAfterSeconds: number };
-}
-
 /** A client; its name is what it says of itself. */
 export interface OauthClient {
   readonly id: string;

@@ -2,10 +2,11 @@ import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Limiter } from '../lib/limiter.ts';
 import { newId } from '../lib/random.ts';
 import { readClientMetadata } from './client-metadata.ts';
 import type { CountRegistration } from './metrics.ts';
-import type { ClientMetadata, Limit } from './model.ts';
+import type { ClientMetadata } from './model.ts';
 import { withoutLoopbackPort } from './redirect-uri.ts';
 import type { ClientStore, RegisteredClient } from './store-clients.ts';
 
@@ -15,7 +16,7 @@ export interface RegistrationDeps {
   audit: AuditRecorder;
   clock: Clock;
   /** Registrations that one address may ask for, those that are known already too. */
-  limit: Limit;
+  limit: Limiter;
   /** What a limit counts an address as. */
   addressKey: (address: string) => string;
   maxClients: number;
@@ -58,7 +59,7 @@ export function registration(deps: RegistrationDeps) {
      * (`too_many_registrations`), `unavailable` (`too_many_clients`).
      */
     async register(body: unknown, address: string): Promise<RegisteredClient> {
-      const allowance = deps.limit.take(deps.addressKey(address));
+      const allowance = await deps.limit.take(deps.addressKey(address));
       if (!allowance.ok) {
         deps.count('rate_limited');
         throw tooMany(allowance.retryAfterSeconds);

@@ -2,9 +2,10 @@ import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
 import type { PublicOrigin } from '../http/origin.ts';
-import { addressKey, type RateLimiter } from '../http/rate-limit.ts';
+import { addressKey } from '../http/rate-limit.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type KeyRing, keyPurpose } from '../lib/key-ring.ts';
+import type { OpenLimiter } from '../lib/limiter.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import { pollPace } from '../lib/poll-pace.ts';
 import { fetchUntrusted } from '../lib/safe-fetch.ts';
@@ -43,7 +44,7 @@ export interface AuthorizationServerDeps {
   guard: Pick<SessionGuard, 'optionalBrowserSession' | 'browserSession'>;
   audit: AuditRecorder;
   metrics: Metrics;
-  limiter: (options: { limit: number; windowMs: number; maxKeys: number }) => RateLimiter;
+  limiter: OpenLimiter;
   findUser: (id: UserId) => User | undefined;
   resources: () => readonly ProtectedResource[];
   isLinked: (userId: UserId, provider: string) => boolean;
@@ -67,15 +68,15 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
   const registered = clientStore(db);
   const requests = requestStore();
   const devices = deviceRequestStore(db);
-  const limit = (perWindow: number) =>
-    deps.limiter({ limit: perWindow, windowMs: config.limits_window, maxKeys: MAX_LIMITED });
+  const limit = (name: string, perWindow: number) =>
+    deps.limiter({ name, limit: perWindow, windowMs: config.limits_window, maxKeys: MAX_LIMITED });
   const privateUseSchemes = config.private_use_schemes;
   const documents = clientDocuments({
     fetchDocument: deps.fetchDocument ?? documentFetcher(clock),
     clock,
     lifetimeMs: config.document_lifetime,
     privateUseSchemes,
-    limit: limit(config.documents_per_user),
+    limit: limit('oauth documents', config.documents_per_user),
     count: counts.document,
   });
   const clients = oauthClients({ configured: config.client, store: registered, documents });
@@ -95,7 +96,7 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
     clock,
     counts,
     resources,
-    limit: limit(config.device_requests_per_address),
+    limit: limit('oauth device requests', config.device_requests_per_address),
     addressKey,
     maxPending: config.device_requests,
     lifetimeMs: config.device_code_lifetime,
@@ -163,7 +164,7 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
         store: registered,
         audit,
         clock,
-        limit: limit(config.registrations_per_address),
+        limit: limit('oauth registrations', config.registrations_per_address),
         addressKey,
         maxClients: config.clients,
         unusedLifetimeMs: config.unused_client_lifetime,

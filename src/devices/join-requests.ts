@@ -4,6 +4,7 @@ import type { Db } from '../db/open.ts';
 import { afterCommit, type Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Limiter } from '../lib/limiter.ts';
 import type { PollPace } from '../lib/poll-pace.ts';
 import { newSecret } from '../lib/random.ts';
 import { newTypedCode, showTypedCode, type TypedCodeHashes } from '../lib/typed-code.ts';
@@ -45,9 +46,7 @@ export interface JoinRequestsDeps {
   /** The origin of `url`. */
   origin: string;
   /** Requests that one address may begin. */
-  limit: {
-    take(key: string): { readonly ok: true } | { readonly ok: false; readonly retryAfterSeconds: number };
-  };
+  limit: Limiter;
   addressKey: (address: string) => string;
   maxPending: number;
   lifetimeMs: number;
@@ -124,7 +123,7 @@ export function joinRequests(deps: JoinRequestsDeps) {
      * (`too_many_joins`).
      */
     async begin(about: DeviceAbout, proof: Proof, address: string): Promise<BegunJoin> {
-      const allowance = deps.limit.take(deps.addressKey(address));
+      const allowance = await deps.limit.take(deps.addressKey(address));
       if (!allowance.ok) {
         count('rate_limited');
         throw tooManyFromHere(allowance.retryAfterSeconds);

@@ -47,6 +47,7 @@ export function openJoins({ config, db, ring, ledger, clock, ...deps }: OpenJoin
     hashes: typedCodeHashes(ring, JOIN_CODE),
     pace: pollPace({ clock, intervalMs: config.join_poll_interval, maxKeys: config.joins }),
     limit: deps.limiter({
+      name: 'joins',
       limit: config.joins_per_address,
       windowMs: config.redeems_window,
       maxKeys: MAX_ADDRESSES,

@@ -31,13 +31,15 @@ const ALL = 'all';
  */
 export function redeemLimits({ limiter, addressKey, config }: RedeemLimitsDeps) {
   const windowMs = config.redeems_window;
-  const addresses = limiter({ limit: config.redeems_per_address, windowMs, maxKeys: MAX_ADDRESSES });
-  const everybody = limiter({ limit: config.redeems, windowMs, maxKeys: 1 });
-  const reports = limiter({ limit: 1, windowMs, maxKeys: MAX_ADDRESSES });
+  const limit = (name: string, perWindow: number, maxKeys = MAX_ADDRESSES) =>
+    limiter({ name: `redeems ${name}`, limit: perWindow, windowMs, maxKeys });
+  const addresses = limit('of an address', config.redeems_per_address);
+  const everybody = limit('of all', config.redeems, 1);
+  const reports = limit('reported', 1);
 
-  const refused = (key: string, retryAfterSeconds: number): RedeemLimited => ({
+  const refused = async (key: string, retryAfterSeconds: number): Promise<RedeemLimited> => ({
     ok: false,
-    isNews: reports.take(key).ok,
+    isNews: (await reports.take(key)).ok,
     error: new AppError(
       'too_many_requests',
       'too_many_attempts',
@@ -50,20 +52,20 @@ export function redeemLimits({ limiter, addressKey, config }: RedeemLimitsDeps) 
 
   return {
     /** Counts before anything is looked up, so that guesses at the same time count too. */
-    begin(address: string, what: 'code' | 'token'): RedeemAllowance {
+    async begin(address: string, what: 'code' | 'token'): Promise<RedeemAllowance> {
       const key = addressKey(address);
-      const here = addresses.take(key);
+      const here = await addresses.take(key);
       if (!here.ok) return refused(key, here.retryAfterSeconds);
-      const inAll = what === 'code' ? everybody.take(ALL) : here;
-      if (!inAll.ok) {
-        addresses.giveBack(key);
+      const inAll = what === 'code' ? await everybody.take(ALL) : undefined;
+      if (inAll?.ok === false) {
+        here.giveBack();
         return refused(ALL, inAll.retryAfterSeconds);
       }
       return {
         ok: true,
         giveBack() {
-          addresses.giveBack(key);
-          if (what === 'code') everybody.giveBack(ALL);
+          here.giveBack();
+          inAll?.giveBack();
         },
       };
     },

@@ -128,7 +128,7 @@ export function redeem(deps: RedeemDeps) {
    * `unauthorized` (`proof_…`), `forbidden` (`pairing_refused`), `conflict` (`key_in_use`, `serial_in_use`).
    */
   return async (redemption: Redemption, from: DeviceOrigin & { address: string }): Promise<Paired> => {
-    const attempt = limits.begin(from.address, 'token' in redemption.presented ? 'token' : 'code');
+    const attempt = await limits.begin(from.address, 'token' in redemption.presented ? 'token' : 'code');
     if (!attempt.ok) throw limited(attempt, from);
     const [presented = ''] = Object.values(redemption.presented);
     const key = requireProof(redemption.proof, { origin: deps.origin, presented, now: clock.now() });

@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { formatAddress, parseAddress } from '../lib/ip-address.ts';
+import type { Limiter, LimiterOptions, Refused } from '../lib/limiter.ts';
 import { once } from '../lib/once.ts';
 
-export type Allowance = { readonly ok: true } | { readonly ok: false; readonly retryAfterSeconds: number };
+export type Allowance = { readonly ok: true } | Refused;
 
 export interface RateLimiter {
   /** Counts `cost` (default 1) against the key when there is room for it; a refusal counts nothing. */
@@ -56,6 +57,17 @@ export function rateLimiter({ clock, limit, windowMs, maxKeys }: RateLimitOption
     peek: (key, cost = 1) => ask(key, cost).allowance,
     reset(key) {
       emptyAt().delete(key);
+    },
+  };
+}
+
+/** A limit of this process alone. */
+export function localLimiter(clock: Clock, { limit, windowMs, maxKeys }: LimiterOptions): Limiter {
+  const counts = rateLimiter({ clock, limit, windowMs, maxKeys });
+  return {
+    take(key) {
+      const allowance = counts.take(key);
+      return allowance.ok ? { ok: true, giveBack: () => counts.giveBack(key) } : allowance;
     },
   };
 }

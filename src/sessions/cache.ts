@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
+import type { MaybePromise } from '../lib/maybe-promise.ts';
 import { once } from '../lib/once.ts';
 import { recency } from '../lib/recency.ts';
 import type { User, UserId } from '../users/model.ts';
-import { lookUps, type MaybePromise, type ReadCredential, type Reading } from './look-ups.ts';
+import { lookUps, type ReadCredential, type Reading } from './look-ups.ts';
 import type {
   Credential,
   FoundCredential,

@@ -1,9 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
+import type { MaybePromise } from '../lib/maybe-promise.ts';
 import type { UserId } from '../users/model.ts';
 import type { CachedCredential } from './cache.ts';
 import type { FoundCredential, SessionId, TokenHash } from './model.ts';
-
-export type MaybePromise<T> = T | Promise<T>;
 
 export type ReadCredential = () => MaybePromise<FoundCredential | undefined>;
 

@@ -1,15 +1,9 @@
+import type { Limiter, OpenLimiter } from '../lib/limiter.ts';
 import { foldName, type UserId } from '../users/model.ts';
 import type { KnownBrowser } from './known-browsers.ts';
 
-/** The part of `RateLimiter` that counting failures takes. */
-export interface FailureLimiter {
-  take(key: string): { readonly ok: true } | { readonly ok: false; readonly retryAfterSeconds: number };
-  giveBack(key: string): void;
-}
-
 export interface LocalLimitsDeps {
-  /** Makes one limiter; `maxKeys` bounds what it remembers. */
-  limiter: (options: { limit: number; windowMs: number; maxKeys: number }) => FailureLimiter;
+  limiter: OpenLimiter;
   /** What an address counts as: its /64 for IPv6. */
   addressKey: (address: string) => string;
   config: { attempts_per_address: number; attempts_per_account: number; attempts_window: number };
@@ -55,47 +49,53 @@ const NAME_LENGTH = 256;
  * held to a budget of its own and to neither of those, so that no stranger can lock everybody out.
  */
 export function localLimits({ limiter, addressKey, config }: LocalLimitsDeps) {
-  const windowMs = config.attempts_window;
-  const addresses = limiter({ limit: config.attempts_per_address, windowMs, maxKeys: MAX_ADDRESSES });
-  const perAccount = { limit: config.attempts_per_account, windowMs };
-  const accounts = limiter({ ...perAccount, maxKeys: MAX_ACCOUNTS });
-  const unknownNames = limiter({ ...perAccount, maxKeys: MAX_NAMES });
-  const browsers = limiter({ ...perAccount, maxKeys: MAX_BROWSERS });
+  const limits = (name: string, limit: number, maxKeys: number): Limiter =>
+    limiter({ name: `local ${name}`, limit, windowMs: config.attempts_window, maxKeys });
+  const perAccount = config.attempts_per_account;
+  const addresses = limits('addresses', config.attempts_per_address, MAX_ADDRESSES);
+  const accounts = limits('accounts', perAccount, MAX_ACCOUNTS);
+  const unknownNames = limits('unknown names', perAccount, MAX_NAMES);
+  const browsers = limits('browsers', perAccount, MAX_BROWSERS);
+  const reports = limits('reported', 1, MAX_REPORTS);
 
-  const reports = limiter({ limit: 1, windowMs, maxKeys: MAX_REPORTS });
-
-  const refused = (limit: 'address' | 'account' | 'browser', key: string, retryAfterSeconds: number) =>
-    ({ ok: false, limit, retryAfterSeconds, isNews: reports.take(`${limit} ${key}`).ok }) as const;
-
-  const beginKnown = (key: string): AttemptAllowance => {
-    const allowance = browsers.take(key);
-    if (!allowance.ok) return refused('browser', key, allowance.retryAfterSeconds);
-    return { ok: true, isKnown: true, giveBack: () => browsers.giveBack(key) };
+  const refused = async (
+    limit: 'address' | 'account' | 'browser',
+    key: string,
+    retryAfterSeconds: number,
+  ): Promise<AttemptAllowance> => {
+    const { ok: isNews } = await reports.take(`${limit} ${key}`);
+    return { ok: false, limit, retryAfterSeconds, isNews };
   };
 
-  const beginStranger = ({ address, account }: LocalAttempt): AttemptAllowance => {
+  const beginKnown = async (key: string): Promise<AttemptAllowance> => {
+    const own = await browsers.take(key);
+    if (!own.ok) return refused('browser', key, own.retryAfterSeconds);
+    return { ok: true, isKnown: true, giveBack: () => own.giveBack() };
+  };
+
+  const beginStranger = async ({ address, account }: LocalAttempt): Promise<AttemptAllowance> => {
     const from = addressKey(address);
-    const byAddress = addresses.take(from);
+    const byAddress = await addresses.take(from);
     if (!byAddress.ok) return refused('address', from, byAddress.retryAfterSeconds);
     const [limit, key] =
       'userId' in account
         ? [accounts, account.userId]
         : [unknownNames, foldName(account.name.slice(0, NAME_LENGTH))];
-    const byAccount = limit.take(key);
+    const byAccount = await limit.take(key);
     if (!byAccount.ok) {
-      addresses.giveBack(from);
+      byAddress.giveBack();
       return refused('account', key, byAccount.retryAfterSeconds);
     }
     const giveBack = () => {
-      addresses.giveBack(from);
-      limit.giveBack(key);
+      byAddress.giveBack();
+      byAccount.giveBack();
     };
     return { ok: true, isKnown: false, giveBack };
   };
 
   return {
     /** Counts an attempt as failed until it is given back, so that many at once are no way around the limit. */
-    begin(attempt: LocalAttempt): AttemptAllowance {
+    begin(attempt: LocalAttempt): Promise<AttemptAllowance> {
       const { browser, account } = attempt;
       const isKnown =
         browser !== undefined && 'userId' in account && browser.userIds.includes(account.userId);

@@ -2,6 +2,7 @@ import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Limiter } from '../lib/limiter.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { RecognisedSession, SessionId } from '../sessions/model.ts';
 import type { User } from '../users/model.ts';
@@ -12,7 +13,6 @@ import type { InvitationStore } from '../users/store-invitations.ts';
 import type { PasswordStore } from '../users/store-passwords.ts';
 import type { Invitations } from './invitations.ts';
 import { tooManyAttempts } from './local.ts';
-import type { FailureLimiter } from './local-limits.ts';
 import type { LocalSignIn, OpenLocalSession, Visitor } from './local-session.ts';
 import { linkNotGood } from './setup.ts';
 
@@ -27,7 +27,7 @@ export interface LocalPasswordDeps {
   openSession: OpenLocalSession;
   audit: AuditRecorder;
   /** Wrong old passwords, per session. */
-  limit: FailureLimiter;
+  limit: Limiter;
   /** The host of `url`. */
   host: string;
 }
@@ -80,13 +80,13 @@ export function localPasswords(deps: LocalPasswordDeps) {
     user: User,
     password: string,
   ): Promise<string> => {
-    const allowance = limit.take(session.id);
+    const allowance = await limit.take(session.id);
     if (!allowance.ok) throw tooManyAttempts(allowance.retryAfterSeconds);
     const hash = passwords.find(user.id)?.hash;
     if (hash === undefined || !(await hasher.verify(password, hash, 'known'))) {
       throw new AppError('forbidden', 'wrong_password', 'The old password is not right.');
     }
-    limit.giveBack(session.id);
+    allowance.giveBack();
     return hash;
   };
 
@@ -118,7 +118,7 @@ export function localPasswords(deps: LocalPasswordDeps) {
      * @throws AppError `gone` (`link_not_good`), `unprocessable` (`bad_password`).
      */
     async reset(typed: { link: string | undefined; password: string }, from: Visitor): Promise<LocalSignIn> {
-      const { id, userId } = invitations.find(typed.link, 'reset_password');
+      const { id, userId } = await invitations.find(typed.link, 'reset_password');
       const before = userId === undefined ? undefined : store.find(userId);
       if (before?.status !== 'active') throw linkNotGood();
       requireGood(typed.password, before);

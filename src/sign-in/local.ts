@@ -56,9 +56,13 @@ export function localSignIn(deps: LocalSignInDeps) {
       detail: { method: 'local', reason },
     });
 
-  const begin = (name: string, user: User | undefined, visitor: Visitor): AttemptAllowance & { ok: true } => {
+  const begin = async (
+    name: string,
+    user: User | undefined,
+    visitor: Visitor,
+  ): Promise<AttemptAllowance & { ok: true }> => {
     const account = user === undefined ? { name } : { userId: user.id };
-    const allowance = limits.begin({ address: visitor.address, browser: visitor.browser, account });
+    const allowance = await limits.begin({ address: visitor.address, browser: visitor.browser, account });
     if (allowance.ok) return allowance;
     onOutcome('rate_limited');
     if (allowance.isNews) note('sign_in.rate_limited', allowance.limit, user, visitor);
@@ -77,7 +81,7 @@ export function localSignIn(deps: LocalSignInDeps) {
 
   return async (name: string, password: string, visitor: Visitor): Promise<LocalSignIn> => {
     const user = find(name);
-    const attempt = begin(name, user, visitor);
+    const attempt = await begin(name, user, visitor);
     const hash = user === undefined ? undefined : passwords.find(user.id)?.hash;
     const fits = await hasher
       .verify(password, hash, attempt.isKnown ? 'known' : 'stranger')

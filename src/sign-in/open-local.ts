@@ -106,7 +106,7 @@ export function openLocal(deps: OpenLocalDeps) {
       ledger,
       openSession,
       audit,
-      limit: limiter({ ...attempts, maxKeys: MAX_CHANGING }),
+      limit: limiter({ name: 'old passwords', ...attempts, maxKeys: MAX_CHANGING }),
       host,
     }),
     /** Whether anybody signs in with a password, so that the page offers it. */

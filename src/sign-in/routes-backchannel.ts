@@ -1,14 +1,15 @@
 import { readForm } from '../http/form.ts';
-import { addressKey, type RateLimiter } from '../http/rate-limit.ts';
+import { addressKey } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
+import type { Limiter } from '../lib/limiter.ts';
 import type { BackchannelLogout } from './backchannel-logout.ts';
 
 export interface BackchannelRoutesDeps {
   logout: BackchannelLogout;
   /** Refused tokens of one address that the audit keeps: a stranger must not fill it. */
-  auditLimit: RateLimiter;
+  auditLimit: Limiter;
 }
 
 /** A logout token is about one kilobyte. */
@@ -31,7 +32,7 @@ async function receive({ logout, auditLimit }: BackchannelRoutesDeps, request: R
     return new Response(null, { status: 200, headers: NO_STORE });
   } catch (error) {
     if (!(error instanceof AppError) || error.kind !== 'bad_request') throw error;
-    if (auditLimit.take(addressKey(address)).ok) logout.noteRefusal(provider, address);
+    if ((await auditLimit.take(addressKey(address))).ok) logout.noteRefusal(provider, address);
     const body = { error: 'invalid_request', error_description: error.message };
     return Response.json(body, { status: 400, headers: NO_STORE });
   }

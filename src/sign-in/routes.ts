@@ -2,11 +2,12 @@ import { cookieName, setCookie } from '../http/cookies.ts';
 import { singleParam } from '../http/form.ts';
 import { requireNavigation } from '../http/navigation.ts';
 import type { PublicOrigin } from '../http/origin.ts';
-import { addressKey, type RateLimiter } from '../http/rate-limit.ts';
+import { addressKey } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { safeReturnTo } from '../http/return-to.ts';
 import type { Router } from '../http/router.ts';
 import { AppError } from '../lib/app-error.ts';
+import type { Limiter } from '../lib/limiter.ts';
 import type { SessionGuard } from '../sessions/guard.ts';
 import type { SessionToken } from '../sessions/model.ts';
 import { type AttemptCookies, readState } from './guard.ts';
@@ -28,7 +29,7 @@ export interface SignInRoutesDeps {
   /** Takes a callback whose `state` is not one of an attempt; `undefined`: it is not theirs either. */
   otherCallbacks?: OtherCallbacks;
   /** What one address may begin, and what it may come back with. */
-  limits: { readonly begun: RateLimiter; readonly completed: RateLimiter };
+  limits: { readonly begun: Limiter; readonly completed: Limiter };
 }
 
 /** What else comes back to `/callback/<provider>`: a provider has one redirect URI for everything. */
@@ -49,7 +50,7 @@ async function begin(deps: SignInRoutesDeps, request: Request, provider: string)
   requireNavigation(request);
   const query = queryOf(request);
   const returnTo = safeReturnTo(singleParam(query, 'return_to'), isReturnTarget, landing);
-  takeFrom(deps.limits.begun, request);
+  await takeFrom(deps.limits.begun, request);
   const visitor = await visitorOf(deps.guard, request);
   const begun = await service.begin({ provider, purpose: 'sign_in', returnTo, visitor });
   const headers = cookieHeaders(cookies.begin(request, begun));
@@ -59,7 +60,7 @@ async function begin(deps: SignInRoutesDeps, request: Request, provider: string)
 
 async function complete(deps: SignInRoutesDeps, request: Request, provider: string): Promise<Response> {
   const { service, cookies } = deps;
-  takeFrom(deps.limits.completed, request);
+  await takeFrom(deps.limits.completed, request);
   const query = queryOf(request);
   if (new Set(query.keys()).size !== query.size) throw duplicateParameter();
   const other = deps.otherCallbacks?.(request, { provider, query });
@@ -86,8 +87,8 @@ async function visitorOf(guard: SessionGuard, request: Request): Promise<SignInV
 }
 
 /** @throws AppError `too_many_requests` (`too_many_attempts`). */
-function takeFrom(limit: RateLimiter, request: Request): void {
-  const allowance = limit.take(addressKey(requestContext(request).address));
+async function takeFrom(limit: Limiter, request: Request): Promise<void> {
+  const allowance = await limit.take(addressKey(requestContext(request).address));
   if (allowance.ok) return;
   const { retryAfterSeconds } = allowance;
   const message = 'Too many sign-ins came from this address. Wait a moment.';

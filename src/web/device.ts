@@ -49,7 +49,8 @@ function codePage(caller: Caller, refusal?: AppError): Response {
 async function show(deps: WebDeps, request: Request, caller: Caller): Promise<Response> {
   const form = await readOwnForm(request, deps);
   try {
-    return askPage(deps, caller, deps.typedCodes.find(singleParam(form, 'code') ?? '', request, caller));
+    const found = await deps.typedCodes.find(singleParam(form, 'code') ?? '', request, caller);
+    return askPage(deps, caller, found);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return codePage(caller, error);

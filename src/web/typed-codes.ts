@@ -2,11 +2,11 @@ import type { AuditRecorder } from '../audit/recorder.ts';
 import type { AskingProgram, DeviceRequests } from '../authorization-server/device-requests.ts';
 import type { Config } from '../config/schema.ts';
 import type { AskingDevice, JoinRequests } from '../devices/join-requests.ts';
-import type { RateLimiter, RateLimitOptions } from '../http/rate-limit.ts';
 import { requestContext } from '../http/request-context.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type KeyRing, keyPurpose } from '../lib/key-ring.ts';
+import type { OpenLimiter, Taken } from '../lib/limiter.ts';
 import { sealer } from '../lib/seal.ts';
 import { readTypedCode } from '../lib/typed-code.ts';
 import type { Caller } from '../sessions/guard.ts';
@@ -21,7 +21,7 @@ export interface TypedCodesDeps {
   ring: KeyRing;
   audit: AuditRecorder;
   clock: Clock;
-  limiter: (options: Omit<RateLimitOptions, 'clock'>) => RateLimiter;
+  limiter: OpenLimiter;
 }
 
 /** Who shows the code that somebody typed. */
@@ -43,13 +43,19 @@ export type TypedCodes = ReturnType<typeof typedCodes>;
 /** Codes that people type at `/device`. Wrong ones are counted per person and in all; every wrong one looks the same. */
 export function typedCodes({ config, programs, joins, ring, audit, clock, limiter }: TypedCodesDeps) {
   const windowMs = config.limits_window;
-  const perUser = limiter({ limit: config.user_codes_per_user, windowMs, maxKeys: MAX_PEOPLE });
-  const all = limiter({ limit: config.user_codes, windowMs, maxKeys: 1 });
-  const reports = limiter({ limit: 1, windowMs, maxKeys: MAX_PEOPLE });
+  const limit = (name: string, perWindow: number, maxKeys = MAX_PEOPLE) =>
+    limiter({ name: `typed codes ${name}`, limit: perWindow, windowMs, maxKeys });
+  const perUser = limit('of a person', config.user_codes_per_user);
+  const all = limit('of all', config.user_codes, 1);
+  const reports = limit('reported', 1);
   const seals = sealer(ring, ANSWER);
 
-  const refuse = (request: Request, { user, session }: Caller, retryAfterSeconds: number): never => {
-    if (reports.take(user.id).ok) {
+  const refuse = async (
+    request: Request,
+    { user, session }: Caller,
+    retryAfterSeconds: number,
+  ): Promise<never> => {
+    if ((await reports.take(user.id)).ok) {
       const { address, userAgent } = requestContext(request);
       const who = { actorUserId: user.id, sessionId: session.id, address, userAgent };
       audit.note({ at: clock.now(), action: 'user_code.rate_limited', outcome: 'refused', ...who });
@@ -58,13 +64,19 @@ export function typedCodes({ config, programs, joins, ring, audit, clock, limite
   };
 
   /** Counts an attempt as wrong until it is given back, so that many at once are no way around the limit. */
-  const take = (request: Request, caller: Caller) => {
-    const mine = perUser.take(caller.user.id);
+  const take = async (request: Request, caller: Caller): Promise<Pick<Taken, 'giveBack'>> => {
+    const mine = await perUser.take(caller.user.id);
     if (!mine.ok) return refuse(request, caller, mine.retryAfterSeconds);
-    const any = all.take('');
-    if (any.ok) return;
-    perUser.giveBack(caller.user.id);
-    refuse(request, caller, any.retryAfterSeconds);
+    const any = await all.take('');
+    if (!any.ok) {
+      mine.giveBack();
+      return refuse(request, caller, any.retryAfterSeconds);
+    }
+    const giveBack = () => {
+      mine.giveBack();
+      any.giveBack();
+    };
+    return { giveBack };
   };
 
   const find = (code: string | undefined, caller: Caller): Asker | undefined => {
@@ -77,13 +89,12 @@ export function typedCodes({ config, programs, joins, ring, audit, clock, limite
 
   return {
     /** @throws AppError `not_found` (`unknown_code`) for every code that nobody shows now, `too_many_requests` (`too_many_codes`). */
-    find(typed: string, request: Request, caller: Caller): Found {
-      take(request, caller);
+    async find(typed: string, request: Request, caller: Caller): Promise<Found> {
+      const attempt = await take(request, caller);
       const code = readTypedCode(typed);
       const asker = find(code, caller);
       if (code === undefined || asker === undefined) throw unknownCode();
-      perUser.giveBack(caller.user.id);
-      all.giveBack('');
+      attempt.giveBack();
       const until = clock.now() + config.consent_lifetime;
       return { asker, sealed: seals.seal(`${code} ${until}`, [caller.session.id]) };
     },

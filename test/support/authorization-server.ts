@@ -6,7 +6,7 @@ import { openAuthorizationServer } from '../../src/authorization-server/routes-o
 import { configSchema } from '../../src/config/schema.ts';
 import { cookieName } from '../../src/http/cookies.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
-import { rateLimiter } from '../../src/http/rate-limit.ts';
+import { localLimiter } from '../../src/http/rate-limit.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
 import { sessionGuard } from '../../src/sessions/guard.ts';
 import type { Issued } from '../../src/sessions/ledger.ts';
@@ -63,7 +63,7 @@ export function testAuthorizationServer(
     guard: sessionGuard({ ledger, origin: ORIGIN, audit, clock }),
     audit,
     metrics,
-    limiter: (options) => rateLimiter({ clock, ...options }),
+    limiter: (options) => localLimiter(clock, options),
     findUser: (id) => userStore(db).find(id),
     resources: () => resources,
     isLinked: isLinked ?? (() => false),

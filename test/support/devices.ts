@@ -4,7 +4,7 @@ import type { DeviceId } from '../../src/devices/model.ts';
 import { openDevices } from '../../src/devices/open-devices.ts';
 import { openDeviceHub } from '../../src/devices/open-hub.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
-import { addressKey, rateLimiter } from '../../src/http/rate-limit.ts';
+import { addressKey, localLimiter } from '../../src/http/rate-limit.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
 import { userStore } from '../../src/users/store.ts';
 import { TEST_ORIGIN, TEST_SECRET, type TemporaryLedger } from './ledger.ts';
@@ -39,7 +39,7 @@ export function testDevices(
     config: { ...base.config.devices, ...config },
     origin: url,
     ring: keyRing([TEST_SECRET]),
-    limiter: (options) => rateLimiter({ clock, ...options }),
+    limiter: (options) => localLimiter(clock, options),
     addressKey,
     isConnected: isConnected ?? ((id) => hub.find(id)?.isOpen === true),
   });

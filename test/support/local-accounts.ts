@@ -1,5 +1,5 @@
 import { parseOrigin } from '../../src/http/origin.ts';
-import { addressKey, rateLimiter } from '../../src/http/rate-limit.ts';
+import { addressKey, localLimiter } from '../../src/http/rate-limit.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
 import type { Visitor } from '../../src/sign-in/local-session.ts';
 import { type LocalSignInFeature, openLocal } from '../../src/sign-in/open-local.ts';
@@ -50,7 +50,7 @@ export function temporaryAccounts(options: TemporaryLedgerOptions = {}): Tempora
     people,
     origin: parseOrigin(options.origin ?? TEST_ORIGIN),
     config: config.sign_in,
-    limiter: (limits) => rateLimiter({ clock, ...limits }),
+    limiter: (limits) => localLimiter(clock, limits),
     addressKey,
   });
   return {

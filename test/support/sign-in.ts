@@ -3,7 +3,7 @@ import { type Config, configSchema } from '../../src/config/schema.ts';
 import { html } from '../../src/http/html.ts';
 import { type PublicOrigin, parseOrigin } from '../../src/http/origin.ts';
 import { pageResponse } from '../../src/http/page.ts';
-import { rateLimiter } from '../../src/http/rate-limit.ts';
+import { localLimiter } from '../../src/http/rate-limit.ts';
 import type { Router } from '../../src/http/router.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -64,7 +64,7 @@ export async function signInSite(options: SignInSiteOptions): Promise<SignInSite
   const feature = starting.use(testProviderSignIn(accounts, config));
   const guard = sessionGuard({ ledger, origin, audit, clock });
   const cookies = attemptCookies(origin);
-  const limiter = () => rateLimiter({ clock, limit: 3_000, windowMs: 60_000, maxKeys: 100 });
+  const limiter = () => localLimiter(clock, { name: 'all', limit: 3_000, windowMs: 60_000, maxKeys: 100 });
   const routes = (router: Router) => {
     const isReturnTarget = (url: URL) => (options.returnHosts ?? []).includes(url.host);
     const { service, signOut, providerSignOut, backchannelLogout } = feature;

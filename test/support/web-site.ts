@@ -3,7 +3,7 @@ import type { Hub } from '../../src/devices/hub.ts';
 import type { OpenDevices } from '../../src/devices/open-devices.ts';
 import { tunnelActs } from '../../src/devices/tunnel-acts.ts';
 import { type PublicOrigin, parseOrigin } from '../../src/http/origin.ts';
-import { rateLimiter } from '../../src/http/rate-limit.ts';
+import { localLimiter } from '../../src/http/rate-limit.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
 import { sessionGuard } from '../../src/sessions/guard.ts';
@@ -85,7 +85,7 @@ export async function webSite({
   const oauth = testAuthorizationServer(accounts.base, authorizationServer);
   const { hub, devices, deviceReach } = testDevices(accounts.base, { origin: origin.origin });
   const cookies = attemptCookies(origin);
-  const limiter = () => rateLimiter({ clock, limit: 3_000, windowMs: 60_000, maxKeys: 100 });
+  const limiter = () => localLimiter(clock, { name: 'all', limit: 3_000, windowMs: 60_000, maxKeys: 100 });
   const isReturnTarget = (url: URL) => url.host === APP_HOST;
   const { landing } = config.sign_in;
   const absoluteLifetimeMs = config.sessions.absolute_lifetime;
@@ -129,7 +129,7 @@ export async function webSite({
             ring,
             audit,
             clock,
-            limiter: (options) => rateLimiter({ clock, ...options }),
+            limiter: (options) => localLimiter(clock, options),
           }),
           protectedHosts: [APP_HOST],
           appsOf: () => [`https://${APP_HOST}`],

@@ -6,7 +6,7 @@ import type { DeviceAbout } from '../../../src/devices/model.ts';
 import type { Proof } from '../../../src/devices/proof.ts';
 import { deviceStore } from '../../../src/devices/store.ts';
 import { joinRequestStore } from '../../../src/devices/store-join-requests.ts';
-import { addressKey, rateLimiter } from '../../../src/http/rate-limit.ts';
+import { addressKey, localLimiter } from '../../../src/http/rate-limit.ts';
 import { keyPurpose, keyRing } from '../../../src/lib/key-ring.ts';
 import { pollPace } from '../../../src/lib/poll-pace.ts';
 import { newSecret } from '../../../src/lib/random.ts';
@@ -43,7 +43,7 @@ function begin({ perAddress = 100, maxPending = 100 } = {}) {
     audit,
     clock,
     origin: TEST_ORIGIN,
-    limit: rateLimiter({ clock, limit: perAddress, windowMs: 60_000, maxKeys: 100 }),
+    limit: localLimiter(clock, { name: 'joins', limit: perAddress, windowMs: 60_000, maxKeys: 100 }),
     addressKey,
     maxPending,
     lifetimeMs: LIFETIME_MS,
