@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError } from '../lib/command-error.ts';
 
@@ -15,7 +15,8 @@ const OWNER_ONLY = 0o600;
  */
 export function makePrivately(path: string): void {
   try {
-    closeSync(openSync(path, 'a', OWNER_ONLY));
+    if (existsSync(path)) accessSync(path, constants.W_OK);
+    else closeSync(openSync(path, 'a', OWNER_ONLY));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const advice = code === 'ENOSPC' ? 'the disk is full' : 'let the user that postern runs as write to it';
