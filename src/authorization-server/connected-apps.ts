@@ -35,7 +35,7 @@ export interface ConnectedApp {
 }
 
 export interface ConnectedAppsDeps {
-  ledger: Pick<Ledger, 'list' | 'find' | 'end' | 'writeEnding' | 'endIn'>;
+  ledger: Pick<Ledger, 'listDurable' | 'findDurable' | 'end' | 'writeEnding' | 'endIn'>;
   codes: Pick<CodeStore, 'redirectUris'>;
   resources: () => readonly ProtectedResource[];
   runningOf: (userId: UserId) => readonly RunningChild[];
@@ -46,7 +46,7 @@ type Person = Actor & { userId: UserId };
 
 /** What a person let connect: to see, and to end. */
 export function connectedApps({ ledger, codes, resources, runningOf }: ConnectedAppsDeps) {
-  const grantsOf = (userId: UserId) => ledger.list(userId).filter(isConnection);
+  const grantsOf = (userId: UserId) => ledger.listDurable(userId).filter(isConnection);
 
   return {
     /** Newest use first. */
@@ -74,7 +74,7 @@ export function connectedApps({ ledger, codes, resources, runningOf }: Connected
 
     /** `false`: this person has no such connection. */
     async end(id: SessionId, by: Person): Promise<boolean> {
-      const session = ledger.find(id);
+      const session = ledger.findDurable(id);
       if (session === undefined || session.userId !== by.userId || !isConnection(session)) return false;
       return ledger.end(id, endedBy(by));
     },
@@ -98,13 +98,13 @@ function endedBy({ userId, address }: Person) {
 
 /** Whether a person has let a client connect to a resource, and that has not ended. */
 export function isConnected(
-  ledger: Pick<Ledger, 'list'>,
+  ledger: Pick<Ledger, 'listDurable'>,
   userId: UserId,
   clientId: string,
   { resource }: ProtectedResource,
 ): boolean {
   return ledger
-    .list(userId)
+    .listDurable(userId)
     .some(
       (session) =>
         isConnection(session) &&

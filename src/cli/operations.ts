@@ -95,11 +95,13 @@ export const OPERATIONS = {
     return { user: toUserDto(found), ...toLinkDto(await invitations.issueReset(found.id, OPERATOR)) };
   }),
 
-  'session.list': operation(oneUser.partial(), ({ people, ledger }, { user }) => {
+  'session.list': operation(oneUser.partial(), async ({ people, ledger }, { user }) => {
     const whose = user === undefined ? people.store.list() : [requireUser(people.store, user)];
-    return whose.flatMap(({ id, username }) =>
-      ledger.list(id).map((session) => ({ username, ...toSessionFields(session) })),
-    );
+    const rows = [];
+    for (const { id, username } of whose) {
+      for (const session of await ledger.list(id)) rows.push({ username, ...toSessionFields(session) });
+    }
+    return rows;
   }),
 
   'session.end': operation(z.strictObject({ session: z.string() }), async ({ ledger }, { session }) => {

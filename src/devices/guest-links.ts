@@ -141,9 +141,9 @@ export function guestLinks(deps: GuestLinksDeps) {
     list: (device: Pick<ReachedDevice, 'id'>): GuestLink[] => store.listOf(device.id, clock.now()),
 
     /** Ends a link and every session that began with it. `false`: the device has no such link. */
-    end(device: ReachedDevice, id: GuestLinkId, by: Actor): Promise<boolean> {
+    async end(device: ReachedDevice, id: GuestLinkId, by: Actor): Promise<boolean> {
       const context = { reason: 'guest_link_ended', actorUserId: by.userId, address: by.address } as const;
-      const sessions = ledger.list(device.userId).filter((session) => guestLinkOf(session) === id);
+      const sessions = (await ledger.list(device.userId)).filter((session) => guestLinkOf(session) === id);
       const targets = sessions.map((session) => ({ session: session.id, context }));
       return ledger.writeEnding(targets, (tx) => {
         const link = store.find(tx, id);

@@ -15,7 +15,7 @@ import type { Carried, OpenStream } from './open-stream.ts';
 import { TunnelConnection, type TunnelPeer, type TunnelTiming } from './tunnel-connection.ts';
 
 export interface HubDeps {
-  ledger: Pick<Ledger, 'attach' | 'recogniseDevice' | 'touch' | 'find' | 'lastSeenAt'>;
+  ledger: Pick<Ledger, 'attach' | 'recogniseDevice' | 'touch' | 'findDurable' | 'lastSeenAt'>;
   audit: AuditRecorder;
   metrics: Metrics;
   clock: Clock;
@@ -72,7 +72,7 @@ export function openHub(deps: HubDeps) {
       at: clock.now(),
       action: 'device.cloned',
       outcome: 'refused',
-      subjectUserId: ledger.find(sessionId)?.userId,
+      subjectUserId: ledger.findDurable(sessionId)?.userId,
       sessionId,
       address,
       detail: { device: deviceId },

@@ -37,7 +37,7 @@ export interface BrokerDeps {
   backends: readonly Backend[];
   launch: Launch;
   upstream: Pick<UpstreamTokens, 'current' | 'onRefreshed' | 'onSecretChanged'>;
-  ledger: Pick<Ledger, 'attach' | 'find' | 'end'>;
+  ledger: Pick<Ledger, 'attach' | 'findDurable' | 'end'>;
   abouts: AboutCache;
   clock: Clock;
   log: Logger;
@@ -70,7 +70,7 @@ export function openBroker(deps: BrokerDeps): RunningBroker {
   let closed = false;
 
   const grantLives = ({ sessionId }: Tenant) => {
-    const session = ledger.find(sessionId);
+    const session = ledger.findDurable(sessionId);
     return session !== undefined && isLive(session, clock.now());
   };
   const swaps = swapper({

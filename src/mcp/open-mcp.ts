@@ -18,7 +18,7 @@ export interface OpenMcpDeps {
   clock: Clock;
   log: Logger;
   metrics: Metrics;
-  ledger: Pick<Ledger, 'attach' | 'find' | 'end'>;
+  ledger: Pick<Ledger, 'attach' | 'findDurable' | 'end'>;
   upstream: Pick<UpstreamTokens, 'current' | 'onRefreshed' | 'onSecretChanged' | 'secret'>;
   surroundings: Surroundings;
 }

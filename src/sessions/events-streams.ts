@@ -23,11 +23,11 @@ export interface SessionEventStreams extends Disposable {
    * @throws AppError `too_many_requests` (`too_many_streams`), `unauthorized` (`session_ended`), `unavailable`
    * (`shutting_down`).
    */
-  open(session: Pick<Session, 'id' | 'userId'>): EventStream;
+  open(session: Pick<Session, 'id' | 'userId'>): Promise<EventStream>;
   /** A comment in each stream, so that what stands between leaves it open. */
   keepAlive(): void;
   /** Tells of sessions that ran out: nobody publishes that time has passed. */
-  tellExpired(): void;
+  tellExpired(): Promise<void>;
   readonly count: number;
 }
 
@@ -37,6 +37,8 @@ type Change = SessionSnapshot['change'] | 'expired';
 interface Watch {
   readonly streams: Set<EventStream>;
   live: Map<SessionId, Session>;
+  /** How often something was told: what was asked for before that is older. */
+  told: number;
 }
 
 const encoder = new TextEncoder();
@@ -64,6 +66,7 @@ export function sessionEventStreams({
     for (const [userId, ofUser] of Map.groupBy(snapshots, ({ session }) => session.userId)) {
       const watch = watches.get(userId);
       if (watch === undefined) continue;
+      watch.told++;
       for (const { change, session } of ofUser) {
         if (change === 'created') watch.live.set(session.id, session);
         else watch.live.delete(session.id);
@@ -78,15 +81,32 @@ export function sessionEventStreams({
     if (watch.streams.size === 0) watches.delete(userId);
   };
 
+  /** `isNewest`: nothing was told while the ledger was asked, so that the answer may stand for what is live. */
+  const ask = async (userId: UserId, watch: Watch) => {
+    const { told } = watch;
+    const live = new Map((await ledger.list(userId)).map((each) => [each.id, each]));
+    return { live, isNewest: watch.told === told };
+  };
+
+  /** What has run out goes by what was live before: what began or ended while the ledger was asked waits for the next round. */
+  const tellExpiredOf = async (userId: UserId, watch: Watch) => {
+    const { live, isNewest } = await ask(userId, watch);
+    if (!isNewest) return;
+    const gone = [...watch.live.values()].filter(({ id }) => !live.has(id));
+    watch.live = live;
+    const changes = gone.map((session) => ({ change: 'expired', session }) as const);
+    if (changes.length > 0) tell(watch, changes);
+  };
+
   const everyStream = () => [...watches.values()].flatMap(({ streams }) => [...streams]);
 
   const subscription = events.subscribe(onSnapshots);
 
   return {
-    open(session) {
+    async open(session) {
       if (closed) throw shuttingDown();
       const { userId } = session;
-      const watch = watches.get(userId) ?? { streams: new Set(), live: new Map() };
+      const watch = watches.get(userId) ?? { streams: new Set(), live: new Map(), told: 0 };
       if (watch.streams.size >= maxStreamsPerUser) throw tooManyStreams();
       const stream = eventStream((reason) => {
         if (reason === 'too_slow') tooSlow.inc();
@@ -94,32 +114,25 @@ export function sessionEventStreams({
         forget(userId, watch, stream);
       });
       const attachment = ledger.attach(session.id, (reason) => stream.end(reason));
-      // Read after attaching: an end before that was told to nobody here, and an end after it closes the stream.
-      const live = new Map(ledger.list(userId).map((each) => [each.id, each]));
-      if (!live.has(session.id)) {
-        stream.abandon();
-        throw sessionEnded();
-      }
-      if (watch.streams.size === 0) watch.live = live;
       watches.set(userId, watch);
       watch.streams.add(stream);
       count++;
-      return stream;
+      try {
+        // Read after attaching: an end before that was told to nobody here, and an end after it closes the stream.
+        const { live, isNewest } = await ask(userId, watch);
+        if (!live.has(session.id)) throw sessionEnded();
+        if (isNewest && watch.live.size === 0) watch.live = live;
+        return stream;
+      } catch (error) {
+        stream.abandon();
+        throw error;
+      }
     },
     keepAlive() {
       for (const stream of everyStream()) stream.keepAlive();
     },
-    tellExpired() {
-      for (const [userId, watch] of watches) {
-        const before = watch.live;
-        watch.live = new Map(ledger.list(userId).map((each) => [each.id, each]));
-        const gone = [...before.values()].filter(({ id }) => !watch.live.has(id));
-        if (gone.length > 0)
-          tell(
-            watch,
-            gone.map((session) => ({ change: 'expired', session })),
-          );
-      }
+    async tellExpired() {
+      for (const [userId, watch] of watches) await tellExpiredOf(userId, watch);
     },
     get count() {
       return count;

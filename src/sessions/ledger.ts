@@ -230,13 +230,27 @@ export interface Ledger {
    */
   writeEnding<T>(targets: readonly EndingTarget[], job: (tx: Tx) => T): Promise<T>;
 
-  /** Live sessions of a user, newest use first; touches that are not written yet included. */
-  list(userId: UserId): Session[];
-  find(id: SessionId): Session | undefined;
-  /** When a session was last used, epoch milliseconds; touches that are not written yet included. */
+  /**
+   * Live sessions of a user, newest use first; touches that are not written yet included.
+   * @throws AppError `unavailable`, as the other reads do.
+   */
+  list(userId: UserId): Promise<Session[]>;
+  find(id: SessionId): Promise<Session | undefined>;
+  /** Browser sessions that came from this provider session (`sid`) and that nobody ended. */
+  findByProviderSid(provider: string, sid: string): Promise<Session[]>;
+  /** The same two, read inside the transaction. */
+  findIn(tx: Tx, id: SessionId): Session | undefined;
+  findByProviderSidIn(tx: Tx, provider: string, sid: string): Session[];
+
+  /**
+   * What the database holds wherever browser sessions are kept, so that nobody has to wait for it: live grants and device
+   * sessions of a user, newest use first.
+   */
+  listDurable(userId: UserId): Session[];
+  /** A grant or a device session, or a session of any kind that was revoked and not reaped since. */
+  findDurable(id: SessionId): Session | undefined;
+  /** When a grant or a device session was last used, epoch milliseconds; touches that are not written yet included. */
   lastSeenAt(id: SessionId): number | undefined;
-  /** Live browser sessions that came from this provider session (`sid`). */
-  findByProviderSid(provider: string, sid: string): Session[];
 
   /** Called by `users` whenever a person changed: cached copies of the person are read again. */
   userChanged(userId: UserId): void;

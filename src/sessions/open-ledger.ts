@@ -15,7 +15,13 @@ import { issuing } from './issuing.ts';
 import type { Ledger } from './ledger.ts';
 import { liveThings } from './live-things.ts';
 import { droppedEvents, observeSessions } from './metrics.ts';
-import { type CredentialReader, type FoundCredential, isLive, type RecognisedSession } from './model.ts';
+import {
+  type CredentialReader,
+  type FoundCredential,
+  isLive,
+  type RecognisedSession,
+  type Session,
+} from './model.ts';
 import { outbox } from './outbox.ts';
 import { sessionReapTask } from './reap-task.ts';
 import type { ReapTask } from './reaper.ts';
@@ -50,7 +56,7 @@ export interface RunningLedger extends Ledger, AsyncDisposable {
   /** Writes touches, settles the outbox and commits refused endings: at most one round of writes, none at rest. */
   flush(): Promise<void>;
   /** Closes what hangs on sessions that have run out. */
-  closeExpired(): void;
+  closeExpired(): Promise<void>;
   /** Deletes sessions that have ended by time. */
   readonly reapTask: ReapTask;
   /** Deletes credentials that ran out before their session. */
@@ -146,6 +152,14 @@ export function openLedger({
   const isLiveHere = (session: RecognisedSession, now: number) =>
     isLive({ ...session, lastSeenAt: lastUseOf(session) }, now);
 
+  const liveHere = (sessions: readonly Session[]) => {
+    const now = clock.now();
+    return sessions
+      .filter((session) => isLiveHere(session, now) && !refused.refuses(session))
+      .map((session) => ({ ...session, lastSeenAt: lastUseOf(session) }))
+      .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+  };
+
   const isGrantLive = ({ session, user }: FoundCredential, now: number) =>
     user.status === 'active' && isLiveHere(session, now) && !refused.refuses(session);
   const grantCredentials = grantStore(db);
@@ -173,20 +187,17 @@ export function openLedger({
     },
     ...recognise,
     events,
-    list: (userId) => {
-      const now = clock.now();
-      return store
-        .listActive(userId)
-        .filter((session) => isLiveHere(session, now) && !refused.refuses(session))
-        .map((session) => ({ ...session, lastSeenAt: lastUseOf(session) }))
-        .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
-    },
-    find: (id) => store.find(id),
+    list: async (userId) => liveHere(store.listActive(userId)),
+    find: async (id) => store.find(id),
+    findByProviderSid: async (provider, sid) => store.findByProviderSid(provider, sid),
+    findIn: (tx, id) => store.read(tx, id),
+    findByProviderSidIn: (_tx, provider, sid) => store.findByProviderSid(provider, sid),
+    listDurable: (userId) => liveHere(store.listActive(userId).filter(({ kind }) => kind !== 'user')),
+    findDurable: (id) => store.find(id),
     lastSeenAt(id) {
       const session = store.find(id);
       return session === undefined ? undefined : lastUseOf(session);
     },
-    findByProviderSid: (provider, sid) => store.findByProviderSid(provider, sid),
     userChanged: (userId) => cache.evictUser(userId),
     attach: (id, close) => live.attach(id, close),
 
@@ -202,7 +213,7 @@ export function openLedger({
       await ends.retryRefused();
     },
 
-    closeExpired() {
+    async closeExpired() {
       const now = clock.now();
       for (const id of live.ids()) {
         const session = store.find(id);

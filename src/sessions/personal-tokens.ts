@@ -88,7 +88,7 @@ export function personalTokens({
   };
 
   const requireRoom = (userId: UserId | undefined) => {
-    if (userId === undefined || ledger.list(userId).filter(isPersonal).length < MAX_TOKENS) return;
+    if (userId === undefined || ledger.listDurable(userId).filter(isPersonal).length < MAX_TOKENS) return;
     throw new AppError(
       'unprocessable',
       'too_many_tokens',
@@ -135,11 +135,11 @@ export function personalTokens({
     },
 
     /** Live tokens of a person, newest use first. */
-    list: (userId: UserId): Session[] => ledger.list(userId).filter(isPersonal),
+    list: (userId: UserId): Session[] => ledger.listDurable(userId).filter(isPersonal),
 
     /** `false`: this person has no such live token. */
     async revoke(id: SessionId, by: Actor & { userId: UserId }): Promise<boolean> {
-      const token = ledger.find(id);
+      const token = ledger.findDurable(id);
       if (token === undefined || token.userId !== by.userId || !isPersonal(token)) return false;
       return ledger.end(id, { reason: 'ended_by_user', actorUserId: by.userId, address: by.address });
     },

@@ -44,12 +44,13 @@ export function eventRoutes({ streams, access }: EventRoutesDeps): ApiRoute[] {
         { kind: 'unauthorized', code: 'session_ended' },
         { kind: 'unavailable', code: 'shutting_down' },
       ],
-      handle({ request, caller }) {
+      async handle({ request, caller }) {
         if (request.method === 'HEAD') return new Response(null, { headers: HEADERS });
-        const stream = streams.open(caller.session);
+        const stream = await streams.open(caller.session);
         keepOpen(request);
-        // A reader who left before the first byte cancels nothing.
+        // A reader who left before the first byte cancels nothing, and one who left before this tells nobody any more.
         request.signal.addEventListener('abort', () => stream.abandon(), { once: true });
+        if (request.signal.aborted) stream.abandon();
         return new Response(stream.body, { headers: HEADERS });
       },
     }),

@@ -36,9 +36,9 @@ export function userSessionRoutes({ ledger, access, users }: UserSessionRoutesDe
         description: 'All of them, children and personal tokens too.',
         schema: sessionListDto,
       },
-      handle({ caller, params: { id } }) {
+      async handle({ caller, params: { id } }) {
         requireUser(id);
-        return toSessionList(ledger.list(id), caller.session.id);
+        return toSessionList(await ledger.list(id), caller.session.id);
       },
     }),
 
@@ -70,7 +70,7 @@ export function userSessionRoutes({ ledger, access, users }: UserSessionRoutesDe
       params: z.strictObject({ id: userId, session_id: sessionId }),
       answer: { status: 204, description: 'It has ended.' },
       async handle({ request, caller, params }) {
-        if (ledger.find(params.session_id)?.userId !== params.id) throw notFound();
+        if ((await ledger.find(params.session_id))?.userId !== params.id) throw notFound();
         const ended = await ledger.end(params.session_id, by(request, caller, 'ended_by_owner'));
         if (!ended) throw notFound();
         return undefined;

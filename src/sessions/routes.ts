@@ -39,8 +39,8 @@ export function sessionRoutes({ ledger, access, origin }: SessionRoutesDeps): Ap
       summary: 'Who am I, and through which session',
       access: access.scoped('sessions:read'),
       answer: { status: 200, description: 'The person and the session that asks.', schema: whoAmIDto },
-      handle({ caller: { user, session } }) {
-        const withLastUse = ledger.list(user.id).find(({ id }) => id === session.id);
+      async handle({ caller: { user, session } }) {
+        const withLastUse = (await ledger.list(user.id)).find(({ id }) => id === session.id);
         // It may have ended since it was recognised.
         if (withLastUse === undefined)
           throw new AppError('unauthorized', 'session_ended', 'The session that asks has ended.');
@@ -75,7 +75,7 @@ export function sessionRoutes({ ledger, access, origin }: SessionRoutesDeps): Ap
         description: 'All of them, children and personal tokens too.',
         schema: sessionListDto,
       },
-      handle: ({ caller: { user, session } }) => toSessionList(ledger.list(user.id), session.id),
+      handle: async ({ caller: { user, session } }) => toSessionList(await ledger.list(user.id), session.id),
     }),
 
     apiRoute({
@@ -111,7 +111,7 @@ export function sessionRoutes({ ledger, access, origin }: SessionRoutesDeps): Ap
       params: z.strictObject({ id: sessionId }),
       answer: { status: 204, description: 'It has ended.' },
       async handle({ request, caller, params: { id } }) {
-        if (ledger.find(id)?.userId !== caller.user.id) throw notFound();
+        if ((await ledger.find(id))?.userId !== caller.user.id) throw notFound();
         if (!(await ledger.end(id, by(request, caller, 'ended_by_user')))) throw notFound();
         if (id !== caller.session.id || !isBrowser(caller)) return undefined;
         return new Response(null, { status: 204, headers: signOutHere() });

@@ -12,7 +12,7 @@ import type { Providers } from './providers.ts';
 import type { LogoutStore } from './store-logouts.ts';
 
 export interface BackchannelLogoutDeps {
-  ledger: Pick<Ledger, 'writeEnding' | 'endIn' | 'endAllIn' | 'findByProviderSid'>;
+  ledger: Pick<Ledger, 'writeEnding' | 'endIn' | 'endAllIn' | 'findByProviderSid' | 'findByProviderSidIn'>;
   users: Pick<UserStore, 'findByIdentity'>;
   providers: Providers;
   logouts: LogoutStore;
@@ -36,9 +36,10 @@ export function backchannelLogout(deps: BackchannelLogoutDeps) {
   const personOf = ({ issuer, subject }: LogoutNotice): UserId | undefined =>
     subject === undefined ? undefined : users.findByIdentity(issuer, subject)?.id;
 
-  const targetsOf = (provider: string, notice: LogoutNotice): EndingTarget[] => {
+  const targetsOf = async (provider: string, notice: LogoutNotice): Promise<EndingTarget[]> => {
     if (notice.sid !== undefined) {
-      return ledger.findByProviderSid(provider, notice.sid).map(({ id }) => ({ session: id }));
+      const sessions = await ledger.findByProviderSid(provider, notice.sid);
+      return sessions.map(({ id }) => ({ session: id }));
     }
     const user = personOf(notice);
     return user === undefined ? [] : [{ user }];
@@ -48,7 +49,7 @@ export function backchannelLogout(deps: BackchannelLogoutDeps) {
   const end = (tx: Tx, provider: string, notice: LogoutNotice, address: string): number => {
     const context = { reason: 'provider_logout' as const, address };
     if (notice.sid !== undefined) {
-      const sessions = ledger.findByProviderSid(provider, notice.sid);
+      const sessions = ledger.findByProviderSidIn(tx, provider, notice.sid);
       return sessions.filter(({ id }) => ledger.endIn(tx, id, context)).length;
     }
     const user = personOf(notice);
@@ -85,7 +86,7 @@ export function backchannelLogout(deps: BackchannelLogoutDeps) {
       if (provider.readLogoutToken === undefined) throw unknownProvider();
       try {
         const notice = await provider.readLogoutToken(token);
-        await ledger.writeEnding(targetsOf(name, notice), (tx) => apply(tx, name, notice, address));
+        await ledger.writeEnding(await targetsOf(name, notice), (tx) => apply(tx, name, notice, address));
         count(name, 'success');
       } catch (error) {
         const isOutage = error instanceof AppError && error.kind === 'unavailable';

@@ -6,7 +6,7 @@ import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId, newSecret } from '../lib/random.ts';
 import type { Ledger } from '../sessions/ledger.ts';
-import { isLive, type RevokeReason, type SessionId } from '../sessions/model.ts';
+import { isLive, type RevokeReason, type Session, type SessionId } from '../sessions/model.ts';
 import type { Actor, UserId, UserRole } from '../users/model.ts';
 import { requireOwner } from '../users/people.ts';
 import type { UserStore } from '../users/store.ts';
@@ -108,27 +108,41 @@ export function invitationLinks(deps: InvitationsDeps) {
     return make(tx, { purpose: 'reset_password', role: user.role, userId }, by);
   };
 
-  /** Whether who made it still may, and has not ended everything since ("everywhere"). */
-  const isStanding = ({ createdByUserId, createdBySessionId, createdAt }: Invitation): boolean => {
+  /**
+   * Whether who made it still may, and has not ended everything since ("everywhere"); the session that it hangs on where
+   * that one may have been let live.
+   */
+  const standingOf = ({
+    createdByUserId,
+    createdBySessionId,
+    createdAt,
+  }: Invitation): boolean | SessionId => {
     if (createdByUserId === undefined) return true;
     const creator = store.find(createdByUserId);
     if (creator?.role !== 'owner' || creator.status !== 'active') return false;
     if (creator.endedBefore === undefined || creator.endedBefore < createdAt) return true;
-    const session =
-      createdBySessionId === undefined ? undefined : ledger.find(createdBySessionId as SessionId);
-    return session !== undefined && isLive(session, clock.now());
+    return createdBySessionId === undefined ? false : (createdBySessionId as SessionId);
   };
 
-  const find = (typed: string | undefined, purpose: InvitationPurpose): Invitation => {
+  const lives = (session: Session | undefined) => session !== undefined && isLive(session, clock.now());
+
+  const isStanding = async (invitation: Invitation): Promise<boolean> => {
+    const standing = standingOf(invitation);
+    return typeof standing === 'boolean' ? standing : lives(await ledger.find(standing));
+  };
+
+  const find = async (typed: string | undefined, purpose: InvitationPurpose): Promise<Invitation> => {
     const secret = readSecret(typed);
     const found = secret === undefined ? undefined : invitations.findLive(hashSecret(secret), clock.now());
-    if (found?.purpose !== purpose || !isStanding(found)) throw linkNotGood();
+    if (found?.purpose !== purpose || !(await isStanding(found))) throw linkNotGood();
     return found;
   };
 
   const claim = (tx: Tx, id: InvitationId): Invitation => {
     const used = invitations.consume(tx, id, clock.now());
-    if (used === undefined || !isStanding(used)) throw linkNotGood();
+    const standing = used !== undefined && standingOf(used);
+    const isGood = typeof standing === 'boolean' ? standing : lives(ledger.findIn(tx, standing));
+    if (used === undefined || !isGood) throw linkNotGood();
     return used;
   };
 
@@ -153,7 +167,13 @@ export function invitationLinks(deps: InvitationsDeps) {
     issueResetIn,
 
     /** Invitations that somebody could still use. */
-    list: (): Invitation[] => invitations.listLive('invite', clock.now()).filter(isStanding),
+    async list(): Promise<Invitation[]> {
+      const standing: Invitation[] = [];
+      for (const each of invitations.listLive('invite', clock.now())) {
+        if (await isStanding(each)) standing.push(each);
+      }
+      return standing;
+    },
 
     /** @throws AppError `forbidden` (`owner_required`), `not_found` (`unknown_invitation`). */
     void: (id: InvitationId, by: Inviter): Promise<void> =>
@@ -178,7 +198,7 @@ export function invitationLinks(deps: InvitationsDeps) {
      * @throws AppError `gone` (`link_not_good`), and as `localAccounts` does.
      */
     async accept(typed: string | undefined, account: TypedAccount, visitor: Visitor): Promise<LocalSignIn> {
-      const invitation = find(typed, 'invite');
+      const invitation = await find(typed, 'invite');
       return createAccount({
         account,
         role: invitation.role,

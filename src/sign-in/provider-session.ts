@@ -20,7 +20,7 @@ import type { AttemptStore } from './store-attempts.ts';
 import type { LogoutStore } from './store-logouts.ts';
 
 export interface ProviderSessionDeps {
-  ledger: Pick<Ledger, 'openBrowserSession' | 'endIn' | 'find'>;
+  ledger: Pick<Ledger, 'openBrowserSession' | 'endIn' | 'findDurable'>;
   attempts: AttemptStore;
   logouts: LogoutStore;
   idTokens: IdTokens;
@@ -70,7 +70,7 @@ export function providerSession(deps: ProviderSessionDeps) {
 
   /** An attempt goes with its session; asking the provider took its time, and the session may have ended meanwhile. */
   const requireNotSignedOut = (id: SessionId | undefined) => {
-    const session = id === undefined ? undefined : ledger.find(id);
+    const session = id === undefined ? undefined : ledger.findDurable(id);
     if (session?.status === 'revoked' && session.revokeReason !== 'replaced') {
       throw new SignInRefused('ended_meanwhile');
     }

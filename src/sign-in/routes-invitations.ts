@@ -30,7 +30,7 @@ export function invitationRoutes({ invitations, access }: InvitationRoutesDeps):
       summary: 'Invitations that somebody could still use',
       access: access.owner,
       answer: { status: 200, description: 'All of them, without their links.', schema: invitationListDto },
-      handle: () => toInvitationList(invitations.list()),
+      handle: async () => toInvitationList(await invitations.list()),
     }),
 
     apiRoute({

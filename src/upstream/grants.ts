@@ -21,7 +21,7 @@ export interface GrantsDeps {
   clock: Clock;
   log: Logger;
   audit: AuditRecorder;
-  ledger: Pick<Ledger, 'list' | 'endIn' | 'writeEnding'>;
+  ledger: Pick<Ledger, 'listDurable' | 'endIn' | 'writeEnding'>;
   store: UpstreamGrantStore;
   links: UpstreamLinkStore;
   vault: Vault;

@@ -33,12 +33,12 @@ export function needs(backends: readonly BackendNeeds[]) {
 
 /** The live grants of a person at backends that are given tokens of a provider. */
 export function dependentSessions(
-  ledger: Pick<Ledger, 'list'>,
+  ledger: Pick<Ledger, 'listDurable'>,
   wanted: Needs,
   { userId, provider }: { userId: UserId; provider: string },
 ): Session[] {
   const audiences = wanted.audiencesOf(provider);
   return ledger
-    .list(userId)
+    .listDurable(userId)
     .filter(({ kind, audience }) => kind === 'grant' && audience.some((each) => audiences.includes(each)));
 }

@@ -30,8 +30,8 @@ export function sessionPages(router: Router, deps: WebDeps): void {
     );
 }
 
-function showSessions(deps: WebDeps, request: Request, caller: Caller): Response {
-  const sessions = deps.ledger.list(caller.user.id);
+async function showSessions(deps: WebDeps, request: Request, caller: Caller): Promise<Response> {
+  const sessions = await deps.ledger.list(caller.user.id);
   const devices = devicesChoice(sessions);
   const list = sessionList(sessions, {
     now: deps.clock.now(),
@@ -53,7 +53,7 @@ function showSessions(deps: WebDeps, request: Request, caller: Caller): Response
 async function endOne(deps: WebDeps, request: Request, caller: Caller): Promise<Response> {
   const id = sessionIdOf(await readOwnForm(request, deps));
   const { user, session } = caller;
-  if (deps.ledger.find(id)?.userId !== user.id) throw unknownSession();
+  if ((await deps.ledger.find(id))?.userId !== user.id) throw unknownSession();
   await deps.ledger.end(id, { reason: 'ended_by_user', actorUserId: user.id, address: addressOf(request) });
   return id === session.id ? leave(deps) : seeOther(withNotice(PATH, 'session-ended'));
 }

@@ -91,7 +91,7 @@ async function resetPassword({ deps, request, caller, user }: Act): Promise<Resp
 
 async function endSession({ deps, request, caller, user, form, path }: Act): Promise<Response> {
   const id = sessionIdOf(form);
-  if (deps.ledger.find(id)?.userId !== user.id) throw unknownSession();
+  if ((await deps.ledger.find(id))?.userId !== user.id) throw unknownSession();
   await deps.ledger.end(id, {
     reason: 'ended_by_owner',
     actorUserId: caller.user.id,
@@ -110,9 +110,9 @@ async function endSessions({ deps, request, caller, user, form, path }: Act): Pr
   return seeOther(withNotice(path, 'sessions-ended'));
 }
 
-function userPage(deps: WebDeps, request: Request, caller: Caller, user: User): Response {
+async function userPage(deps: WebDeps, request: Request, caller: Caller, user: User): Promise<Response> {
   const path = `${USERS_PATH}/${user.id}`;
-  const sessions = deps.ledger.list(user.id);
+  const sessions = await deps.ledger.list(user.id);
   const devices = devicesChoice(sessions);
   const list = sessionList(sessions, {
     now: deps.clock.now(),

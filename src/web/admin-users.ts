@@ -69,11 +69,11 @@ export function linkPage(
   return personPage(caller, { title, body, path: USERS_PATH, narrow: true });
 }
 
-function usersPage(deps: WebDeps, request: Request, caller: Caller): Response {
+async function usersPage(deps: WebDeps, request: Request, caller: Caller): Promise<Response> {
   const { people, local, clock } = deps;
   const users = people.store.list();
   const names = new Map(users.map(({ id, username }) => [id, username]));
-  const invitations = local.invitations.list();
+  const invitations = await local.invitations.list();
   const body = html`${noticeOf(request)}
 <div class="card">${userTable(users, caller, clock.now())}</div>
 <h2>Invite somebody</h2>

@@ -12,7 +12,10 @@ export function invitationPages(router: Router, deps: WebDeps): void {
     intro: html`<p>Make an account to sign in here. The invitation works once.</p>`,
     action: 'Make my account',
     withPassword: (link, account, visitor) => invitations.accept(link, account, visitor),
-    atProvider: (link) => ({ purpose: 'invitation', invitationId: invitations.find(link, 'invite').id }),
+    async atProvider(link) {
+      const { id } = await invitations.find(link, 'invite');
+      return { purpose: 'invitation', invitationId: id };
+    },
   };
   router
     .get('/invitation', () => joiningPage(deps, joining))

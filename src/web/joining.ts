@@ -22,7 +22,7 @@ export interface Joining {
   /** Makes a user with a password. */
   withPassword(link: string | undefined, account: TypedAccount, visitor: Visitor): Promise<LocalSignIn>;
   /** Holds that the link is good, and says what an attempt at a provider is to complete. */
-  atProvider(link: string | undefined): Pick<NewAttempt, 'purpose' | 'invitationId'>;
+  atProvider(link: string | undefined): Promise<Pick<NewAttempt, 'purpose' | 'invitationId'>>;
 }
 
 /** The value of `via` for a password; a provider's name stands there otherwise, behind `provider:`. */
@@ -104,7 +104,7 @@ async function joinWith(
   const via = singleParam(form, 'via') ?? VIA_PASSWORD;
   const visitor = await visitorOf(request, deps);
   if (via.startsWith(VIA_PROVIDER)) {
-    const attempt = joining.atProvider(link);
+    const attempt = await joining.atProvider(link);
     return beginAtProvider(deps, request, { ...attempt, provider: via.slice(VIA_PROVIDER.length), visitor });
   }
   const account = {

@@ -12,7 +12,7 @@ export function setupPages(router: Router, deps: WebDeps): void {
     intro: html`<p>Make the account that owns this site. Everybody else comes in by invitation, or through a provider you configure.</p>`,
     action: 'Make the owner account',
     withPassword: (link, account, visitor) => setup.complete(link, account, visitor),
-    atProvider(link) {
+    async atProvider(link) {
       setup.requireSecret(link);
       return { purpose: 'setup' };
     },

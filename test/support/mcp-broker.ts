@@ -217,7 +217,7 @@ export function temporaryBroker(
     started,
     alive: () => running.size,
     places: () => broker.placesTaken,
-    ledger: ({ session }) => ledger.find(session.id),
+    ledger: ({ session }) => ledger.findDurable(session.id),
     beforeLaunch: () => undefined,
     addUser,
     async holder(backend = backends[0] ?? scriptBackend(SERVERS.odd), user) {

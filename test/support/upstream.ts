@@ -53,7 +53,7 @@ export async function openGrantAt(
   userId: UserId,
   backend: string,
 ): Promise<Issued> {
-  const issuedBy = ledger.list(userId).find(({ kind }) => kind === 'user')?.id;
+  const issuedBy = (await ledger.list(userId)).find(({ kind }) => kind === 'user')?.id;
   if (issuedBy === undefined) throw new Error('nobody is signed in');
   return db.write((tx) =>
     ledger.openPersonalToken(tx, {

@@ -4,6 +4,7 @@ import { AppError } from '../../../src/lib/app-error.ts';
 import { type SignedIn, TEST_COOKIE, type TemporaryApi, temporaryApi } from '../../support/api.ts';
 import { eventStreamReader } from '../../support/event-stream-reader.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { refusalOf } from '../../support/refusal.ts';
 import { until } from '../../support/until.ts';
 
 const PATH = '/api/v1/sessions/events';
@@ -76,13 +77,13 @@ test('a session that runs out is told of, and ends its own stream', async () => 
   await clock.advance(23 * 3_600_000);
   expect((await api.call('/api/v1/session', { cookie: ada.token })).status).toBe(200);
   await clock.advance(2 * 3_600_000);
-  api.streams.tellExpired();
+  await api.streams.tellExpired();
   expect(await reader.event()).toMatchObject({
     event: 'expired',
     data: { session: { id: phone.sessionId } },
   });
   await clock.advance(24 * 3_600_000);
-  api.base.ledger.closeExpired();
+  await api.base.ledger.closeExpired();
   expect(await reader.rest()).toEqual([{ event: 'end', data: { reason: 'expired' } }]);
 });
 
@@ -94,7 +95,7 @@ test('an open stream does not keep its session alive', async () => {
     await clock.advance(3_600_000);
     api.streams.keepAlive();
   }
-  api.base.ledger.closeExpired();
+  await api.base.ledger.closeExpired();
   expect(await reader.rest()).toEqual([{ event: 'end', data: { reason: 'expired' } }]);
 });
 
@@ -181,9 +182,9 @@ test('when a session could not be ended in the store, its streams end all the sa
   });
   expect(refused.status).toBe(503);
   expect(await reader.event()).toMatchObject({ event: 'end' });
-  const session = ledger.find(ada.sessionId);
+  const session = await ledger.find(ada.sessionId);
   if (session === undefined) throw new Error('the session is stored');
-  expect(() => api.streams.open(session)).toThrow('has ended');
+  expect(await refusalOf(api.streams.open(session))).toMatchObject({ code: 'session_ended' });
   full.mockRestore();
 });
 
@@ -191,11 +192,10 @@ test('a thousand streams end within a moment of one revocation', async () => {
   await using api = temporaryApi({ maxStreamsPerUser: 1_000 });
   const ada = await api.signIn();
   const phone = await api.signIn(ada.userId);
-  const session = api.base.ledger.find(ada.sessionId);
+  const session = await api.base.ledger.find(ada.sessionId);
   if (session === undefined) throw new Error('the session is stored');
-  const readers = Array.from({ length: 1_000 }, () =>
-    eventStreamReader(new Response(api.streams.open(session).body)),
-  );
+  const streams = await Promise.all(Array.from({ length: 1_000 }, () => api.streams.open(session)));
+  const readers = streams.map(({ body }) => eventStreamReader(new Response(body)));
   expect(api.streams.count).toBe(1_000);
   await api.base.ledger.end(ada.sessionId, { reason: 'ended_by_user' });
   expect(api.streams.count).toBe(0);
@@ -217,7 +217,7 @@ function outage() {
 }
 
 async function sampleSession({ base }: TemporaryApi, { sessionId }: SignedIn) {
-  const session = base.ledger.find(sessionId);
+  const session = await base.ledger.find(sessionId);
   if (session === undefined) throw new Error('the session is stored');
   return session;
 }

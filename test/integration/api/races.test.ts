@@ -39,7 +39,7 @@ function recognised(api: TemporaryApi, times: number): { promise: Promise<void> 
 }
 
 async function liveTokens(api: TemporaryApi, { userId }: SignedIn): Promise<number> {
-  return api.base.ledger.list(userId).filter(({ clientId }) => clientId === 'personal').length;
+  return (await api.base.ledger.list(userId)).filter(({ clientId }) => clientId === 'personal').length;
 }
 
 for (const [path, json] of [
@@ -58,7 +58,7 @@ for (const [path, json] of [
     expect(response.status).toBe(401);
     expect(await response.json()).toMatchObject({ code: 'session_ended' });
     expect(await liveTokens(api, owner)).toBe(0);
-    expect(api.accounts.local.invitations.list()).toEqual([]);
+    expect(await api.accounts.local.invitations.list()).toEqual([]);
   });
 }
 
@@ -102,8 +102,8 @@ test('two that end each other at once both end, and nobody else does', async () 
     api.call('/api/v1/sessions?keep=current', { method: 'DELETE', cookie: token });
   const statuses = (await Promise.all([endOthers(ada), endOthers(phone)])).map(({ status }) => status);
   expect(statuses.every((status) => status === 200 || status === 401)).toBe(true);
-  expect(api.base.ledger.list(ada.userId).length).toBeLessThanOrEqual(1);
-  expect(api.base.ledger.list(stranger.userId)).toHaveLength(1);
+  expect((await api.base.ledger.list(ada.userId)).length).toBeLessThanOrEqual(1);
+  expect(await api.base.ledger.list(stranger.userId)).toHaveLength(1);
 });
 
 test('two owners who make each other members at once: one of them stays an owner', async () => {

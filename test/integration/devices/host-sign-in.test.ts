@@ -31,7 +31,7 @@ describe('the page of a device', () => {
   test('is reached with a session of its own host, which is a child of the browser’s', async () => {
     await using hosts = await temporaryDeviceHosts();
     const { browser, parent, userId } = await atTheirDevice(hosts);
-    const child = hosts.ledger.list(userId).find(({ parentId }) => parentId === parent.session.id);
+    const child = (await hosts.ledger.list(userId)).find(({ parentId }) => parentId === parent.session.id);
     expect(child?.audience).toEqual([hostAudience(PI_HOST)]);
     const { session } = (await (await browser.fetch(`${PI_URL}/`)).json()) as Told;
     expect(session).toBe(String(child?.id));
@@ -114,7 +114,7 @@ describe('the page of a device', () => {
       return (await browser.fetch(finish.url)).headers.get('clear-site-data');
     };
     const endHere = async () => {
-      const child = hosts.ledger.list(userId).find(({ parentId }) => parentId === parent.session.id);
+      const child = (await hosts.ledger.list(userId)).find(({ parentId }) => parentId === parent.session.id);
       if (child !== undefined) await hosts.ledger.end(child.id, { reason: 'ended_by_user' });
     };
     await endHere();

@@ -44,7 +44,7 @@ async function open(options: LinkSiteOptions) {
   things = broker;
   upstream.setDependents(() => broker.broker.dependents());
   const { userId } = await site.linked('ada');
-  const session = base.ledger.list(userId).find(({ kind }) => kind === 'grant');
+  const session = (await base.ledger.list(userId)).find(({ kind }) => kind === 'grant');
   const user = await base.db.write((tx) => sessionStore(base.db).findUser(tx, userId));
   if (session === undefined || user === undefined) throw new Error('nobody is linked');
   const holder: Holder = { session, user, backend: BACKEND };

@@ -33,9 +33,9 @@ afterAll(async () => {
 
 const isCallback = (url: URL) => url.pathname.startsWith('/callback/');
 
-const sessionOf = (username: string) => {
+const sessionOf = async (username: string) => {
   const user = site.accounts.people.store.findByUsername(username);
-  const [session] = user === undefined ? [] : site.accounts.base.ledger.list(user.id);
+  const [session] = user === undefined ? [] : await site.accounts.base.ledger.list(user.id);
   if (user === undefined || session === undefined) throw new Error(`no session of ${username}`);
   return { user, session, sid: session.origin.providerSid };
 };
@@ -53,7 +53,7 @@ describe('a logout token', () => {
   test('with `sid` ends that browser session with its children, and no other', async () => {
     const [one, other] = [new Browser(), new Browser()];
     await site.signIn(one, home, 'home', 'alice');
-    const { session, sid } = sessionOf('alice');
+    const { session, sid } = await sessionOf('alice');
     await site.signIn(other, home, 'home', 'alice');
     const { ledger, db } = site.accounts.base;
     const child = await db.write((tx) =>
@@ -64,8 +64,8 @@ describe('a logout token', () => {
     expect(await site.whoAmI(one)).toBeUndefined();
     expect(performance.now() - startedAt).toBeLessThan(1_000);
     expect(await site.whoAmI(other)).toBe('alice');
-    expect(ledger.find(session.id)?.revokeReason).toBe('provider_logout');
-    expect(ledger.find(child.session.id)?.status).toBe('revoked');
+    expect((await ledger.find(session.id))?.revokeReason).toBe('provider_logout');
+    expect((await ledger.find(child.session.id))?.status).toBe('revoked');
     expect(await site.accounts.actions()).toContain('backchannel_logout');
     expect(site.metrics()).toContain('postern_backchannel_logouts_total{provider="home",outcome="success"}');
   });
@@ -102,7 +102,7 @@ describe('a sign-in under way when a logout arrives', () => {
   test('is refused when it is of that session', async () => {
     const browser = new Browser();
     await site.signIn(browser, home, 'home', 'finn');
-    const { sid } = sessionOf('finn');
+    const { sid } = await sessionOf('finn');
     forgetSession(browser);
     const { url } = await browser.visit(site.url('/sign-in/home'), {}, isCallback);
     await home.logOut(CLIENT_ID, { subject: 'finn', sid });
@@ -115,7 +115,7 @@ describe('a sign-in under way when a logout arrives', () => {
   test('is void when the session that began it ends', async () => {
     const browser = new Browser();
     await site.signIn(browser, home, 'home', 'finn');
-    const { sid } = sessionOf('finn');
+    const { sid } = await sessionOf('finn');
     const { url } = await browser.visit(site.url('/sign-in/home'), {}, isCallback);
     await home.logOut(CLIENT_ID, { subject: 'finn', sid });
     expect((await browser.visit(url)).response.status).toBe(400);
@@ -153,7 +153,7 @@ describe('a sign-in under way when a logout arrives', () => {
     const { base, people } = site.accounts;
     const first = new Browser();
     await site.signIn(first, home, 'home', 'ida');
-    const { user } = sessionOf('ida');
+    const { user } = await sessionOf('ida');
     const acts = [
       () => base.ledger.endAll(user.id, { reason: 'everywhere' }),
       () => people.acts.disable(user.id, {}),

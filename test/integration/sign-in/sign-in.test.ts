@@ -114,7 +114,7 @@ describe('after sign-in', () => {
     const thief = await fetch(site.url('/who'), { headers: { cookie: `${name}=${first}` } });
     expect(thief.status).toBe(401);
     const carol = site.accounts.people.store.findByUsername('carol');
-    expect(carol && site.accounts.base.ledger.list(carol.id)).toEqual([]);
+    expect(carol && (await site.accounts.base.ledger.list(carol.id))).toEqual([]);
   });
 
   test('no cookie of the attempt is left', async () => {

@@ -52,15 +52,15 @@ describe('signing out', () => {
     const browser = await signedIn('dora');
     const { ledger, db } = site.accounts.base;
     const user = site.accounts.people.store.findByUsername('dora');
-    const [session] = user === undefined ? [] : ledger.list(user.id);
+    const [session] = user === undefined ? [] : await ledger.list(user.id);
     if (session === undefined) throw new Error('no session');
     const child = await db.write((tx) =>
       ledger.openChildSession(tx, { parentId: session.id, host: 'app.example', origin: session.origin }),
     );
     const cookie = browser.cookies.header(site.url('/'));
     await browser.submit(site.url('/sign-out'));
-    expect(ledger.find(session.id)?.revokeReason).toBe('signed_out');
-    expect(ledger.find(child.session.id)?.revokeReason).toBe('parent_ended');
+    expect((await ledger.find(session.id))?.revokeReason).toBe('signed_out');
+    expect((await ledger.find(child.session.id))?.revokeReason).toBe('parent_ended');
     expect((await fetch(site.url('/who'), { headers: { cookie } })).status).toBe(401);
   });
 

@@ -70,7 +70,7 @@ test('after a restore accounts have to be linked again, and pasted secrets are s
   });
   expect(await links.site.upstream.tokens.current(userId, WORK)).toBeUndefined();
   expect(links.site.upstream.tokens.secret(userId, 'TOKEN')).toBe('a-pasted-token');
-  expect(ledger.list(userId).map(({ label }) => label)).not.toContain(TASKS);
+  expect((await ledger.list(userId)).map(({ label }) => label)).not.toContain(TASKS);
   await links.site.signIn(browser, 'ada');
   await links.link(browser, 'ada-at-work');
   expect(await links.site.upstream.tokens.current(userId, WORK)).toMatchObject({ version: 2 });

@@ -174,11 +174,11 @@ describe('unlinking', () => {
     expect(tokens().isLinked(userId, WORK)).toBe(false);
     expect(await tokens().current(userId, WORK)).toBeUndefined();
     expect(ended).toEqual([WORK]);
-    expect(base.ledger.list(userId).map(({ kind, label }) => label ?? kind)).toEqual(
+    expect((await base.ledger.list(userId)).map(({ kind, label }) => label ?? kind)).toEqual(
       expect.arrayContaining(['user', 'plain']),
     );
-    expect(base.ledger.list(userId).map(({ label }) => label)).not.toContain(TASKS);
-    expect(base.ledger.find(other.session.id)?.status).toBe('active');
+    expect((await base.ledger.list(userId)).map(({ label }) => label)).not.toContain(TASKS);
+    expect((await base.ledger.find(other.session.id))?.status).toBe('active');
     expect(await links.site.accounts.actions()).toContain('upstream.unlinked');
     expect((await links.site.post(browser, `/account/links/${WORK}/unlink`)).response.status).toBe(404);
   });
@@ -203,7 +203,7 @@ test('linking again replaces the tokens, and tells whoever runs with the old one
   const after = await tokens().current(userId, WORK);
   expect(after?.accessToken).not.toBe(before?.accessToken);
   expect(heard).toEqual([2]);
-  expect(links.site.accounts.base.ledger.list(userId).map(({ label }) => label)).toContain(TASKS);
+  expect((await links.site.accounts.base.ledger.list(userId)).map(({ label }) => label)).toContain(TASKS);
 });
 
 /** The provider's way back, not yet gone. */

@@ -14,8 +14,8 @@ const ACTS: readonly (readonly [name: string, act: Act])[] = [
   ['is removed', ({ site }, { userId }) => site.accounts.people.acts.remove(userId, {})],
 ];
 
-const grantsOf = ({ site }: LinkSite, userId: UserId) =>
-  site.accounts.base.ledger.list(userId).filter(({ label }) => label === TASKS);
+const grantsOf = async ({ site }: LinkSite, userId: UserId) =>
+  (await site.accounts.base.ledger.list(userId)).filter(({ label }) => label === TASKS);
 
 describe.each(['asked', 'answered'] as const)('while the provider has been %s for new tokens', (step) => {
   test.each(ACTS)('somebody who %s stays without access', async (_name, act) => {
@@ -34,7 +34,7 @@ describe.each(['asked', 'answered'] as const)('while the provider has been %s fo
     held.release();
     await asking;
     await settle();
-    expect(grantsOf(links, who.userId)).toEqual([]);
+    expect(await grantsOf(links, who.userId)).toEqual([]);
     expect(links.site.accounts.base.log.lines.filter(({ level }) => level === 'error')).toEqual([]);
     // Whatever is left of the link is whole: it gives a token, or there is none.
     const isLinked = tokens.isLinked(who.userId, WORK);

@@ -27,8 +27,8 @@ const grantRow = (userId: UserId) =>
     .from(upstreamGrants)
     .where(eq(upstreamGrants.userId, userId))
     .get();
-const labels = (userId: UserId) =>
-  links.site.accounts.base.ledger.list(userId).map(({ kind, label }) => label ?? kind);
+const labels = async (userId: UserId) =>
+  (await links.site.accounts.base.ledger.list(userId)).map(({ kind, label }) => label ?? kind);
 const holdNextTokens = () => holdTokens(links, 'answered');
 const answerTokens = (status: number, headers: Record<string, string> = {}, body = '') =>
   answerTokensBy(links, (response) => response.writeHead(status, headers).end(body));
@@ -98,7 +98,7 @@ describe('a provider that refuses for good', () => {
     using _listener = links.site.upstream.tokens.onEnded(({ provider }) => ended.push(provider));
     expect(await current(userId)).toBeUndefined();
     expect(ended).toEqual([WORK]);
-    expect(labels(userId)).toEqual(['user']);
+    expect(await labels(userId)).toEqual(['user']);
     expect(grantRow(userId)).toMatchObject({
       status: 'link_again',
       endReason: 'invalid_grant',
@@ -129,7 +129,7 @@ describe('a provider that is down for a while', () => {
     outage.end();
     await links.clock.advance(1_000);
     expect(await current(userId)).toMatchObject({ version: 2 });
-    expect(labels(userId)).toContain(TASKS);
+    expect(await labels(userId)).toContain(TASKS);
     expect(links.refreshes('unavailable')).toBe(1);
   });
 
@@ -148,7 +148,7 @@ describe('a provider that is down for a while', () => {
     outage.end();
     await links.clock.advance(4_000);
     expect(await current(userId)).toMatchObject({ version: 2 });
-    expect(labels(userId)).toContain(TASKS);
+    expect(await labels(userId)).toContain(TASKS);
   });
 
   test.each([
@@ -220,7 +220,7 @@ describe('while a refresh runs', () => {
     held.release();
     expect(await asking).toBeUndefined();
     expect(grantRow(userId)).toBeUndefined();
-    expect(labels(userId)).toEqual(['user']);
+    expect(await labels(userId)).toEqual(['user']);
     expect(links.refreshes('superseded')).toBe(1);
     expect(links.asked).toContain('/token/revocation');
   });
@@ -261,7 +261,7 @@ describe('without a refresh token', () => {
     expect(await current(userId)).toMatchObject({ version: 1 });
     await links.clock.advance(MINUTE_MS);
     expect(await current(userId)).toBeUndefined();
-    expect(labels(userId)).toEqual(['user']);
+    expect(await labels(userId)).toEqual(['user']);
     expect(grantRow(userId)).toMatchObject({ status: 'link_again', endReason: 'expired' });
   });
 });

@@ -123,10 +123,10 @@ describe('a token in use', () => {
     const { userId } = await open({ givesRefreshTokens: false });
     const { ledger } = links.site.accounts.base;
     await links.clock.advance(59 * MINUTE_MS);
-    expect(ledger.list(userId).map(({ label }) => label)).toContain(TASKS);
+    expect((await ledger.list(userId)).map(({ label }) => label)).toContain(TASKS);
     await links.clock.advance(MINUTE_MS);
     await until('it has ended', () => !links.site.upstream.tokens.isLinked(userId, WORK));
-    expect(ledger.list(userId).map(({ label }) => label)).not.toContain(TASKS);
+    expect((await ledger.list(userId)).map(({ label }) => label)).not.toContain(TASKS);
   });
 });
 
@@ -137,7 +137,7 @@ test('people with a live grant count as users where nobody says what runs', asyn
   await using again = links.openAgain();
   expect(await again.rotate()).toEqual({ looked: 1, refreshed: 1, ended: 0, failed: 0 });
   const { ledger } = links.site.accounts.base;
-  const grant = ledger.list(userId).find(({ label }) => label === TASKS);
+  const grant = (await ledger.list(userId)).find(({ label }) => label === TASKS);
   if (grant === undefined) throw new Error('the grant has ended');
   await ledger.end(grant.id, { reason: 'ended_by_user' });
   expect(await again.rotate()).toMatchObject({ looked: 0 });

@@ -32,7 +32,7 @@ describe('my sessions', () => {
     const { browser, user } = await site.signedIn('alice');
     await site.signIn(new Browser({ 'user-agent': PHONE }), 'alice');
     const { ledger, db } = site.accounts.base;
-    const phone = ledger.list(user.id).find(({ origin }) => origin.userAgent === PHONE);
+    const phone = (await ledger.list(user.id)).find(({ origin }) => origin.userAgent === PHONE);
     if (phone === undefined) throw new Error('the phone has no session');
     await db.write((tx) =>
       ledger.openChildSession(tx, { parentId: phone.id, host: APP_HOST, origin: phone.origin }),
@@ -50,7 +50,7 @@ describe('my sessions', () => {
     const { browser, user } = await site.signedIn('alice');
     const other = new Browser();
     await site.signIn(other, 'alice');
-    const [newest] = site.accounts.base.ledger.list(user.id);
+    const [newest] = await site.accounts.base.ledger.list(user.id);
     const visit = await site.post(browser, '/account/sessions/end', { id: newest?.id ?? '' });
     expect(visit.text).toContain('The session has ended.');
     expect(await isSignedIn(site, other)).toBe(false);
@@ -96,7 +96,7 @@ describe('my sessions', () => {
     await using site = await webSite();
     const alice = await site.signedIn('alice');
     const mallory = await site.signedIn('mallory');
-    const [target] = site.accounts.base.ledger.list(alice.user.id);
+    const [target] = await site.accounts.base.ledger.list(alice.user.id);
     for (const id of [target?.id ?? '', 'ses_aaaaaaaaaaaaaaaaaaaaaaaaaa', 'nonsense', '']) {
       expect((await site.post(mallory.browser, '/account/sessions/end', { id })).response.status).toBe(404);
     }
@@ -122,11 +122,11 @@ describe('my tokens', () => {
     const listed = await site.get(browser, '/account/tokens');
     expect(listed.text).toContain('backup');
     expect(listed.text).not.toContain(secret);
-    const token = site.accounts.base.ledger.list(user.id).find(({ kind }) => kind === 'grant');
+    const token = (await site.accounts.base.ledger.list(user.id)).find(({ kind }) => kind === 'grant');
     expect(token?.audience.toSorted()).toEqual([`host:${APP_HOST}`, 'scope:sessions:read'] as never);
     const revoked = await site.post(browser, '/account/tokens/revoke', { id: token?.id ?? '' });
     expect(revoked.text).toContain('The token is revoked');
-    expect(site.accounts.base.ledger.find(token?.id ?? ('' as never))?.status).toBe('revoked');
+    expect((await site.accounts.base.ledger.find(token?.id ?? ('' as never)))?.status).toBe('revoked');
   });
 
   test('that open nothing are refused, and what was chosen stays chosen', async () => {
@@ -180,7 +180,7 @@ describe('my tokens', () => {
     const visit = await site.post(browser, '/account/tokens', fields);
     expect(visit.response.status).toBe(422);
     expect(visit.text).toContain(why);
-    expect(site.accounts.base.ledger.list(user.id)).toHaveLength(1);
+    expect(await site.accounts.base.ledger.list(user.id)).toHaveLength(1);
   });
 
   test('show a label as text, whatever it is', async () => {

@@ -24,7 +24,7 @@ test('members see nothing of it, and change nothing', async () => {
     expect([path, visit.response.status]).toEqual([path, 403]);
   }
   expect(site.accounts.people.store.find(user.id)).toMatchObject({ role: 'member', status: 'active' });
-  expect(site.accounts.local.invitations.list()).toEqual([]);
+  expect(await site.accounts.local.invitations.list()).toEqual([]);
 });
 
 describe('an owner', () => {
@@ -38,7 +38,7 @@ describe('an owner', () => {
     const listed = await site.get(browser, '/admin/users');
     expect(listed.text).toContain('Open invitations');
     expect(listed.text).not.toContain(link.split('#')[1] ?? '');
-    const [invitation] = site.accounts.local.invitations.list();
+    const [invitation] = await site.accounts.local.invitations.list();
     const voided = await site.post(browser, '/admin/users/void-invitation', { id: invitation?.id ?? '' });
     expect(voided.text).toContain('The invitation is void');
     const late = { link, username: 'kid', new_password: GOOD_PASSWORD, new_password_again: GOOD_PASSWORD };
@@ -65,17 +65,17 @@ describe('an owner', () => {
     const kid = await site.signedIn('kid');
     const page = `/admin/users/${kid.user.id}`;
     const { ledger } = site.accounts.base;
-    const [own] = ledger.list(mum.id);
+    const [own] = await ledger.list(mum.id);
     expect((await site.post(browser, `${page}/end-session`, { id: own?.id ?? '' })).response.status).toBe(
       404,
     );
-    const [session] = ledger.list(kid.user.id);
+    const [session] = await ledger.list(kid.user.id);
     await site.post(browser, `${page}/end-session`, { id: session?.id ?? '' });
-    expect(ledger.list(kid.user.id)).toEqual([]);
+    expect(await ledger.list(kid.user.id)).toEqual([]);
     await site.signIn(kid.browser, 'kid');
     await site.post(browser, `${page}/end-sessions`);
-    expect(ledger.list(kid.user.id)).toEqual([]);
-    expect(ledger.list(mum.id)).toHaveLength(1);
+    expect(await ledger.list(kid.user.id)).toEqual([]);
+    expect(await ledger.list(mum.id)).toHaveLength(1);
   });
 
   test('unpairs devices of somebody with all sessions, or with the account, when that is ticked', async () => {

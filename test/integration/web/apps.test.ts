@@ -7,7 +7,7 @@ import { type WebSite, webSite } from '../../support/web-site.ts';
 /** Lets a program with this name act for somebody. */
 async function connect({ accounts }: WebSite, userId: UserId, name: string) {
   const { ledger, db } = accounts.base;
-  const [browser] = ledger.list(userId).filter(({ kind }) => kind === 'user');
+  const [browser] = (await ledger.list(userId)).filter(({ kind }) => kind === 'user');
   if (browser === undefined) throw new Error('nobody is signed in');
   return db.write((tx) =>
     ledger.openGrant(tx, {
@@ -66,5 +66,5 @@ test('nobody disconnects somebody else’s program', async () => {
     expect(response.status).toBe(404);
   }
   await site.post(other.browser, `${PATH}/end-all`, {});
-  expect(site.accounts.base.ledger.find(session.id)?.status).toBe('active');
+  expect((await site.accounts.base.ledger.find(session.id))?.status).toBe('active');
 });

@@ -181,7 +181,7 @@ describe('an invitation', () => {
     const { link } = await site.accounts.local.invitations.invite('member', {});
     const visit = await site.post(new Browser(), '/invitation', { link, via: 'provider:nowhere' });
     expect(visit.response.status).toBe(404);
-    expect(site.accounts.local.invitations.list()).toHaveLength(1);
+    expect(await site.accounts.local.invitations.list()).toHaveLength(1);
   });
 });
 

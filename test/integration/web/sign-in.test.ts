@@ -51,7 +51,7 @@ test('signing in anew gives a fresh session and ends the old one', async () => {
   const before = browser.cookies.get(site.origin.origin, name);
   await site.signIn(browser, 'alice');
   expect(browser.cookies.get(site.origin.origin, name)).not.toBe(before);
-  expect(site.accounts.base.ledger.list(user.id)).toHaveLength(1);
+  expect(await site.accounts.base.ledger.list(user.id)).toHaveLength(1);
 });
 
 describe('where sign-in leads', () => {

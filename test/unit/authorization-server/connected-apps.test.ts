@@ -80,12 +80,9 @@ test('all are ended at once, browser sessions and personal tokens stay', async (
   );
   expect(await t.apps.endAll({ userId })).toBe(2);
   expect(t.apps.list(userId)).toEqual([]);
-  expect(
-    ledger
-      .list(userId)
-      .map(({ id }) => id)
-      .toSorted(),
-  ).toEqual([personal.session.id, session.session.id].toSorted());
+  expect((await ledger.list(userId)).map(({ id }) => id).toSorted()).toEqual(
+    [personal.session.id, session.session.id].toSorted(),
+  );
   expect(await t.apps.endAll({ userId })).toBe(0);
 });
 

@@ -26,7 +26,7 @@ describe('one refresh token', () => {
     const bodies = await Promise.all(answers.map((answer) => answer.json()));
     expect(new Set(bodies.map((body) => JSON.stringify(body))).size).toBe(1);
     expect(
-      t.site.base.ledger.list(session.session.userId).filter(({ kind }) => kind === 'grant'),
+      (await t.site.base.ledger.list(session.session.userId)).filter(({ kind }) => kind === 'grant'),
     ).toHaveLength(1);
     expect(await t.isGood((bodies[0] as TokenAnswer).access_token)).toBe(true);
   });

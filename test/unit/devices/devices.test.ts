@@ -77,7 +77,7 @@ describe('my devices', () => {
     expect(await renamed.json()).toMatchObject({ name: 'Kitchen', handle: 'pi', labels: { room: 'hall' } });
     const relabelled = await patch({ labels: { floor: '2' } }, device.id);
     expect(await relabelled.json()).toMatchObject({ name: 'Kitchen', handle: 'pi', labels: { floor: '2' } });
-    expect(api.base.ledger.find(device.sessionId)?.label).toBe('Kitchen');
+    expect((await api.base.ledger.find(device.sessionId))?.label).toBe('Kitchen');
     const own = await api.call('/api/v1/device', { bearer: device.token });
     expect(await own.json()).toMatchObject({ name: 'Kitchen', labels: { floor: '2' } });
     expect(api.base.auditStore.list({ limit: 1 })[0]).toMatchObject({
@@ -149,7 +149,7 @@ describe('owners', () => {
     expect(await codeOf(await unpair(path, ada.token))).toBe('403 owner_required');
     expect((await unpair(other, owner.token)).status).toBe(404);
     expect((await unpair(path, owner.token)).status).toBe(204);
-    expect(api.base.ledger.find(device.sessionId)?.revokeReason).toBe('ended_by_owner');
+    expect((await api.base.ledger.find(device.sessionId))?.revokeReason).toBe('ended_by_owner');
     expect(await list(api, ada)).toEqual([]);
   });
 });
@@ -336,7 +336,10 @@ describe('unpairing', () => {
     ).toBe(204);
     expect(told).toEqual([`${device.id} unpaired`]);
     expect(closed).toEqual(['unpaired']);
-    expect(ledger.find(guest.session.id)).toMatchObject({ status: 'revoked', revokeReason: 'parent_ended' });
+    expect(await ledger.find(guest.session.id)).toMatchObject({
+      status: 'revoked',
+      revokeReason: 'parent_ended',
+    });
     expect(db.reader.all('SELECT * FROM pairings')).toEqual([]);
     expect(await codeOf(await callSigned(api, device, 'GET', '/api/v1/device'))).toBe(
       '401 device_not_paired',

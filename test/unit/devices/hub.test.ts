@@ -40,7 +40,7 @@ test.each([
         attach: (id, close) => live.attach(id, close),
         recogniseDevice,
         touch: (id) => ledger.touch(id),
-        find: (id) => ledger.find(id),
+        findDurable: (id) => ledger.findDurable(id),
         lastSeenAt: (id) => ledger.lastSeenAt(id),
       },
       audit: base.audit,

@@ -144,7 +144,7 @@ describe('redeeming', () => {
       tunnel_url: 'wss://auth.example.test/api/v1/device/tunnel',
     });
     expect(paired.session_token).toMatch(/^pstd_/);
-    const session = api.base.ledger.find(paired.session_id as never);
+    const session = await api.base.ledger.find(paired.session_id as never);
     expect(session).toMatchObject({
       kind: 'device',
       userId: ada.userId,
@@ -253,7 +253,7 @@ describe('redeeming', () => {
     const key = newDeviceKey();
     const withSerial = await redeemAt(api, redemptionOf(api, { code }, key, { serial: 'SN-1' }));
     expect(await codeOf(withSerial)).toBe('409 serial_in_use');
-    expect(api.base.ledger.find(device.sessionId)?.userId).toBe(ada.userId);
+    expect((await api.base.ledger.find(device.sessionId))?.userId).toBe(ada.userId);
     const reasons = () =>
       api.base.auditStore
         .list({ limit: 10 })

@@ -145,7 +145,7 @@ describe('unpairing meanwhile', () => {
       const { session_token } = (await answer.json()) as PairedAnswer;
       // It was let in before all sessions ended, and ended with them, or the other way round.
       const isLive = (await api.call('/api/v1/device', { bearer: session_token as never })).status === 200;
-      expect(isLive).toBe(api.base.ledger.list(ada.userId).length > 0);
+      expect(isLive).toBe((await api.base.ledger.list(ada.userId)).length > 0);
       expect(isLive).toBe(false);
     }
   });

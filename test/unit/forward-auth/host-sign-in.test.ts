@@ -33,9 +33,8 @@ describe('the way to a session of a protected host', () => {
       response.headers.get('referrer-policy'),
     ]).toEqual([303, 'no-store', 'no-referrer']);
     expect((await checkWith(forwardAuth, browser)).status).toBe(200);
-    const child = forwardAuth.ledger
-      .list(parent.session.userId)
-      .find(({ parentId }) => parentId !== undefined);
+    const sessions = await forwardAuth.ledger.list(parent.session.userId);
+    const child = sessions.find(({ parentId }) => parentId !== undefined);
     expect(child).toMatchObject({ parentId: parent.session.id, audience: [`host:${APP}`] });
   });
 
@@ -126,7 +125,7 @@ describe('the way to a session of a protected host', () => {
     expect((await browser.visit(second, {}, isPage)).url.pathname).toBe('/two');
     expect((await browser.visit(first, {}, isPage)).url.pathname).toBe('/one');
     expect((await checkWith(forwardAuth, browser)).status).toBe(200);
-    expect(forwardAuth.ledger.list(userId).length).toBe(2);
+    expect((await forwardAuth.ledger.list(userId)).length).toBe(2);
     expect(browser.cookies.names(APP_URL).filter((name) => name.includes('flow'))).toEqual([]);
   });
 

@@ -71,7 +71,7 @@ describe('a backup', () => {
       appliance.ledger.authenticate(appliance.token, 'cookie', originAudience(TEST_ORIGIN)),
     ).toMatchObject({ ok: true });
     await appliance.signIn(appliance.userId);
-    expect(appliance.ledger.list(appliance.userId)).toHaveLength(2);
+    expect(await appliance.ledger.list(appliance.userId)).toHaveLength(2);
   });
 
   test('never replaces anything', async () => {
@@ -126,7 +126,7 @@ describe('a restore', () => {
     expect(readFileSync(join(dataDir, 'secret'), 'utf8')).toBe('the secret\n');
 
     await using restored = temporaryLedger({ clock, database: openedAt(databasePath(dataDir), clock) });
-    expect(restored.ledger.find(appliance.session.id)).toMatchObject({
+    expect(await restored.ledger.find(appliance.session.id)).toMatchObject({
       status: 'revoked',
       revokeReason: 'restored',
     });

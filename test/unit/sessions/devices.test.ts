@@ -122,7 +122,7 @@ describe('a device', () => {
     t.db.reader.$client.run('PRAGMA query_only = OFF');
     expect(await t.ledger.recogniseDevice(session.id)).toMatchObject({ ok: false, reason: 'revoked' });
     await t.ledger.flush();
-    expect(t.ledger.find(session.id)?.status).toBe('revoked');
+    expect((await t.ledger.find(session.id))?.status).toBe('revoked');
   });
 
   test('is let in by a live session, or by the operator, for a person who may sign in', async () => {
@@ -149,14 +149,14 @@ describe('a device', () => {
     await clock.advance(10_000);
     t.ledger.deviceSigned(session.id);
     await t.ledger.flush();
-    expect(t.ledger.find(session.id)?.lastSeenAt).toBe(clock.now() - 10_000);
+    expect((await t.ledger.find(session.id))?.lastSeenAt).toBe(clock.now() - 10_000);
     await clock.advance(1_000 * 24 * HOUR);
     expect(await t.ledger.recogniseDevice(session.id)).toMatchObject({ ok: true });
     await clock.advance(60_000);
     t.ledger.touch(session.id);
     expect(t.ledger.lastSeenAt(session.id)).toBe(clock.now());
     await t.ledger.flush();
-    expect(t.ledger.find(session.id)?.lastSeenAt).toBe(clock.now());
+    expect((await t.ledger.find(session.id))?.lastSeenAt).toBe(clock.now());
     expect(t.ledger.lastSeenAt('ses_x' as SessionId)).toBeUndefined();
   });
 });

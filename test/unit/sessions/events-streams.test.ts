@@ -5,9 +5,10 @@ import { droppedEvents } from '../../../src/sessions/metrics.ts';
 import type { Session } from '../../../src/sessions/model.ts';
 import { type SignedIn, type TemporaryApi, temporaryApi } from '../../support/api.ts';
 import { eventStreamReader } from '../../support/event-stream-reader.ts';
+import { refusalOf } from '../../support/refusal.ts';
 
-function sessionOf({ base }: TemporaryApi, { sessionId }: SignedIn): Session {
-  const session = base.ledger.find(sessionId);
+async function sessionOf({ base }: TemporaryApi, { sessionId }: SignedIn): Promise<Session> {
+  const session = await base.ledger.find(sessionId);
   if (session === undefined) throw new Error('the session is stored');
   return session;
 }
@@ -53,21 +54,21 @@ test('an event is one line of data, whatever is in it', () => {
 test('opening for a session that ended meanwhile is refused and leaves nothing attached', async () => {
   await using api = temporaryApi();
   const ada = await api.signIn();
-  const stale = sessionOf(api, ada);
+  const stale = await sessionOf(api, ada);
   await api.base.ledger.end(ada.sessionId, { reason: 'signed_out' });
   const { streams, attached } = counted(api);
-  expect(() => streams.open(stale)).toThrow('has ended');
+  expect(await refusalOf(streams.open(stale))).toMatchObject({ code: 'session_ended' });
   expect([attached(), streams.count]).toEqual([0, 0]);
 });
 
 test('however a stream ends, it is forgotten once', async () => {
   await using api = temporaryApi();
-  const session = sessionOf(api, await api.signIn());
+  const session = await sessionOf(api, await api.signIn());
   const { streams, attached } = counted(api);
-  const abandoned = streams.open(session);
-  const cancelled = streams.open(session);
-  const ended = streams.open(session);
-  const kept = streams.open(session);
+  const abandoned = await streams.open(session);
+  const cancelled = await streams.open(session);
+  const ended = await streams.open(session);
+  const kept = await streams.open(session);
   expect(attached()).toBe(4);
   abandoned.abandon();
   abandoned.abandon();
@@ -80,7 +81,7 @@ test('however a stream ends, it is forgotten once', async () => {
   streams[Symbol.dispose]();
   streams[Symbol.dispose]();
   expect([attached(), streams.count]).toEqual([0, 0]);
-  expect(() => streams.open(session)).toThrow('shutting down');
+  expect(await refusalOf(streams.open(session))).toMatchObject({ code: 'shutting_down' });
   expect(await eventStreamReader(new Response(kept.body)).rest()).toEqual([
     { event: 'end', data: { reason: 'shutting_down' } },
   ]);
@@ -90,9 +91,9 @@ test('an event is described once for all streams of a user, and not at all for w
   await using api = temporaryApi();
   const ada = await api.signIn();
   const { streams, described } = counted(api);
-  const readers = Array.from({ length: 3 }, () =>
-    eventStreamReader(new Response(streams.open(sessionOf(api, ada)).body)),
-  );
+  const session = await sessionOf(api, ada);
+  const open = await Promise.all(Array.from({ length: 3 }, () => streams.open(session)));
+  const readers = open.map(({ body }) => eventStreamReader(new Response(body)));
   await api.signIn();
   const phone = await api.signIn(ada.userId);
   for (const reader of readers)
@@ -109,7 +110,8 @@ test('what runs out is told once, also to a stream that came later', async () =>
   let hidden = false;
   const streams = sessionEventStreams({
     ledger: {
-      list: (userId) => ledger.list(userId).filter(({ id }) => !(hidden && id === phone.sessionId)),
+      list: async (userId) =>
+        (await ledger.list(userId)).filter(({ id }) => !(hidden && id === phone.sessionId)),
       attach: (id, close) => ledger.attach(id, close),
     },
     events: ledger.events,
@@ -117,11 +119,12 @@ test('what runs out is told once, also to a stream that came later', async () =>
     maxStreamsPerUser: 10,
     tooSlow: droppedEvents(api.base.metrics, 'reader_too_slow'),
   });
-  const first = eventStreamReader(new Response(streams.open(sessionOf(api, ada)).body));
+  const session = await sessionOf(api, ada);
+  const first = eventStreamReader(new Response((await streams.open(session)).body));
   hidden = true;
-  const second = eventStreamReader(new Response(streams.open(sessionOf(api, ada)).body));
-  streams.tellExpired();
-  streams.tellExpired();
+  const second = eventStreamReader(new Response((await streams.open(session)).body));
+  await streams.tellExpired();
+  await streams.tellExpired();
   streams[Symbol.dispose]();
   const expected = [
     { event: 'expired', data: { id: phone.sessionId } },
@@ -135,7 +138,7 @@ test('a reader that falls behind is counted', async () => {
   await using api = temporaryApi();
   const ada = await api.signIn();
   const { streams } = counted(api);
-  const stream = streams.open(sessionOf(api, ada));
+  const stream = await streams.open(await sessionOf(api, ada));
   stream.send(new Uint8Array(300 * 1024));
   stream.send(new Uint8Array(1));
   expect(streams.count).toBe(0);

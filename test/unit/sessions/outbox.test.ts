@@ -72,7 +72,7 @@ test('everything of somebody with very many sessions ends in one act', async () 
   const many = 17_000;
   copySession(t.db, session.id, many - 1);
   expect(await t.ledger.endAll(session.userId, { reason: 'everywhere' })).toBe(many);
-  expect(t.ledger.list(session.userId)).toEqual([]);
+  expect(await t.ledger.list(session.userId)).toEqual([]);
   expect(new Set(voided).size).toBe(many);
   await t.ledger.flush();
 });

@@ -150,7 +150,7 @@ class History {
     }
     await Promise.all(this.#asked);
     await this.check();
-    const listed = new Set(t.ledger.list(this.#userId).map(({ id }) => id));
+    const listed = new Set((await t.ledger.list(this.#userId)).map(({ id }) => id));
     for (const name of this.#ended) expect(listed.has(this.#issued[name].session.id)).toBe(false);
   }
 }
@@ -225,7 +225,10 @@ describe('an end that cannot be written', () => {
     expect(await asked).toEqual({ ok: false, reason: 'revoked' });
     setReadOnly(false);
     await t.ledger.flush();
-    expect(t.ledger.find(session.id)).toMatchObject({ status: 'revoked', revokeReason: 'provider_logout' });
+    expect(await t.ledger.find(session.id)).toMatchObject({
+      status: 'revoked',
+      revokeReason: 'provider_logout',
+    });
   });
 });
 

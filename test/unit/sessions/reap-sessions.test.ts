@@ -32,11 +32,11 @@ describe('the reaper of sessions', () => {
     await clock.advance(HOUR);
 
     expect(await reap(t)).toEqual(counted(1));
-    expect(t.ledger.find(unused.session.id)).toBeUndefined();
-    expect(t.ledger.find(written.session.id)).toBeDefined();
+    expect(await t.ledger.find(unused.session.id)).toBeUndefined();
+    expect(await t.ledger.find(written.session.id)).toBeDefined();
     await clock.advance(20 * HOUR);
     expect(await reap(t)).toEqual(counted(1));
-    expect(t.ledger.find(inMemory.session.id)).toBeDefined();
+    expect(await t.ledger.find(inMemory.session.id)).toBeDefined();
     await clock.advance(4 * HOUR);
     expect(await reap(t)).toEqual(counted(1));
   });
@@ -69,8 +69,8 @@ describe('the reaper of sessions', () => {
     expect(await reap(t)).toEqual(counted(0));
     await clock.advance(1);
     expect(await reap(t)).toEqual(counted(1));
-    expect(t.ledger.find(token.session.id)).toBeUndefined();
-    expect(t.ledger.find(session.id)).toBeDefined();
+    expect(await t.ledger.find(token.session.id)).toBeUndefined();
+    expect(await t.ledger.find(session.id)).toBeDefined();
   });
 
   test('goes through more than one batch', async () => {

@@ -115,7 +115,7 @@ test('nothing is deleted while the clock is not trusted, also when it leaps duri
   const tasks = [leap, t.ledger.reapTask];
   const round = () => reapExpired({ db: t.db, clock, tasks, flush: () => t.ledger.flush() });
   await round();
-  expect(t.ledger.find(session.id)).toBeDefined();
+  expect(await t.ledger.find(session.id)).toBeDefined();
   expect(await round()).toEqual({ suspended: true });
   await clock.advance(DAY);
   expect(await reap(t)).toEqual({ suspended: false, deleted: { sessions: 1 } });

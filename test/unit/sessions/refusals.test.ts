@@ -68,8 +68,8 @@ test('an end that is made up for spares who signed in since', async () => {
   await clock.advance(1_000);
   await t.ledger.flush();
   expect(await t.ledger.authenticate(since.token, 'cookie', ORIGIN)).toMatchObject({ ok: true });
-  expect(t.ledger.find(before.session.id)).toMatchObject({ status: 'revoked' });
-  expect(t.ledger.find(since.session.id)).toMatchObject({ status: 'active' });
+  expect(await t.ledger.find(before.session.id)).toMatchObject({ status: 'revoked' });
+  expect(await t.ledger.find(since.session.id)).toMatchObject({ status: 'active' });
 });
 
 test('an end that could not be made up for before the process ended is told', async () => {

@@ -19,7 +19,7 @@ test('an owner sees and ends the sessions of anybody, one or all', async () => {
 
   const one = await api.call(`${path}/${phone.sessionId}`, { method: 'DELETE', cookie: owner.token });
   expect(one.status).toBe(204);
-  expect(api.base.ledger.find(phone.sessionId)?.revokeReason).toBe('ended_by_owner');
+  expect((await api.base.ledger.find(phone.sessionId))?.revokeReason).toBe('ended_by_owner');
 
   const all = await api.call(path, { method: 'DELETE', cookie: owner.token });
   expect(await all.json()).toEqual({ ended: 1 });

@@ -103,7 +103,7 @@ test('signing out ends the session with its children, and the browser forgets', 
   expect(response.headers.get('set-cookie')).toContain(`${TEST_COOKIE}=; Path=/; Max-Age=0`);
   expect(response.headers.get('clear-site-data')).toBe('"storage"');
   expect(await isSignedIn(api, ada)).toBe(false);
-  expect(api.base.ledger.find(child.session.id)?.status).toBe('revoked');
+  expect((await api.base.ledger.find(child.session.id))?.status).toBe('revoked');
   expect(await isSignedIn(api, phone)).toBe(true);
 });
 
@@ -135,7 +135,7 @@ test('one of mine ends, once; what is unknown, ended or somebody else’s looks 
   }
   expect(bodies.size).toBe(1);
   expect(await isSignedIn(api, stranger)).toBe(true);
-  expect(api.base.ledger.find(phone.sessionId)?.revokeReason).toBe('ended_by_user');
+  expect((await api.base.ledger.find(phone.sessionId))?.revokeReason).toBe('ended_by_user');
 });
 
 test('ending the session that asks signs this browser out', async () => {
@@ -163,7 +163,7 @@ test('all others leaves the session that asks and its children', async () => {
   const left = (await list(api, ada.token)).map(({ id }) => id).sort();
   expect(left).toEqual([ada.sessionId, child.session.id].map(String).sort());
   for (const id of [phone.sessionId, phoneChild.session.id, token.sessionId]) {
-    expect(api.base.ledger.find(id)?.status).toBe('revoked');
+    expect((await api.base.ledger.find(id))?.status).toBe('revoked');
   }
   expect(await isSignedIn(api, stranger)).toBe(true);
 });

@@ -63,8 +63,8 @@ describe('a busy session', () => {
       await t.ledger.authenticate(token, 'cookie', ORIGIN);
       await t.ledger.flush();
     }
-    expect(t.ledger.find(session.id)?.lastSeenAt).toBe(start + 5 * MINUTE);
-    expect(t.ledger.list(userId)[0]?.lastSeenAt).toBe(start + 9 * MINUTE);
+    expect((await t.ledger.find(session.id))?.lastSeenAt).toBe(start + 5 * MINUTE);
+    expect((await t.ledger.list(userId))[0]?.lastSeenAt).toBe(start + 9 * MINUTE);
   });
 
   test('on another host never outlives the session it came from', async () => {

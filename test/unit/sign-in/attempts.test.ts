@@ -135,9 +135,9 @@ const complete = ({ id, browserSecret }: BegunAttempt, sessionId?: SessionId): P
     visitor: { ...VISITOR, sessionId },
   });
 
-const sessionsOf = (username: string) => {
+const sessionsOf = async (username: string) => {
   const user = accounts.people.store.findByUsername(username);
-  return user === undefined ? [] : accounts.base.ledger.list(user.id);
+  return user === undefined ? [] : await accounts.base.ledger.list(user.id);
 };
 
 const refusal = (outcome: SignInOutcome) => (outcome.ok ? undefined : outcome.refusal);
@@ -189,10 +189,10 @@ describe('an attempt', () => {
     const visitor = { ...VISITOR, sessionId: session.id };
     const [one, two, three] = [await begin({ visitor }), await begin({ visitor }), await begin({ visitor })];
     await complete(one, session.id);
-    const [second] = sessionsOf('alice');
-    expect(accounts.base.ledger.find(session.id)?.revokeReason).toBe('replaced');
+    const [second] = await sessionsOf('alice');
+    expect((await accounts.base.ledger.find(session.id))?.revokeReason).toBe('replaced');
     expect((await complete(two, second?.id)).ok).toBeTrue();
-    const [third] = sessionsOf('alice');
+    const [third] = await sessionsOf('alice');
     if (third !== undefined) await accounts.base.ledger.end(third.id, { reason: 'signed_out' });
     expect(refusal(await complete(three))).toBe('attempt_unknown');
   });
@@ -248,7 +248,7 @@ describe('an attempt', () => {
     await advance(1);
     expect(refusal(await complete(await begin()))).toBe('user_disabled');
     expect(accounts.people.store.find(userId)?.lastSignInAt).toBe(user?.lastSignInAt);
-    expect(sessionsOf('alice')).toEqual([]);
+    expect(await sessionsOf('alice')).toEqual([]);
   });
 
   test('fails as an outage when the store cannot take it', async () => {
@@ -258,7 +258,7 @@ describe('an attempt', () => {
       throw outage;
     };
     expect(await refusalOf(complete(attempt))).toBe(outage);
-    expect(sessionsOf('alice')).toEqual([]);
+    expect(await sessionsOf('alice')).toEqual([]);
     expect(accounts.people.store.findByUsername('alice')).toBeUndefined();
   });
 });
@@ -300,7 +300,7 @@ describe('what an attempt completes', () => {
     const attempt = await begin({ purpose: 'invitation', invitationId: invitation.id });
     await accounts.local.invitations.void(invitation.id, {});
     expect(refusal(await complete(attempt))).toBe('purpose_over');
-    expect(sessionsOf('alice')).toEqual([]);
+    expect(await sessionsOf('alice')).toEqual([]);
   });
 });
 
@@ -315,7 +315,7 @@ test('a password sign-in in another tab leaves the attempt standing', async () =
 
 test('an ID token is kept sealed for its session, and handed out once', async () => {
   await complete(await begin());
-  const [session] = sessionsOf('alice');
+  const [session] = await sessionsOf('alice');
   const id = session?.id as SessionId;
   const { db } = accounts.base;
   const stored = JSON.stringify(db.reader.$client.query('SELECT * FROM session_id_tokens').all());

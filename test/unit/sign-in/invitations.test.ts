@@ -34,7 +34,7 @@ describe('an invitation', () => {
     expect((await refusalOf(invitations.accept(link, { ...GUEST, username: 'two' }, STRANGER))).code).toBe(
       'link_not_good',
     );
-    expect(invitations.list()).toEqual([]);
+    expect(await invitations.list()).toEqual([]);
     expect(await accounts.actions()).toContainValues(['invitation.created', 'invitation.used']);
   });
 
@@ -95,7 +95,7 @@ describe('an invitation', () => {
     const by = await owner(accounts);
     const { link } = await accounts.local.invitations.invite('member', by);
     await accounts.base.ledger.end(by.sessionId, { reason });
-    expect(accounts.local.invitations.list()).toHaveLength(isGood ? 1 : 0);
+    expect(await accounts.local.invitations.list()).toHaveLength(isGood ? 1 : 0);
     const accepted = accounts.local.invitations.accept(link, GUEST, STRANGER);
     if (isGood) expect((await accepted).user.username).toBe('guest');
     else expect((await refusalOf(accepted)).code).toBe('link_not_good');
@@ -160,8 +160,8 @@ describe('a link for a new password', () => {
       STRANGER,
     );
     expect(user.id).toBe(alice.id);
-    expect(accounts.base.ledger.list(alice.id).map(({ id }) => id)).toEqual([issued.session.id]);
-    expect(accounts.base.ledger.find(before.session.id)?.status).toBe('revoked');
+    expect((await accounts.base.ledger.list(alice.id)).map(({ id }) => id)).toEqual([issued.session.id]);
+    expect((await accounts.base.ledger.find(before.session.id))?.status).toBe('revoked');
     const [audience] = issued.session.audience;
     if (audience === undefined) throw new Error('a browser session has an audience');
     expect((await accounts.base.ledger.authenticate(issued.token, 'cookie', audience)).ok).toBe(true);
@@ -221,7 +221,9 @@ describe('changing one’s password', () => {
     const caller = await signedIn(accounts);
     await accounts.base.signIn(caller.user.id);
     await accounts.local.passwords.change(caller, { old: GOOD_PASSWORD, new: OTHER_PASSWORD }, STRANGER);
-    expect(accounts.base.ledger.list(caller.user.id).map(({ id }) => id)).toEqual([caller.session.id]);
+    expect((await accounts.base.ledger.list(caller.user.id)).map(({ id }) => id)).toEqual([
+      caller.session.id,
+    ]);
     expect((await accounts.local.signIn('alice', OTHER_PASSWORD, STRANGER)).user.id).toBe(caller.user.id);
     expect(await accounts.actions()).toContain('user.password_changed');
   });

@@ -25,7 +25,7 @@ test('the link makes the first owner, signed in, once', async () => {
   expect(made).toMatch(/^https:\/\/auth\.example\.test\/setup#[A-Za-z0-9_-]{43}$/);
   const { user, issued } = await setup.complete(made, FIRST, STRANGER);
   expect(user).toMatchObject({ username: 'Mum', role: 'owner' });
-  expect(accounts.base.ledger.list(user.id).map(({ id }) => id)).toEqual([issued.session.id]);
+  expect((await accounts.base.ledger.list(user.id)).map(({ id }) => id)).toEqual([issued.session.id]);
   expect(setup.isOpen()).toBe(false);
   expect((await refusalOf(setup.complete(made, { ...FIRST, username: 'Dad' }, STRANGER))).kind).toBe(
     'not_found',
