@@ -1,13 +1,19 @@
 import type { Logger } from '../lib/log.ts';
 import type { Counter } from '../lib/metrics.ts';
-import type { SessionSnapshot } from './model.ts';
+import type { Session, SessionSnapshot } from './model.ts';
 
 export type SessionListener = (snapshots: readonly SessionSnapshot[]) => void;
+
+/** Which sessions somebody wants to hear of when they began or changed in another process: finding them costs a look-up. */
+export type Interest = (session: Pick<Session, 'kind' | 'userId'>) => boolean;
 
 /** Tells every part of this process what became of sessions, after the commit. */
 export interface SessionEvents {
   publish(snapshots: readonly SessionSnapshot[]): void;
-  subscribe(listener: SessionListener): Disposable;
+  /** Every end is told, here or in another process; what began or changed there, to those who want it. */
+  subscribe(listener: SessionListener, wants?: Interest): Disposable;
+  /** Whether anybody wants to hear of such a session. */
+  isWanted(session: Parameters<Interest>[0]): boolean;
 }
 
 /**
@@ -15,10 +21,10 @@ export interface SessionEvents {
  * `dropped` counts what a listener that threw did not get.
  */
 export function inProcessSessionEvents(log: Logger, dropped: Counter): SessionEvents {
-  const listeners = new Set<SessionListener>();
+  const listeners = new Map<SessionListener, Interest | undefined>();
   return {
     publish(snapshots) {
-      for (const listener of listeners) {
+      for (const listener of listeners.keys()) {
         try {
           listener(snapshots);
         } catch (error) {
@@ -27,10 +33,11 @@ export function inProcessSessionEvents(log: Logger, dropped: Counter): SessionEv
         }
       }
     },
-    subscribe(listener) {
+    subscribe(listener, wants) {
       const own: SessionListener = (snapshots) => listener(snapshots);
-      listeners.add(own);
+      listeners.set(own, wants);
       return { [Symbol.dispose]: () => void listeners.delete(own) };
     },
+    isWanted: (session) => listeners.values().some((wants) => wants?.(session) === true),
   };
 }

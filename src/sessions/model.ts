@@ -35,6 +35,8 @@ export type RevokeReason =
   | 'unpaired'
   /** The guest link that a session came from has ended. */
   | 'guest_link_ended'
+  /** Another program that reads and writes the events of sessions said so. */
+  | 'revoked_elsewhere'
   | 'restored';
 
 /** Where a session came from: shown to its user, so that a strange one is recognised. */
@@ -117,7 +119,7 @@ export interface CredentialReader {
 
 /** The whole session as it stands after a change, and what changed. */
 export interface SessionSnapshot {
-  readonly change: 'created' | 'revoked';
+  readonly change: 'created' | 'changed' | 'revoked';
   readonly session: Session;
 }
 

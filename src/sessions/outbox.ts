@@ -1,7 +1,8 @@
 import { afterCommit, type Tx } from '../db/write.ts';
+import type { UserId } from '../users/model.ts';
 import type { SessionEvents } from './events.ts';
 import type { SessionSnapshot } from './model.ts';
-import type { OutboxStore } from './store-outbox.ts';
+import type { Everywhere, OutboxMessage, OutboxRow, OutboxStore } from './store-outbox.ts';
 
 /** How many rows one sweep publishes at a time. */
 const SWEEP_ROWS = 500;
@@ -13,8 +14,12 @@ const MAX_SETTLED = 2_000;
  * nothing committed stays untold, whenever the process dies.
  */
 export interface Outbox {
-  /** Publishes the snapshots once `tx` has been committed. */
+  /** Publishes the snapshots once `tx` has been committed. What only changed is news for other processes alone. */
   send(tx: Tx, snapshots: readonly SessionSnapshot[], at: number): void;
+  /** Has one snapshot published for each session of which is found, later, that this ended it. For other processes alone. */
+  sendEverywhere(tx: Tx, everywhere: Everywhere, at: number): void;
+  /** Has every session of this person read again. For other processes alone. */
+  sendPerson(tx: Tx, userId: UserId, at: number): void;
   /** Publishes what an earlier life committed and could not tell. */
   publishLeftOvers(): void;
   /** Deletes the rows that have been published, in a transaction that is written anyway. */
@@ -23,7 +28,17 @@ export interface Outbox {
   readonly isUnsettled: boolean;
 }
 
-export function outbox(store: OutboxStore, events: SessionEvents): Outbox {
+/** Takes committed rows to other processes, and deletes them once they are told. What fails is tried again. */
+export interface OutboxCarrier {
+  carry(rows: readonly OutboxRow[]): void;
+}
+
+/** Without a `carrier` there are no other processes, and nothing is written for them. */
+export function outbox(store: OutboxStore, events: SessionEvents, carrier?: OutboxCarrier): Outbox {
+  return carrier === undefined ? localOutbox(store, events) : sharedOutbox(store, events, carrier);
+}
+
+function localOutbox(store: OutboxStore, events: SessionEvents): Outbox {
   const published = new Set<number>();
   const publish = (ids: readonly number[], snapshots: readonly SessionSnapshot[]) => {
     events.publish(snapshots);
@@ -31,16 +46,19 @@ export function outbox(store: OutboxStore, events: SessionEvents): Outbox {
   };
   return {
     send(tx, snapshots, at) {
-      if (snapshots.length === 0) return;
-      const ids = store.insert(tx, snapshots, at);
-      afterCommit(tx, () => publish(ids, snapshots));
+      const ended = snapshots.filter(({ change }) => change !== 'changed');
+      if (ended.length === 0) return;
+      const ids = store.insert(tx, ended, at);
+      afterCommit(tx, () => publish(ids, ended));
     },
+    sendEverywhere: () => undefined,
+    sendPerson: () => undefined,
     publishLeftOvers() {
       for (let rows = store.after(0, SWEEP_ROWS); rows.length > 0; ) {
         const untold = rows.filter(({ id }) => !published.has(id));
         publish(
           untold.map(({ id }) => id),
-          untold.map(({ snapshot }) => snapshot),
+          untold.flatMap(({ message }) => ('change' in message ? message : [])),
         );
         rows = store.after(rows.at(-1)?.id ?? Infinity, SWEEP_ROWS);
       }
@@ -55,5 +73,33 @@ export function outbox(store: OutboxStore, events: SessionEvents): Outbox {
     get isUnsettled() {
       return published.size > 0;
     },
+  };
+}
+
+/** The carrier deletes the rows: what another process has not told yet is not ours to delete. */
+function sharedOutbox(store: OutboxStore, events: SessionEvents, carrier: OutboxCarrier): Outbox {
+  const insert = (tx: Tx, messages: readonly OutboxMessage[], at: number): OutboxRow[] =>
+    store.insert(tx, messages, at).flatMap((id, index) => {
+      const message = messages[index];
+      return message === undefined ? [] : { id, at, message };
+    });
+  const sendOne = (tx: Tx, message: OutboxMessage, at: number) => {
+    const rows = insert(tx, [message], at);
+    afterCommit(tx, () => carrier.carry(rows));
+  };
+  return {
+    send(tx, snapshots, at) {
+      if (snapshots.length === 0) return;
+      const rows = insert(tx, snapshots, at);
+      afterCommit(tx, () => {
+        carrier.carry(rows);
+        events.publish(snapshots);
+      });
+    },
+    sendEverywhere: (tx, everywhere, at) => sendOne(tx, { everywhere }, at),
+    sendPerson: (tx, person, at) => sendOne(tx, { person }, at),
+    publishLeftOvers: () => undefined,
+    settle: () => undefined,
+    isUnsettled: false,
   };
 }

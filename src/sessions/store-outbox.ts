@@ -1,24 +1,51 @@
-import { asc, gt, sql } from 'drizzle-orm';
+import { and, asc, gt, lte, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
 import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
 import { sessionOutbox } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
-import type { SessionSnapshot } from './model.ts';
+import type { UserId } from '../users/model.ts';
+import type { RevokeReason, SessionId, SessionSnapshot } from './model.ts';
 
-/** A committed snapshot that nobody may have been told of yet. */
+/** "Everywhere", where the sessions that it ends could not be counted: one snapshot for each is owed. */
+export interface Everywhere {
+  readonly userId: UserId;
+  /** Epoch milliseconds: what began until then is meant. */
+  readonly before: number;
+  /** This session and its descendants stay. */
+  readonly except?: SessionId | undefined;
+  readonly reason: RevokeReason;
+}
+
+/** What other processes are owed: a snapshot, or the snapshots of sessions that are found when it is told. */
+export type OutboxMessage =
+  | SessionSnapshot
+  | { readonly everywhere: Everywhere }
+  /** A person is another from now on, whom every session of theirs shows. */
+  | { readonly person: UserId };
+
+/** A committed message that somebody may not have been told of yet. */
 export interface OutboxRow {
-  id: number;
-  snapshot: SessionSnapshot;
+  readonly id: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly message: OutboxMessage;
 }
 
 export type OutboxStore = ReturnType<typeof outboxStore>;
 
 export function outboxStore(db: Db) {
+  const oldest = db.reader
+    .select({ at: sessionOutbox.createdAtMs })
+    .from(sessionOutbox)
+    .orderBy(asc(sessionOutbox.id))
+    .limit(1)
+    .prepare();
+
   return {
     /** All in one statement: somebody may have thousands of devices, and their tunnels wait for this. */
-    insert(tx: Tx, snapshots: readonly SessionSnapshot[], at: number): number[] {
-      const rows = JSON.stringify(snapshots);
+    insert(tx: Tx, messages: readonly OutboxMessage[], at: number): number[] {
+      const rows = JSON.stringify(messages);
       return tx
         .all<{ id: number }>(
           sql`INSERT INTO ${sessionOutbox} (snapshot, created_at_ms) SELECT value, ${at} FROM json_each(${rows}) RETURNING id`,
@@ -28,17 +55,21 @@ export function outboxStore(db: Db) {
     delete(tx: Tx, ids: readonly number[]): void {
       if (ids.length > 0) tx.delete(sessionOutbox).where(isOneOf(sessionOutbox.id, ids)).run();
     },
-    /** The oldest rows with an id above this one. */
-    after(id: number, limit: number): OutboxRow[] {
+    /** The oldest rows with an id above this one, of those written until `until` (epoch milliseconds). */
+    after(id: number, limit: number, until = Number.MAX_SAFE_INTEGER): OutboxRow[] {
       return readOrOutage(() =>
         db.reader
           .select()
           .from(sessionOutbox)
-          .where(gt(sessionOutbox.id, id))
+          .where(and(gt(sessionOutbox.id, id), lte(sessionOutbox.createdAtMs, until)))
           .orderBy(asc(sessionOutbox.id))
           .limit(limit)
           .all(),
-      ).map((row) => ({ id: row.id, snapshot: row.snapshot as SessionSnapshot }));
+      ).map((row) => ({ id: row.id, at: row.createdAtMs, message: row.snapshot as OutboxMessage }));
+    },
+    /** When the oldest row was written, whoever wrote it. */
+    oldestAt(): number | undefined {
+      return readOrOutage(() => oldest.get())?.at;
     },
   };
 }

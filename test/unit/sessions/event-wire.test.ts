@@ -72,7 +72,7 @@ describe('what is well formed', () => {
   );
 
   test('fields in any order', () => {
-    const event = accepted('devices', Object.entries(DEVICE).reverse().flat());
+    const event = accepted('devices', Object.entries(DEVICE).toReversed().flat());
     expect(event).toMatchObject({ id: ID });
   });
 
