@@ -5,7 +5,8 @@ import { prepareDataDirectory } from './config/data-directory.ts';
 import type { Config } from './config/schema.ts';
 import { loadKeyRing, rotateKeptSecret } from './config/secrets.ts';
 import { databasePath } from './db/files.ts';
-import { lockDataDirectory } from './db/lock.ts';
+import { sharedLeadership, soleLeader } from './db/leader.ts';
+import { type DataDirectoryLock, lockDataDirectory } from './db/lock.ts';
 import { migrateDatabase, migrationState } from './db/migrate.ts';
 import { openDatabase } from './db/open.ts';
 import { markedClock } from './db/time-mark.ts';
@@ -49,10 +50,12 @@ export interface AppDeps {
 export async function openServices(config: Config, { clock: wallClock, log }: AppDeps) {
   await using opening = new AsyncDisposableStack();
   prepareDataDirectory(config.data_dir, log);
-  opening.use(lockDataDirectory(config.data_dir));
+  const isShared = config.redis.url !== undefined;
+  const lock = opening.use(lockDataDirectory(config.data_dir, isShared ? 'shared' : 'exclusive'));
+  const leadership = opening.use(isShared ? sharedLeadership(config.data_dir) : soleLeader);
   const ring = loadKeyRing({ config, log });
   const path = databasePath(config.data_dir);
-  bringUpToDate(path, config, log);
+  bringUpToDate(path, config, lock, log);
   const db = opening.use(
     openDatabase({
       path,
@@ -220,6 +223,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     upstream,
     backends,
     ring,
+    leadership,
     guard,
     deviceGuard,
     hub,
@@ -256,14 +260,22 @@ export type OpenServices = Awaited<ReturnType<typeof openServices>>;
 /** Where devices dial. */
 export const relayHost = ({ url, devices }: Config): string => new URL(devices.relay_url ?? url).host;
 
-/** @throws CommandError when the schema is old and may not be migrated, or newer than this program. */
-function bringUpToDate(path: string, { database }: Config, log: Logger): void {
+/** @throws CommandError when the schema is old and may not be migrated, newer than this program, or others are at work on it. */
+function bringUpToDate(path: string, { database }: Config, lock: DataDirectoryLock, log: Logger): void {
+  // Who is alone finds out by migrating.
+  if (lock.mode === 'exclusive' && database.auto_migrate) return migrate(path, log);
+  const { pending, newest } = migrationState(path);
+  if (pending.length === 0) return undefined;
   if (!database.auto_migrate) {
-    const { pending, newest } = migrationState(path);
-    if (pending.length === 0) return;
     throw new CommandError(
       `the database is not at schema ${newest}; run \`postern migrate\`, or set database.auto_migrate`,
     );
   }
+  return lock.alone('the database has to be migrated, so every other node has to end first', () =>
+    migrate(path, log),
+  );
+}
+
+function migrate(path: string, log: Logger): void {
   for (const migration of migrateDatabase(path)) log.info('the database was migrated', { migration });
 }

@@ -6,9 +6,23 @@ import { makePrivately } from './files.ts';
 
 /** Another process holds the data directory. */
 export class DataDirectoryInUse extends CommandError {
-  constructor(dataDir: string, options: { cause: unknown }) {
-    super(`the data directory ${dataDir} is in use by another postern process`, 1, options);
+  constructor(dataDir: string, options: { cause: unknown; because?: string | undefined }) {
+    const { because, cause } = options;
+    const why = because === undefined ? '' : `: ${because}`;
+    super(`the data directory ${dataDir} is in use by another postern process${why}`, 1, { cause });
   }
+}
+
+export type LockMode = 'exclusive' | 'shared';
+
+/** A data directory that this process has, alone or with others. */
+export interface DataDirectoryLock extends Disposable {
+  readonly mode: LockMode;
+  /**
+   * Runs what needs the directory alone. One that is shared is let go of for it and taken again after it.
+   * @throws DataDirectoryInUse, which says `because`, when there are others.
+   */
+  alone(because: string, run: () => void): void;
 }
 
 /**
@@ -16,7 +30,25 @@ export class DataDirectoryInUse extends CommandError {
  * `shared` lets several processes hold it together, but never beside an exclusive one.
  * @throws DataDirectoryInUse when another process has it.
  */
-export function lockDataDirectory(dataDir: string, mode: 'exclusive' | 'shared' = 'exclusive'): Disposable {
+export function lockDataDirectory(dataDir: string, mode: LockMode = 'exclusive'): DataDirectoryLock {
+  let client = take(dataDir, mode);
+  return {
+    mode,
+    alone(because, run) {
+      if (mode === 'exclusive') return run();
+      client.close();
+      {
+        using _alone = take(dataDir, 'exclusive', because);
+        run();
+      }
+      client = take(dataDir, mode);
+      return undefined;
+    },
+    [Symbol.dispose]: () => client.close(),
+  };
+}
+
+function take(dataDir: string, mode: LockMode, because?: string): Database {
   const path = join(dataDir, 'lock.db');
   makePrivately(path);
   const client = new Database(path, { create: true, readwrite: true });
@@ -32,7 +64,7 @@ export function lockDataDirectory(dataDir: string, mode: 'exclusive' | 'shared' 
   } catch (error) {
     client.close();
     if (!isBusy(error)) throw error;
-    throw new DataDirectoryInUse(dataDir, { cause: error });
+    throw new DataDirectoryInUse(dataDir, { cause: error, because });
   }
-  return { [Symbol.dispose]: () => client.close() };
+  return client;
 }

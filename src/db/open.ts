@@ -41,6 +41,9 @@ const MAPPED_BYTES = 1_073_741_824;
 /** The commit that fills so many pages of the write-ahead log copies them: 1 MB takes 3 ms, SQLite's own 4 MB over 10. */
 const CHECKPOINT_PAGES = 250;
 
+/** Another process may be opening or closing the file, or clearing up behind one that died. */
+const OPENING_MS = 2_000;
+
 /** A mark that moved by less since it was written is not worth a write when the database is closed. */
 const MARK_WORTH_WRITING_MS = 60_000;
 
@@ -114,6 +117,7 @@ function throwUncaught(error: unknown): void {
 export function connect(path: string): Database {
   if (path !== ':memory:') makePrivately(path);
   const client = new Database(path, { create: true, readwrite: true });
+  client.run(`PRAGMA busy_timeout = ${OPENING_MS}`);
   client.run('PRAGMA journal_mode = WAL');
   client.run('PRAGMA synchronous = FULL');
   client.run('PRAGMA foreign_keys = ON');
