@@ -378,6 +378,14 @@ CREATE TABLE `upstream_links` (
 CREATE INDEX `upstream_links_expires` ON `upstream_links` (`expires_at_ms`);--> statement-breakpoint
 CREATE INDEX `upstream_links_session` ON `upstream_links` (`session_id`);--> statement-breakpoint
 CREATE INDEX `upstream_links_user` ON `upstream_links` (`user_id`);--> statement-breakpoint
+CREATE TABLE `upstream_turns` (
+	`grant_id` text PRIMARY KEY NOT NULL,
+	`holder` text,
+	`until_ms` integer NOT NULL,
+	`doubted_at_ms` integer,
+	FOREIGN KEY (`grant_id`) REFERENCES `upstream_grants`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 CREATE TABLE `user_secrets` (
 	`id` text PRIMARY KEY NOT NULL,
 	`user_id` text NOT NULL,

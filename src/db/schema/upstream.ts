@@ -69,3 +69,18 @@ export const upstreamLinks = sqliteTable(
     index('upstream_links_user').on(table.userId),
   ],
 );
+
+/**
+ * Whose turn it is to ask a provider for new tokens, where several processes share the database: a refresh token is used
+ * once. A row is gone as soon as new tokens stand.
+ */
+export const upstreamTurns = sqliteTable('upstream_turns', {
+  grantId: text('grant_id')
+    .primaryKey()
+    .references(() => upstreamGrants.id, { onDelete: 'cascade' }),
+  /** The process that asks. Absent: it has asked in vain, and nobody asks again before `until_ms`. */
+  holder: text('holder'),
+  untilMs: integer('until_ms').notNull(),
+  /** When another process found that the holder's time had passed. */
+  doubtedAtMs: integer('doubted_at_ms'),
+});
