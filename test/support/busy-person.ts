@@ -12,6 +12,23 @@ export interface WayIn {
   signedIn?(holding: Holding): void;
 }
 
+/** Told of what a person holds, at the instant at which it is so. */
+export interface Witness {
+  began(holding: Holding): void;
+  /** The request that ends them is about to be sent. */
+  ending(holdings: readonly Holding[]): void;
+  /**
+   * It was answered. `presented`: by showing a secret or the provider's name of the session, which a store that lost the
+   * session cannot tell from one that never was; otherwise the session or the person was named.
+   */
+  ended(holdings: readonly Holding[], how: 'named' | 'presented'): void;
+}
+
+const NOBODY: Witness = { began: () => undefined, ending: () => undefined, ended: () => undefined };
+
+/** What of a site such a person needs. */
+export type SiteOfPeople = Pick<LoopbackSite, 'origin' | 'appHost' | 'cookie' | 'owner' | 'secrets' | 'url'>;
+
 /** One person who signs in and out all the time, one act after the other. */
 export interface BusyPerson {
   readonly username: string;
@@ -38,10 +55,11 @@ const ENDING_SHARE_OF_MANY = 0.8;
 
 /** `owner` disables the person and enables them again. */
 export function busyPerson(
-  site: LoopbackSite,
+  site: SiteOfPeople,
   username: string,
   way: WayIn,
   random: SeededRandom,
+  witness: Witness = NOBODY,
 ): BusyPerson {
   const holdings: Holding[] = [];
   const browsers: BrowserHolding[] = [];
@@ -51,6 +69,8 @@ export function busyPerson(
   let userId: string | undefined;
 
   const live = () => holdings.filter(({ state }) => state === 'live');
+  /** What may still be alive somewhere. */
+  const notEnded = () => holdings.filter(({ state }) => state !== 'ended');
   const liveBrowsers = () => browsers.filter(({ holding }) => holding.state === 'live');
   const isOf = (holding: Holding, root: Holding) => holding === root || holding.parent === root;
 
@@ -58,16 +78,23 @@ export function busyPerson(
     const added: Holding = { ...holding, username, state: 'live' };
     holdings.push(added);
     site.secrets.add(holding.secret);
+    witness.began(added);
     return added;
   };
 
   /** Until the answer is here nobody knows which of these are alive. */
-  const end = async (ends: readonly Holding[], ask: () => Promise<void>) => {
+  const end = async (
+    ends: readonly Holding[],
+    ask: () => Promise<void>,
+    how: 'named' | 'presented' = 'named',
+  ) => {
     for (const each of ends) each.state = 'unanswered';
     unanswered = [...ends];
+    witness.ending(ends);
     await ask();
     for (const each of ends) each.state = 'ended';
     unanswered = [];
+    witness.ended(ends, how);
   };
 
   const api = async (browser: Browser, method: string, path: string, body?: unknown): Promise<Response> => {
@@ -154,25 +181,27 @@ export function busyPerson(
         if (visit.response.status >= 400)
           throw new UnexpectedAnswer('out', visit.response.status, visit.text);
       },
+      'presented',
     );
   const endOthers = ({ browser, holding }: BrowserHolding) =>
     end(
-      live().filter((each) => !isOf(each, holding)),
+      notEnded().filter((each) => !isOf(each, holding)),
       async () => void (await api(browser, 'DELETE', '/api/v1/sessions?keep=current')),
     );
   const endEverywhere = ({ browser }: BrowserHolding) =>
-    end(live(), async () => void (await api(browser, 'DELETE', '/api/v1/sessions')));
+    end(notEnded(), async () => void (await api(browser, 'DELETE', '/api/v1/sessions')));
   const disable = async () => {
     mayBeDisabled = true;
-    await end(live(), () => setStatus('disabled'));
+    await end(notEnded(), () => setStatus('disabled'));
     await setStatus('active');
     mayBeDisabled = false;
   };
   const logOutAtProvider = async ({ holding }: BrowserHolding) => {
     const { logOut } = way;
     if (logOut === undefined) return;
-    const reached = live().filter((each) => logOut.reaches === 'all' || isOf(each, holding));
-    await end(reached, () => logOut.run(holding));
+    const reachesAll = logOut.reaches === 'all';
+    const reached = notEnded().filter((each) => reachesAll || isOf(each, holding));
+    await end(reached, () => logOut.run(holding), reachesAll ? 'named' : 'presented');
   };
 
   const beginning: Record<string, (from: BrowserHolding) => Promise<void>> = { signIn, openApp, makeToken };
@@ -222,8 +251,11 @@ export function busyPerson(
 
 /** The appliance answered, and not with what it should have. */
 export class UnexpectedAnswer extends Error {
+  readonly status: number;
+
   constructor(what: string, status: number, text: string) {
     super(`${what}: ${status} ${text.slice(0, 400)}`);
+    this.status = status;
   }
 }
 

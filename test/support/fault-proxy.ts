@@ -36,9 +36,12 @@ interface Line {
   readonly server: Socket;
 }
 
-/** `lastsMs` bounds how long a fault that passes lasts; the proxy listens at any free port unless told otherwise. */
+/**
+ * `lastsMs` bounds how long a fault that passes lasts; the proxy listens at any free port unless told otherwise. A target
+ * that is a function is asked for each new line.
+ */
 export async function startFaultProxy(
-  targetPort: number,
+  targetPort: number | (() => number),
   lastsMs: readonly [from: number, to: number],
   listenPort = 0,
 ): Promise<FaultProxy> {
@@ -57,7 +60,8 @@ export async function startFaultProxy(
     device.on('error', () => undefined);
     if (mode === 'refuse') return void device.resetAndDestroy();
     if (mode === 'black_hole') return keepSilent(device, abandoned);
-    const upstream = connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
+    const port = typeof targetPort === 'number' ? targetPort : targetPort();
+    const upstream = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     upstream.on('error', () => undefined);
     const line = { device, server: upstream };
     lines.add(line);

@@ -9,8 +9,8 @@ export interface Holding {
   readonly parent: Holding | undefined;
   /** Of its session, where that is known. */
   id: string | undefined;
-  /** `unanswered`: its end was asked for, and nothing came back. */
-  state: 'live' | 'ended' | 'unanswered';
+  /** `unanswered`: its end was asked for, and nothing came back. `lost`: it went without anybody's asking. */
+  state: 'live' | 'ended' | 'unanswered' | 'lost';
 }
 
 type Where = Pick<LoopbackSite, 'appliance' | 'origin' | 'appHost' | 'cookie'>;
