@@ -3,12 +3,14 @@ import { auditStore } from './audit/store.ts';
 import { openAuthorizationServer } from './authorization-server/routes-open.ts';
 import { prepareDataDirectory } from './config/data-directory.ts';
 import type { Config } from './config/schema.ts';
+import { nodeName, type Role } from './config/schema-node.ts';
 import { loadKeyRing, rotateKeptSecret } from './config/secrets.ts';
 import { databasePath } from './db/files.ts';
 import { sharedLeadership, soleLeader } from './db/leader.ts';
 import { type DataDirectoryLock, lockDataDirectory } from './db/lock.ts';
 import { migrateDatabase, migrationState } from './db/migrate.ts';
 import { openDatabase } from './db/open.ts';
+import { onlySeat, type Seat, seatElsewhere, seatHere } from './db/seats.ts';
 import { markedClock } from './db/time-mark.ts';
 import { openDeviceAccess } from './devices/guard-access.ts';
 import { openDeviceGuard } from './devices/guard-open.ts';
@@ -41,18 +43,21 @@ import { openPeople } from './users/open-people.ts';
 export interface AppDeps {
   clock: Clock;
   log: Logger;
+  /** Whether this process serves, so that it takes the roles that it is configured for: commands take none. */
+  serves?: boolean;
 }
 
 /**
  * Everything that stands on the data directory, without listeners and loops: what a command needs, and what `openApp` serves.
  * @throws DataDirectoryInUse while another process has the data directory; CommandError when it cannot be used.
  */
-export async function openServices(config: Config, { clock: wallClock, log }: AppDeps) {
+export async function openServices(config: Config, { clock: wallClock, log, serves = false }: AppDeps) {
   await using opening = new AsyncDisposableStack();
   prepareDataDirectory(config.data_dir, log);
   const isShared = config.redis.url !== undefined;
   const lock = opening.use(lockDataDirectory(config.data_dir, isShared ? 'shared' : 'exclusive'));
   const leadership = opening.use(isShared ? sharedLeadership(config.data_dir) : soleLeader);
+  const seats = openSeats(config, { clock: wallClock, serves }, opening);
   const ring = loadKeyRing({ config, log });
   const path = databasePath(config.data_dir);
   bringUpToDate(path, config, lock, log);
@@ -105,6 +110,7 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     config,
     origin: origin.origin,
     needs: upstreamNeeds,
+    isShared: config.redis.url !== undefined,
   });
   opening.use(upstream);
   const signIn = openProviderSignIn({
@@ -224,6 +230,8 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
     backends,
     ring,
     leadership,
+    seats,
+    node: nodeName(config),
     guard,
     deviceGuard,
     hub,
@@ -256,6 +264,20 @@ export async function openServices(config: Config, { clock: wallClock, log }: Ap
 }
 
 export type OpenServices = Awaited<ReturnType<typeof openServices>>;
+
+/** Where each role is done. @throws RoleTaken when it is to be here, and another process has it. */
+function openSeats(
+  config: Config,
+  { clock, serves }: { clock: Clock; serves: boolean },
+  opening: AsyncDisposableStack,
+): Readonly<Record<Role, Seat>> {
+  const deps = { dataDir: config.data_dir, node: nodeName(config), clock };
+  const seatOf = (role: Role): Seat => {
+    if (config.redis.url === undefined) return onlySeat(deps);
+    return serves && config.roles.includes(role) ? seatHere(role, deps) : seatElsewhere(role, deps);
+  };
+  return { broker: opening.use(seatOf('broker')), hub: opening.use(seatOf('hub')) };
+}
 
 /** Where devices dial. */
 export const relayHost = ({ url, devices }: Config): string => new URL(devices.relay_url ?? url).host;

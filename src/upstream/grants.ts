@@ -13,6 +13,7 @@ import { dependentSessions, type Needs } from './needs.ts';
 import type { UpstreamGrantStore } from './store.ts';
 import type { UpstreamLinkStore } from './store-links.ts';
 import type { UpstreamChange, UpstreamDependent, UpstreamToken } from './tokens.ts';
+import type { Turns } from './turns.ts';
 import type { Vault } from './vault.ts';
 
 export interface GrantsDeps {
@@ -24,6 +25,7 @@ export interface GrantsDeps {
   ledger: Pick<Ledger, 'listDurable' | 'endIn' | 'writeEnding'>;
   store: UpstreamGrantStore;
   links: UpstreamLinkStore;
+  turns: Pick<Turns, 'finish'>;
   vault: Vault;
   needs: Needs;
 }
@@ -119,6 +121,7 @@ export function grants(deps: GrantsDeps) {
             refreshToken === undefined ? undefined : vault.sealToken(grant, 'refresh_token', refreshToken),
         });
         if (changed === undefined) return undefined;
+        deps.turns.finish(tx, grant.id);
         const token = toToken(changed, accessToken);
         const { userId, provider } = grant;
         afterCommit(tx, () => refreshed.tell({ userId, provider, token }));
@@ -130,6 +133,7 @@ export function grants(deps: GrantsDeps) {
     end(grant: UpstreamGrant, reason: GrantEndReason): Promise<boolean> {
       return writeEnding(grant, (tx) => {
         if (!store.markEnded(tx, grant, reason)) return false;
+        deps.turns.finish(tx, grant.id);
         const { userId, provider } = grant;
         const sessions = endDependents(tx, grant, {});
         audit.record(tx, {

@@ -24,7 +24,9 @@ import { secrets } from './secrets.ts';
 import { upstreamGrantStore } from './store.ts';
 import { upstreamLinkStore } from './store-links.ts';
 import { userSecretStore } from './store-secrets.ts';
+import { turnStore } from './store-turns.ts';
 import type { UpstreamDependent, UpstreamTokens } from './tokens.ts';
+import { ownTurns, sharedTurns } from './turns.ts';
 import { vault } from './vault.ts';
 
 export interface OpenUpstreamDeps {
@@ -41,6 +43,8 @@ export interface OpenUpstreamDeps {
   /** The origin of `url`. */
   origin: string;
   needs: Needs;
+  /** Whether other processes refresh the same grants. */
+  isShared: boolean;
 }
 
 export type OpenUpstream = ReturnType<typeof openUpstream>;
@@ -62,12 +66,14 @@ export function openUpstream(deps: OpenUpstreamDeps) {
     log,
     ending: ending.signal,
   });
-  const all = grants({ db, clock, log, audit, ledger, store, links, vault: box, needs });
+  const turns = deps.isShared ? openSharedTurns(deps) : ownTurns;
+  const all = grants({ db, clock, log, audit, ledger, store, links, turns, vault: box, needs });
   const refreshing = refresher({
     grants: all,
     store,
     vault: box,
     providers,
+    turns,
     clock,
     log,
     count: refreshCounts(metrics, providers.all),
@@ -181,4 +187,19 @@ export function openUpstream(deps: OpenUpstreamDeps) {
       ending.abort(new Error('the appliance is shutting down'));
     },
   };
+}
+
+/** Time beyond what a provider is given, for the commit and a busy machine. */
+const TURN_MARGIN_MS = 10_000;
+
+function openSharedTurns({ db, clock, log, config }: OpenUpstreamDeps) {
+  const { refresh_timeout, retry_longest } = config.upstream;
+  return sharedTurns({
+    db,
+    store: turnStore(db),
+    clock,
+    log,
+    holdMs: config.sign_in.discovery_timeout + refresh_timeout + TURN_MARGIN_MS,
+    longestWaitMs: retry_longest,
+  });
 }

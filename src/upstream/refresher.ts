@@ -8,6 +8,7 @@ import type { UpstreamGrant, UpstreamGrantId } from './model.ts';
 import type { UpstreamProviders } from './providers.ts';
 import type { UpstreamGrantStore } from './store.ts';
 import type { UpstreamToken } from './tokens.ts';
+import type { Turns } from './turns.ts';
 import type { Vault } from './vault.ts';
 
 export interface RefresherDeps {
@@ -15,6 +16,7 @@ export interface RefresherDeps {
   store: Pick<UpstreamGrantStore, 'find'>;
   vault: Vault;
   providers: Pick<UpstreamProviders, 'find'>;
+  turns: Turns;
   clock: Clock;
   log: Logger;
   count: CountRefresh;
@@ -57,7 +59,7 @@ const DRAIN_MS = 5_000;
 
 /** One refresh at a time for each grant; new tokens are committed before anybody is told of them. */
 export function refresher(deps: RefresherDeps): Refresher {
-  const { grants, store, vault, providers, clock, log, count, timing } = deps;
+  const { grants, store, vault, providers, turns, clock, log, count, timing } = deps;
   const all = new Map<UpstreamGrantId, Attempts>();
   let isClosed = false;
 
@@ -66,11 +68,23 @@ export function refresher(deps: RefresherDeps): Refresher {
 
   const fail = (attempts: Attempts, askedToWaitMs: number | undefined): RefreshOutcome => {
     const backoff = Math.min(timing.retry_longest, timing.retry_first * 2 ** Math.min(attempts.failures, 30));
-    const retryAfterMs = Math.max(backoff, Math.min(askedToWaitMs ?? 0, timing.retry_longest));
     attempts.failures++;
+    return rest(attempts, Math.max(backoff, Math.min(askedToWaitMs ?? 0, timing.retry_longest)));
+  };
+
+  const rest = (attempts: Attempts, retryAfterMs: number): RefreshOutcome => {
     attempts.notBefore = clock.monotonicNow() + retryAfterMs;
     deps.onFailure(clock.now() + retryAfterMs);
     return { kind: 'unavailable', retryAfterMs };
+  };
+
+  /** Other processes may ask once the turn has run out; tokens that wait here have to be committed before. */
+  const keepTrying = (grant: UpstreamGrant, attempts: Attempts): RefreshOutcome => {
+    const outcome = fail(attempts, undefined);
+    if (attempts.uncommitted === undefined || turns.commitWithinMs === Infinity) return outcome;
+    clock.setTimer(turns.commitWithinMs, () => void refresh(grant));
+    // A timer may be a little early.
+    return rest(attempts, turns.commitWithinMs / 2);
   };
 
   const endGrant = async (grant: UpstreamGrant, reason: 'invalid_grant' | 'unreadable') => {
@@ -106,11 +120,17 @@ export function refresher(deps: RefresherDeps): Refresher {
     return { kind: 'refreshed', token } as const;
   };
 
+  const failInTurn = async (grant: UpstreamGrant, attempts: Attempts, askedToWaitMs: number | undefined) => {
+    const outcome = fail(attempts, askedToWaitMs);
+    if (outcome.kind === 'unavailable') await turns.postpone(grant, outcome.retryAfterMs);
+    return outcome;
+  };
+
   const ask = async (grant: UpstreamGrant, attempts: Attempts): Promise<RefreshOutcome> => {
     const refreshToken = vault.openToken(grant, 'refresh_token');
     if (refreshToken === undefined) return endGrant(grant, 'unreadable');
     const provider = providers.find(grant.provider);
-    if (provider === undefined) return fail(attempts, undefined);
+    if (provider === undefined) return failInTurn(grant, attempts, undefined);
     const answer = await provider.refresh(refreshToken);
     if (answer.kind === 'tokens') return commit(grant, attempts, answer.tokens);
     count(grant.provider, answer.kind);
@@ -121,13 +141,25 @@ export function refresher(deps: RefresherDeps): Refresher {
       outcome: answer.kind,
       ...describeError(answer.error),
     });
-    return fail(attempts, answer.retryAfterMs);
+    return failInTurn(grant, attempts, answer.retryAfterMs);
+  };
+
+  const askInTurn = async (grant: UpstreamGrant, attempts: Attempts): Promise<RefreshOutcome> => {
+    const turn = await turns.take(grant).catch((error: unknown) => {
+      log.error('the database cannot say whose turn it is to refresh a token; it is asked again', { error });
+      return undefined;
+    });
+    if (turn === undefined) return fail(attempts, undefined);
+    if (turn.kind === 'mine') return ask(grant, attempts);
+    if (turn.kind === 'later') return rest(attempts, turn.retryAfterMs);
+    count(grant.provider, 'superseded');
+    return SUPERSEDED;
   };
 
   const attempt = async (grant: UpstreamGrant, attempts: Attempts): Promise<RefreshOutcome> => {
     const kept = attempts.uncommitted;
     try {
-      if (kept === undefined) return await ask(grant, attempts);
+      if (kept === undefined) return await askInTurn(grant, attempts);
       if (kept.version === grant.version) return await commit(grant, attempts, kept.tokens);
       attempts.uncommitted = undefined;
       return SUPERSEDED;
@@ -137,8 +169,28 @@ export function refresher(deps: RefresherDeps): Refresher {
         provider: grant.provider,
         error,
       });
-      return fail(attempts, undefined);
+      return keepTrying(grant, attempts);
     }
+  };
+
+  const refresh = (grant: UpstreamGrant): Promise<RefreshOutcome> => {
+    const attempts = all.get(grant.id) ?? {
+      running: undefined,
+      failures: 0,
+      notBefore: 0,
+      uncommitted: undefined,
+    };
+    if (attempts.running !== undefined) return attempts.running;
+    const wait = waitMs(grant.id);
+    if (wait > 0 || isClosed)
+      return Promise.resolve({ kind: 'unavailable', retryAfterMs: Math.max(wait, 1_000) });
+    all.set(grant.id, attempts);
+    attempts.running = attempt(grant, attempts).then((outcome) => {
+      attempts.running = undefined;
+      if (outcome.kind !== 'unavailable') all.delete(grant.id);
+      return outcome;
+    });
+    return attempts.running;
   };
 
   return {
@@ -147,29 +199,11 @@ export function refresher(deps: RefresherDeps): Refresher {
     forget(id) {
       if (all.get(id)?.running === undefined) all.delete(id);
     },
-
-    refresh(grant) {
-      const attempts = all.get(grant.id) ?? {
-        running: undefined,
-        failures: 0,
-        notBefore: 0,
-        uncommitted: undefined,
-      };
-      if (attempts.running !== undefined) return attempts.running;
-      const wait = waitMs(grant.id);
-      if (wait > 0 || isClosed)
-        return Promise.resolve({ kind: 'unavailable', retryAfterMs: Math.max(wait, 1_000) });
-      all.set(grant.id, attempts);
-      attempts.running = attempt(grant, attempts).then((outcome) => {
-        attempts.running = undefined;
-        if (outcome.kind !== 'unavailable') all.delete(grant.id);
-        return outcome;
-      });
-      return attempts.running;
-    },
+    refresh,
 
     async [Symbol.asyncDispose]() {
       isClosed = true;
+      turns[Symbol.dispose]();
       const running = [...all.values()].flatMap((attempts) => attempts.running ?? []);
       if (running.length === 0) return;
       const { promise: tooLong, resolve } = Promise.withResolvers<void>();

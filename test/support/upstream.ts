@@ -13,6 +13,8 @@ export interface TestUpstreamOptions {
   origin?: string;
   backends?: readonly BackendNeeds[];
   ring?: KeyRing;
+  /** As where several processes refresh the same grants. */
+  isShared?: boolean;
 }
 
 /** Linked accounts over the people and the ledger of a test. */
@@ -23,6 +25,7 @@ export function testUpstream(
     origin = TEST_ORIGIN,
     backends = [],
     ring = keyRing([TEST_SECRET]),
+    isShared = false,
   }: TestUpstreamOptions = {},
 ): OpenUpstream {
   const { db, log, audit, metrics, ledger, clock } = base;
@@ -38,6 +41,7 @@ export function testUpstream(
     config,
     origin,
     needs: needs(backends),
+    isShared,
   });
 }
 

@@ -6,6 +6,7 @@ import type { UpstreamGrant, UpstreamGrantId } from '../../../src/upstream/model
 import type { RefreshAnswer, UpstreamProvider } from '../../../src/upstream/provider.ts';
 import { type Refresher, refresher } from '../../../src/upstream/refresher.ts';
 import type { UpstreamToken } from '../../../src/upstream/tokens.ts';
+import { ownTurns } from '../../../src/upstream/turns.ts';
 import { vault } from '../../../src/upstream/vault.ts';
 import type { UserId } from '../../../src/users/model.ts';
 import { TEST_SECRET } from '../../support/ledger.ts';
@@ -82,6 +83,7 @@ beforeEach(() => {
     store: { find: () => GRANT },
     vault: box,
     providers: { find: () => provider },
+    turns: ownTurns,
     clock,
     log,
     count: (_provider, outcome) => void counted.push(outcome),
