@@ -57,8 +57,8 @@ const MAX_LIMITED_ADDRESSES = 50_000;
 /** The appliance: services, loops, then what listens. Disposing goes the other way, and drains. */
 export async function openApp(config: Config, { clock: wallClock, log }: AppDeps) {
   await using starting = new AsyncDisposableStack();
-  const services = starting.use(await openServices(config, { clock: wallClock, log }));
-  const { db, clock, metrics, local, ledger, origin, forwardAuth } = services;
+  const services = starting.use(await openServices(config, { clock: wallClock, log, serves: true }));
+  const { db, clock, metrics, redis, local, ledger, origin, forwardAuth } = services;
   const demo = config.demo ? await addDemo(services) : undefined;
   const setupLink = await local.setup.makeLink();
 
@@ -94,7 +94,7 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
 
   const reach = openReach({ ...services, config: config.devices });
   const ready = readiness({
-    parts: { database: databaseCheck(db), clock: clockCheck(db), redis: undefined },
+    parts: { database: databaseCheck(db), clock: clockCheck(db), redis: redis && (() => redis.check()) },
     clock: wallClock,
     log,
   });

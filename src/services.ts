@@ -25,11 +25,12 @@ import type { Clock } from './lib/clock.ts';
 import { CommandError } from './lib/command-error.ts';
 import type { OpenLimiter } from './lib/limiter.ts';
 import type { Logger } from './lib/log.ts';
-import { createMetrics } from './lib/metrics.ts';
+import { createMetrics, type Metrics } from './lib/metrics.ts';
 import { compileBackends } from './mcp/backends.ts';
 import { backendNeeds } from './mcp/needs.ts';
 import { keys } from './ops/keys.ts';
 import { loopMetrics } from './ops/loop-metrics.ts';
+import type { RedisConnections } from './redis/open.ts';
 import { sessionGuard } from './sessions/guard.ts';
 import { openLedger } from './sessions/open-ledger.ts';
 import { type ReapTask, reapExpired } from './sessions/reaper.ts';
@@ -59,6 +60,9 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
   const leadership = opening.use(isShared ? sharedLeadership(config.data_dir) : soleLeader);
   const seats = openSeats(config, { clock: wallClock, serves }, opening);
   const ring = loadKeyRing({ config, log });
+  const metrics = createMetrics();
+  const redis = await openRedisIfAsked(config, { clock: wallClock, log, metrics });
+  if (redis !== undefined) opening.use(redis);
   const path = databasePath(config.data_dir);
   bringUpToDate(path, config, lock, log);
   const db = opening.use(
@@ -70,7 +74,6 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     }),
   );
   const clock = markedClock(wallClock, db.timeMark);
-  const metrics = createMetrics();
   const origin = parseOrigin(config.url);
 
   const audits = auditStore(db);
@@ -218,6 +221,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     db,
     clock,
     metrics,
+    redis,
     origin,
     audit,
     auditStore: audits,
@@ -281,6 +285,15 @@ function openSeats(
 
 /** Where devices dial. */
 export const relayHost = ({ url, devices }: Config): string => new URL(devices.relay_url ?? url).host;
+
+/** Without it nothing of Redis is loaded. @throws CommandError when it is asked for and cannot be used. */
+async function openRedisIfAsked(
+  { redis }: Config,
+  deps: AppDeps & { metrics: Metrics },
+): Promise<RedisConnections | undefined> {
+  if (redis.url === undefined) return undefined;
+  return (await import('./redis/open.ts')).openRedis(redis, deps);
+}
 
 /** @throws CommandError when the schema is old and may not be migrated, newer than this program, or others are at work on it. */
 function bringUpToDate(path: string, { database }: Config, lock: DataDirectoryLock, log: Logger): void {

@@ -1,6 +1,7 @@
 import { usualDeviceBase } from '../../config/device-base.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Logger } from '../../lib/log.ts';
+import { describePlace, placeOf } from '../../redis/target.ts';
 
 /** An optional part of the appliance: what it is on for, without secrets, or the key that turns it on. */
 export type PartLine = { part: string; on: string } | { part: string; key: string };
@@ -35,6 +36,7 @@ const PARTS: readonly Part[] = [
   ['trusted proxies', 'trusted_proxies', ({ trusted_proxies }) => list(trusted_proxies)],
   ['TLS', 'tls', ({ tls }) => (typeof tls === 'object' ? tls.cert : (tls ?? ''))],
   ['API for other origins', 'cors.allowed_origins', ({ cors }) => list(cors.allowed_origins)],
+  ['Redis', 'redis.url', ({ redis }) => (redis.url === undefined ? '' : describePlace(placeOf(redis)))],
   ['demo', 'demo', ({ demo }) => (demo ? 'a demo user' : '')],
 ];
 

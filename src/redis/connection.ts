@@ -1,0 +1,165 @@
+import type { Redis } from 'ioredis';
+import type { RedisConfig } from '../config/schema.ts';
+import { type Clock, withDeadline } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import { newRedisClient } from './client.ts';
+import { redisReason } from './errors.ts';
+import type { ServerInfo } from './info.ts';
+import { commandMeter, connectionMetrics } from './metrics.ts';
+import { type ConnectionUse, redisOptions } from './options.ts';
+import { type ServerCheck, serverCheck } from './server-check.ts';
+
+export interface RedisDeps {
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+}
+
+/** A connection that is made again by itself whenever it is lost. Disposing ends it at once; twice is harmless. */
+export interface RedisConnection extends Disposable {
+  /** Its commands fail at once while it is down, and when they have no answer in time. */
+  readonly client: Redis;
+  /** Whether commands are taken now. */
+  readonly isReady: boolean;
+  /** What the server said of itself when the connection was last made. */
+  readonly server: ServerInfo;
+  /** Why it is down, or was when it was last down. */
+  readonly fault: string | undefined;
+  /** Resolves once commands are taken, at once where they are. Rejects with the reason of `signal`. */
+  whenReady(signal: AbortSignal): Promise<void>;
+  /** Told each time that it stands again after it was lost: whatever was known of the server may be untrue. */
+  readonly onReconnect: (listener: (server: ServerInfo) => void) => Disposable;
+  /** Told each time that it is lost. */
+  readonly onLost: (listener: () => void) => Disposable;
+}
+
+/**
+ * Connects, and looks whether the server will do. Rejects with an error whose message is the reason in words; nothing in
+ * it is secret.
+ */
+export async function connectRedis(
+  config: RedisConfig,
+  use: ConnectionUse,
+  { clock, log, metrics }: RedisDeps,
+): Promise<RedisConnection> {
+  const check = serverCheck();
+  const client = newRedisClient(redisOptions(config, use, check.accept), {
+    clock,
+    // A read that waits for news says nothing about how fast the server is.
+    meter: use === 'commands' ? commandMeter(metrics) : undefined,
+  });
+  client.on('error', check.failed);
+  using failing = new DisposableStack();
+  failing.defer(() => client.disconnect());
+  const late = () => new Error('Command timed out');
+  const standing = withDeadline(
+    clock,
+    config.connect_timeout + config.lookup_timeout,
+    client.connect(),
+    late,
+  );
+  // The client's own error is not handed on as the cause: it holds what was sent.
+  await standing.catch((error: unknown) => Promise.reject(new Error(check.fault ?? redisReason(error))));
+  failing.move();
+  return watchConnection(client, use, check, { clock, log, metrics });
+}
+
+function watchConnection(
+  client: Redis,
+  use: ConnectionUse,
+  check: ServerCheck,
+  { clock, log, metrics }: RedisDeps,
+): RedisConnection {
+  const isReady = () => client.status === 'ready';
+  const reconnects = connectionMetrics(metrics, use, isReady);
+  const back = listeners<[ServerInfo]>();
+  const lost = listeners<[]>();
+  let lostAt: number | undefined;
+  let isEnding = false;
+
+  const onClose = () => {
+    if (isEnding || lostAt !== undefined) return;
+    lostAt = clock.monotonicNow();
+    log.warn('the connection to Redis is lost; it is tried again', { connection: use, reason: check.fault });
+    lost.tell();
+  };
+  const onReady = () => {
+    if (lostAt === undefined) return;
+    const afterMs = Math.round(clock.monotonicNow() - lostAt);
+    lostAt = undefined;
+    reconnects.inc();
+    log.info('Redis is connected again', { connection: use, after_ms: afterMs });
+    back.tell(check.server);
+  };
+  /** The client gives up when it could not even try. */
+  const onEnd = () => {
+    clock.setTimer(GIVEN_UP_MS, () => {
+      if (!isEnding) client.connect().catch(check.failed);
+    });
+  };
+  client.on('close', onClose).on('ready', onReady).on('end', onEnd);
+
+  return {
+    client,
+    get isReady() {
+      return isReady();
+    },
+    get server() {
+      return check.server;
+    },
+    get fault() {
+      return check.fault;
+    },
+    whenReady: (signal) => whenReady(client, signal),
+    onReconnect: back.add,
+    onLost: lost.add,
+    [Symbol.dispose]() {
+      isEnding = true;
+      client.disconnect();
+    },
+  };
+}
+
+const GIVEN_UP_MS = 500;
+
+function whenReady(client: Redis, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      client.off('ready', onReady);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const onReady = () => {
+      stop();
+      resolve();
+    };
+    const onAbort = () => {
+      stop();
+      reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
+    };
+    if (signal.aborted) return onAbort();
+    if (client.status === 'ready') return onReady();
+    signal.addEventListener('abort', onAbort, { once: true });
+    client.on('ready', onReady);
+  });
+}
+
+interface Listeners<Args extends readonly unknown[]> {
+  readonly add: (listener: (...args: Args) => void) => Disposable;
+  readonly tell: (...args: Args) => void;
+}
+
+function listeners<Args extends readonly unknown[]>(): Listeners<Args> {
+  const all = new Set<(...args: Args) => void>();
+  return {
+    add(listener) {
+      // Its own function each time: the same listener may be added twice.
+      const each = (...args: Args) => listener(...args);
+      all.add(each);
+      return { [Symbol.dispose]: () => void all.delete(each) };
+    },
+    tell(...args) {
+      for (const each of all) each(...args);
+    },
+  };
+}
