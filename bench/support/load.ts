@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { locatePeer } from '../../scripts/peers.ts';
 
@@ -12,6 +12,8 @@ export interface Load {
   tokens?: DrawnTokens;
   seconds: number;
   connections: number;
+  /** How long each connection rests after an answer, in milliseconds; absent: not at all. */
+  restMs?: number;
   /** For the generated script. */
   directory: string;
 }
@@ -49,6 +51,7 @@ export async function runScript(
 ): Promise<LoadResult> {
   const wrk = locatePeer('wrk');
   if (wrk === undefined) throw new Error('wrk is missing: apt-get install wrk');
+  mkdirSync(load.directory, { recursive: true });
   const script = join(load.directory, 'load.lua');
   writeFileSync(script, text);
   const bounds = [
@@ -110,6 +113,7 @@ function request()
   local at = line * ${length + 1}
   return beginnings[line % ${hosts.length} + 1] .. text:sub(at + 1, at + ${length}) .. ending
 end
+${load.restMs === undefined ? '' : `function delay() return ${load.restMs} end`}
 ${REPORT}`;
 }
 

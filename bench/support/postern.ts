@@ -18,10 +18,17 @@ export async function buildPostern(): Promise<void> {
   if (!built) throw new Error('dist/postern could not be built');
 }
 
-/** Starts the compiled file on a data directory, as somebody runs it behind a proxy on the same machine. */
-export async function startPostern(dataDir: string, more = ''): Promise<BenchPostern> {
+/**
+ * Starts the compiled file on a data directory, as somebody runs it behind a proxy on the same machine; `env` is laid over
+ * the configuration.
+ */
+export async function startPostern(
+  dataDir: string,
+  more = '',
+  env: Record<string, string> = {},
+): Promise<BenchPostern> {
   const { command, cwd, origin, metricsOrigin } = posternCommand(dataDir, more);
-  const server = await startServer({ command, cwd, origin, readyPath: '/healthz' });
+  const server = await startServer({ command, cwd, env, origin, readyPath: '/healthz' });
   return { ...server, metricsOrigin };
 }
 
