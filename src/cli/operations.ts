@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { Role } from '../config/schema-node.ts';
 import type { Db } from '../db/open.ts';
+import type { Seat } from '../db/seats.ts';
 import { toDeviceDto } from '../devices/dto.ts';
 import { type Device, isDeviceId } from '../devices/model.ts';
 import type { OpenDevices } from '../devices/open-devices.ts';
@@ -32,6 +34,10 @@ export interface Services {
   /** The origin of `url`. */
   origin: Pick<PublicOrigin, 'origin'>;
   keys: Keys;
+  /** What this process is called. */
+  node: string;
+  /** What it does for all. */
+  seats: Readonly<Record<Role, Pick<Seat, 'isHere'>>>;
 }
 
 export interface Operation<Input extends z.ZodType, Output> {
@@ -147,7 +153,10 @@ export const OPERATIONS = {
 
   'keys.reseal': operation(nothing, ({ keys }) => keys.reseal()),
 
-  status: operation(nothing, () => 'running' as const),
+  status: operation(nothing, ({ node, seats }) => ({
+    node,
+    roles: Object.entries(seats).flatMap(([role, { isHere }]) => (isHere ? [role] : [])),
+  })),
 };
 
 export type OperationName = keyof typeof OPERATIONS;

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { Config } from '../config/schema.ts';
-import { askServer } from '../control/client.ts';
-import { type ControlAnswer, controlAddress } from '../control/protocol.ts';
+import type { Role } from '../config/schema-node.ts';
+import { askAnyServer, askServerWith } from '../control/any-server.ts';
+import type { ControlAnswer, ControlRequest } from '../control/protocol.ts';
 import { databasePath } from '../db/files.ts';
 import { systemClock } from '../lib/clock.ts';
 import { CommandError } from '../lib/command-error.ts';
@@ -26,12 +27,20 @@ export async function perform<Name extends OperationName>(
   operation: Name,
   input: InputOf<Name>,
 ): Promise<OutputOf<Name>> {
-  const address = controlAddress(target.config.data_dir, target.io.workingDir);
   return patiently(async () => {
-    const answer = await askServer(address, { operation, input });
+    const answer = await askRunning(target, { operation, input });
     const output = answer === undefined ? await performHere(target, operation, input) : outputOf(answer);
     return output as OutputOf<Name>;
   });
+}
+
+/** Acts that only the holder of a role can do, or knows most about. */
+const BEST_ASKED: Readonly<Partial<Record<string, Role>>> = { 'device.list': 'hub', rotate: 'broker' };
+
+function askRunning({ config, io }: PerformTarget, request: ControlRequest) {
+  const place = { dataDir: config.data_dir, workingDir: io.workingDir };
+  const role = config.redis.url === undefined ? undefined : BEST_ASKED[request.operation];
+  return role === undefined ? askAnyServer(place, request) : askServerWith(role, place, request);
 }
 
 function outputOf(answer: ControlAnswer): unknown {

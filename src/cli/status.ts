@@ -1,7 +1,6 @@
-import { askServer } from '../control/client.ts';
+import { askAnyServer, type ControlPlace } from '../control/any-server.ts';
 
-/** Whether a server listens for commands at this address. */
-export async function serverAnswers(address: string): Promise<boolean> {
-  const answer = await askServer(address, { operation: 'status', input: {} });
-  return answer !== undefined;
+/** Whether a server of this data directory listens for commands. */
+export async function serverAnswers(place: ControlPlace): Promise<boolean> {
+  return (await askAnyServer(place, { operation: 'status', input: {} })) !== undefined;
 }

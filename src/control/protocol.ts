@@ -33,16 +33,16 @@ export function parseAnswer(line: string): ControlAnswer {
 }
 
 /**
- * The address of a data directory's control socket: relative to the working directory where that is shorter.
+ * The address of a control socket in a data directory: relative to the working directory where that is shorter.
  * @throws CommandError when both are longer than the system takes.
  */
-export function controlAddress(dataDir: string, workingDir = process.cwd()): string {
-  const absolute = join(dataDir, 'control.sock');
+export function controlAddress(dataDir: string, workingDir = process.cwd(), name = 'control.sock'): string {
+  const absolute = join(dataDir, name);
   const shorter =
     [absolute, relative(workingDir, absolute)].toSorted((a, b) => a.length - b.length)[0] ?? absolute;
   if (Buffer.byteLength(shorter) <= MAX_ADDRESS_BYTES) return shorter;
   throw new CommandError(
-    `data_dir is too long a path for the control socket in it (${MAX_ADDRESS_BYTES} bytes at most, with /control.sock)`,
+    `data_dir is too long a path for the control socket in it (${MAX_ADDRESS_BYTES} bytes at most, with /${name})`,
     2,
   );
 }

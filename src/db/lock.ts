@@ -4,8 +4,11 @@ import { CommandError } from '../lib/command-error.ts';
 import { isBusy } from './errors.ts';
 import { makePrivately } from './files.ts';
 
+/** Another process holds what this one needs; it may be about to let go. */
+export class HeldByAnother extends CommandError {}
+
 /** Another process holds the data directory. */
-export class DataDirectoryInUse extends CommandError {
+export class DataDirectoryInUse extends HeldByAnother {
   constructor(dataDir: string, options: { cause: unknown; because?: string | undefined }) {
     const { because, cause } = options;
     const why = because === undefined ? '' : `: ${because}`;

@@ -1,13 +1,16 @@
 import { join } from 'node:path';
-import { CommandError } from '../lib/command-error.ts';
 import { lockHolder, takeNamedLock } from './file-lock.ts';
+import { HeldByAnother } from './lock.ts';
 
 /** Another process of this data directory has a role that this one is configured for. */
-export class RoleTaken extends CommandError {
+export class RoleTaken extends HeldByAnother {
+  readonly role: string;
+
   constructor(role: string, holder: string) {
     super(
       `the node ${holder === '' ? 'that has just started' : `"${holder}"`} is ${role} already; leave ${role} out of roles here, or end that node`,
     );
+    this.role = role;
   }
 }
 

@@ -1,4 +1,3 @@
-import { controlAddress } from '../../control/protocol.ts';
 import { CommandError } from '../../lib/command-error.ts';
 import type { CommandRun } from '../command.ts';
 import { serverAnswers } from '../status.ts';
@@ -30,7 +29,7 @@ const CHECKS: readonly Check[] = [
 
 export const doctor: CommandRun = async ({ io, loadConfig }) => {
   const config = await loadConfig();
-  const isRunning = await serverAnswers(controlAddress(config.data_dir, io.workingDir));
+  const isRunning = await serverAnswers({ dataDir: config.data_dir, workingDir: io.workingDir });
   const findings = await examine({ config, isRunning });
   for (const line of columns(findings.map(({ level, about, text }) => [level, about, text]))) io.out(line);
   const failed = findings.filter(({ level }) => level === 'fail').length;

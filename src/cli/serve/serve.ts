@@ -1,8 +1,9 @@
 import { openApp } from '../../app.ts';
 import type { Config } from '../../config/schema.ts';
-import { controlAddress } from '../../control/protocol.ts';
+import { type ControlPlace, ownSocketAddress, runningServers } from '../../control/any-server.ts';
 import { listenControl } from '../../control/server.ts';
-import { DataDirectoryInUse } from '../../db/lock.ts';
+import { HeldByAnother } from '../../db/lock.ts';
+import { RoleTaken } from '../../db/roles.ts';
 import { systemClock, withDeadline } from '../../lib/clock.ts';
 import { CommandError } from '../../lib/command-error.ts';
 import type { CommandRun } from '../command.ts';
@@ -10,7 +11,6 @@ import type { Io } from '../io.ts';
 import { serverLog } from '../log.ts';
 import { performOperation } from '../operations.ts';
 import { patiently } from '../patience.ts';
-import { serverAnswers } from '../status.ts';
 import { greet } from './greeting.ts';
 import { logParts } from './part-lines.ts';
 import { keepSetupFileWhileOpen } from './setup-file.ts';
@@ -37,10 +37,10 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
   logParts(config, log);
   using _strays = logStrays(log);
   await using starting = new AsyncDisposableStack();
-  const address = controlAddress(config.data_dir, io.workingDir);
-  const app = starting.use(await openAlone(() => openApp(config, { clock, log }), address));
+  const place = { dataDir: config.data_dir, workingDir: io.workingDir };
+  const app = starting.use(await openWhenFree(() => openApp(config, { clock, log }), place));
   const control = await listenControl({
-    address,
+    address: await ownSocketAddress(place, config.redis.url === undefined ? 'exclusive' : 'shared'),
     clock,
     log,
     perform: ({ operation, input }) => performOperation(app.services, operation, input),
@@ -64,14 +64,20 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
   log.info('ended');
 }
 
-/** Waits for a command, or for a server that is ending, to let go of the data directory; not for one that goes on. */
-function openAlone<T>(open: () => Promise<T>, address: string): Promise<T> {
+/** Waits for a command, or for a server that is ending, to let go of what is needed; not for one that goes on. */
+function openWhenFree<T>(open: () => Promise<T>, place: ControlPlace): Promise<T> {
   return patiently(async () => {
     try {
       return await open();
     } catch (error) {
-      if (!(error instanceof DataDirectoryInUse) || !(await serverAnswers(address))) throw error;
+      if (!(error instanceof HeldByAnother) || !(await goesOn(error, place))) throw error;
       throw new CommandError(error.message, 1, { cause: error });
     }
   });
+}
+
+/** Whether a server that still takes commands has what was asked for. */
+async function goesOn(held: HeldByAnother, place: ControlPlace): Promise<boolean> {
+  const servers = await runningServers(place);
+  return servers.some(({ status }) => !(held instanceof RoleTaken) || status.roles.includes(held.role));
 }

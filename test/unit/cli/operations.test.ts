@@ -23,6 +23,8 @@ test('a person is made together with the link that lets them in, or not at all',
     reap,
     upstream: testUpstream(accounts),
     keys: keys({ db, audit, clock, changeSecret: () => undefined, tasks: [] }),
+    node: 'pi-1',
+    seats: { broker: { isHere: true }, hub: { isHere: false } },
   };
   const noLink = {
     ...invitations,
@@ -31,6 +33,7 @@ test('a person is made together with the link that lets them in, or not at all',
     },
   };
   const ada = { username: 'ada', role: 'member' };
+  expect(await performOperation(services, 'status', {})).toEqual({ node: 'pi-1', roles: ['broker'] });
   const create = (given: typeof services) => performOperation(given, 'user.create', ada);
 
   expect(await create({ ...services, invitations: noLink }).catch((error: unknown) => error)).toMatchObject({
