@@ -87,7 +87,6 @@ CREATE TABLE `pairings` (
 	`device_id` text,
 	`proofs` text NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
 	FOREIGN KEY (`device_id`) REFERENCES `devices`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
@@ -104,8 +103,7 @@ CREATE TABLE `host_tickets` (
 	`parent_session_id` text NOT NULL,
 	`flow_hash` text NOT NULL,
 	`return_path` text NOT NULL,
-	`expires_at_ms` integer NOT NULL,
-	FOREIGN KEY (`parent_session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+	`expires_at_ms` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE INDEX `host_tickets_parent` ON `host_tickets` (`parent_session_id`);--> statement-breakpoint
@@ -186,7 +184,6 @@ CREATE TABLE `oauth_codes` (
 	`redeemed_at_ms` integer,
 	`session_id` text,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
 	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
@@ -198,8 +195,7 @@ CREATE TABLE `oauth_requests` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`session_id` text NOT NULL,
 	`request` text NOT NULL,
-	`expires_at_ms` integer NOT NULL,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+	`expires_at_ms` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE INDEX `oauth_requests_session` ON `oauth_requests` (`session_id`);--> statement-breakpoint
@@ -221,7 +217,6 @@ CREATE TABLE `oauth_device_requests` (
 	`expires_at_ms` integer NOT NULL,
 	`reap_at_ms` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
 	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
@@ -245,7 +240,6 @@ CREATE TABLE `pairing_requests` (
 	`expires_at_ms` integer NOT NULL,
 	`reap_at_ms` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`issued_by`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE set null,
 	FOREIGN KEY (`device_id`) REFERENCES `devices`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
@@ -297,8 +291,7 @@ CREATE TABLE `sessions` (
 	`scope` text,
 	`device_id` text,
 	`client_public_key` text,
-	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`parent_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `sessions_id_unique` ON `sessions` (`id`);--> statement-breakpoint
@@ -327,9 +320,10 @@ CREATE INDEX `provider_logouts_expires` ON `provider_logouts` (`expires_at_ms`);
 CREATE TABLE `session_id_tokens` (
 	`session_id` text PRIMARY KEY NOT NULL,
 	`sealed` text NOT NULL,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+	`expires_at_ms` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX `session_id_tokens_expires` ON `session_id_tokens` (`expires_at_ms`);--> statement-breakpoint
 CREATE TABLE `sign_in_attempts` (
 	`id` text PRIMARY KEY NOT NULL,
 	`provider` text NOT NULL,
@@ -371,8 +365,7 @@ CREATE TABLE `upstream_links` (
 	`browser_hash` text NOT NULL,
 	`return_to` text NOT NULL,
 	`expires_at_ms` integer NOT NULL,
-	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
 CREATE INDEX `upstream_links_expires` ON `upstream_links` (`expires_at_ms`);--> statement-breakpoint
@@ -449,6 +442,7 @@ CREATE TABLE `users` (
 	`owner_by_rule` integer DEFAULT false NOT NULL,
 	`status` text NOT NULL,
 	`ended_before_ms` integer,
+	`ended_except_id` text,
 	`created_at_ms` integer NOT NULL,
 	`last_sign_in_at_ms` integer
 );

@@ -10,8 +10,9 @@ interface Job {
   run: (tx: Tx) => unknown;
   resolve: (value: never) => void;
   reject: (error: unknown) => void;
-  /** What was read for it outside of the database. */
+  /** What was read for it outside of the database, and in how many rounds. */
   readonly known: Map<string, unknown>;
+  rounds: number;
 }
 
 /** What one run of a job has asked for. */
@@ -19,20 +20,15 @@ interface Pass {
   readonly known: ReadonlyMap<string, unknown>;
   readonly afterCommit: (() => void)[];
   readonly completions: (() => Promise<void>)[];
-  missing: MissingRead | undefined;
+  readonly missing: Map<string, () => Promise<unknown>>;
 }
 
-type JobOutcome = { value: unknown; pass: Pass } | { error: unknown } | { missing: MissingRead };
+type JobOutcome = { value: unknown; pass: Pass } | { error: unknown } | { missing: Pass['missing'] };
 
 /** Ends a run of a job that has to know something first. */
-class MissingRead extends Error {
-  readonly key: string;
-  readonly read: () => Promise<unknown>;
-
-  constructor(key: string, read: () => Promise<unknown>) {
-    super(`${key} has to be read first: what catches this must let it pass`);
-    this.key = key;
-    this.read = read;
+class ReadFirst extends Error {
+  constructor() {
+    super('something has to be read first: what catches this must let it pass');
   }
 }
 
@@ -51,7 +47,7 @@ export interface GroupCommitOptions {
 const MAX_JOBS_PER_COMMIT = 500;
 const BUSY_RETRY_MS = 5;
 /** A job that never knows enough is a mistake: it asks for something else in every run. */
-const MAX_READS_BEFORE = 64;
+const MAX_ROUNDS = 64;
 
 const passOf = new WeakMap<Tx, Pass>();
 
@@ -72,12 +68,16 @@ export function completeAfterCommit(tx: Tx, run: () => Promise<void>): void {
  * What a job has to know from outside of the database. The first call for a key rolls the job back, waits for `read`, and
  * runs the job again with what it gave: such a job must be repeatable, and touch nothing but its `tx`.
  * A `read` that rejects rejects the write, and nothing of it is in the database.
+ *
+ * With `meanwhile` the run goes on with that value, so that a job which has to know many things asks for them together;
+ * whatever comes of that run is rolled back.
  */
-export function readBefore<T>(tx: Tx, key: string, read: () => Promise<T>): T {
+export function readBefore<T>(tx: Tx, key: string, read: () => Promise<T>, meanwhile?: { value: T }): T {
   const pass = currentPass(tx, 'readBefore');
   if (pass.known.has(key)) return pass.known.get(key) as T;
-  pass.missing ??= new MissingRead(key, read);
-  throw pass.missing;
+  pass.missing.set(key, read);
+  if (meanwhile === undefined) throw new ReadFirst();
+  return meanwhile.value;
 }
 
 function currentPass(tx: Tx, name: string): Pass {
@@ -146,11 +146,12 @@ export function groupCommit(options: GroupCommitOptions) {
     else answer(job, outcome.value, outcome.pass);
   };
 
-  const runAgain = async (job: Job, { key, read }: MissingRead) => {
+  const runAgain = async (job: Job, missing: Pass['missing']) => {
     try {
-      if (job.known.size >= MAX_READS_BEFORE)
-        throw new Error(`a write asked for too much first, last ${key}`);
-      job.known.set(key, await read());
+      if (++job.rounds > MAX_ROUNDS)
+        throw new Error(`a write always asks for more: ${[...missing.keys()].join(', ')}`);
+      const reads = [...missing].map(async ([key, read]) => [key, await read()] as const);
+      for (const [key, value] of await Promise.all(reads)) job.known.set(key, value);
     } catch (error) {
       job.reject(error);
       return;
@@ -176,7 +177,7 @@ export function groupCommit(options: GroupCommitOptions) {
     write<T>(run: (tx: Tx) => T): Promise<T> {
       if (closed) return Promise.reject(shuttingDown());
       return new Promise<T>((resolve, reject) => {
-        waiting.push({ run, resolve, reject, known: new Map() });
+        waiting.push({ run, resolve, reject, known: new Map(), rounds: 0 });
         schedule();
       });
     },
@@ -206,7 +207,7 @@ function runInOneTransaction(
 }
 
 function runInSavepoint(database: DrizzleDatabase, outer: Tx, job: Job): JobOutcome {
-  const pass: Pass = { known: job.known, afterCommit: [], completions: [], missing: undefined };
+  const pass: Pass = { known: job.known, afterCommit: [], completions: [], missing: new Map() };
   let failure: { readonly error: unknown } | undefined;
   try {
     const value = outer.transaction((tx) => {
@@ -225,15 +226,15 @@ function runInSavepoint(database: DrizzleDatabase, outer: Tx, job: Job): JobOutc
     const cause = failure === undefined ? error : failure.error;
     // Disk full, I/O errors and the like may end the whole transaction, not only the savepoint.
     if (!database.$client.inTransaction || cause !== error) throw cause;
-    return pass.missing === undefined ? { error: classifyDatabaseError(cause) } : { missing: pass.missing };
+    return pass.missing.size > 0 ? { missing: pass.missing } : { error: classifyDatabaseError(cause) };
   }
 }
 
 function runOnce(job: Job, tx: Tx, pass: Pass): unknown {
   const result = job.run(tx);
   if (result instanceof Promise) throw new TypeError('a write callback must be synchronous');
-  // A job that caught it went on without knowing: nothing of that may stand.
-  if (pass.missing !== undefined) throw pass.missing;
+  // It went on without knowing: nothing of that may stand.
+  if (pass.missing.size > 0) throw new ReadFirst();
   return result;
 }
 

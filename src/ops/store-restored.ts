@@ -71,7 +71,7 @@ function unpairAll(tx: Tx, now: number): void {
 
 /** Codes, tickets, links and upstream tokens. */
 function endWhatLedToSessions(tx: Tx, now: number): void {
-  tx.update(users).set({ endedBeforeMs: now }).run();
+  tx.update(users).set({ endedBeforeMs: now, endedExceptId: null }).run();
   tx.delete(sessionIdTokens).run();
   tx.delete(sessionOutbox).run();
   tx.delete(hostTickets).run();

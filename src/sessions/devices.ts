@@ -5,7 +5,7 @@ import { DEVICE_AUDIENCE, guestLinkAudience, hostAudience } from './audience.ts'
 import { blankSession, type Issue } from './issue.ts';
 import type { Ledger, NewDeviceSession, NewGuestSession } from './ledger.ts';
 import type { RevokeReason, Session, SessionId } from './model.ts';
-import type { SessionStore } from './store.ts';
+import type { SessionStore } from './store-contract.ts';
 import type { DeviceSessionStore } from './store-devices.ts';
 import { hashToken, type TokenMint } from './token.ts';
 import type { Touches } from './touches.ts';

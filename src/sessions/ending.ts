@@ -10,8 +10,8 @@ import type { EndAllContext, EndingContext, EndingTarget, Ledger, VoidDependents
 import type { LiveThings } from './live-things.ts';
 import type { RevokeReason, Session, SessionId, SessionKind } from './model.ts';
 import type { Outbox } from './outbox.ts';
-import type { Refusals } from './refusals.ts';
-import type { SessionStore } from './store.ts';
+import type { Refusals, RefusedEnd } from './refusals.ts';
+import type { SessionStore } from './store-contract.ts';
 
 export interface EndingDeps {
   db: Db;
@@ -85,7 +85,10 @@ export function ending(deps: EndingDeps): Ending {
       .activeOfUser(tx, userId, kindsOf(context), context.begunBefore)
       .filter((id) => !kept.has(id));
     const revoked = revoke(tx, ids, context.reason);
-    store.setEndedBefore(tx, userId, context.begunBefore ?? clock.now());
+    const before = context.begunBefore ?? clock.now();
+    const { except, reason } = context;
+    store.setEndedBefore(tx, userId, before, except);
+    if (!store.knowsAll(tx)) outbox.sendEverywhere(tx, { userId, before, except, reason }, clock.now());
     audit.record(tx, {
       at: clock.now(),
       action: 'sessions.revoked_everywhere',
@@ -111,13 +114,13 @@ export function ending(deps: EndingDeps): Ending {
   /** Reading may work while writing does not; where neither does, the session itself is known all the same. */
   const treeOf = (id: SessionId): SessionId[] =>
     orIfUnreadable(
-      () => [...new Set([id, ...store.activeTree(db.reader, id)])],
+      () => [...new Set([id, ...store.knownTree(id)])],
       () => [id],
     );
   const userSessionsOf = (target: Extract<EndingTarget, { user: UserId }>): SessionId[] => {
     const kinds = kindsOf(target);
     const all = orIfUnreadable(
-      () => store.activeOfUser(db.reader, target.user, kinds),
+      () => store.knownOfUser(target.user, kinds),
       () => cachedOf(target.user, kinds),
     );
     const kept = new Set(target.except === undefined ? [] : treeOf(target.except));
@@ -138,6 +141,16 @@ export function ending(deps: EndingDeps): Ending {
     }
   };
 
+  const commitRefused = async ({ target, ids, at }: RefusedEnd): Promise<void> => {
+    const context = contextOf(target);
+    if ('user' in target) {
+      const { user, except, devices } = target;
+      await db.write((tx) => endAllIn(tx, user, { ...context, except, devices, begunBefore: at }));
+    }
+    // Each in a write of its own: together they share a commit all the same.
+    await Promise.all(ids.map((id) => db.write((tx) => endIn(tx, id, context))));
+  };
+
   return {
     endIn,
     endAllIn,
@@ -151,19 +164,10 @@ export function ending(deps: EndingDeps): Ending {
     replace: (tx, ids) => void revoke(tx, ids, 'replaced'),
 
     async retryRefused() {
-      const ends = refusals.pending();
-      if (ends.length === 0) return;
-      await db.write((tx) => {
-        for (const { target, ids, at } of ends) {
-          const context = contextOf(target);
-          if ('user' in target) {
-            const { user, except, devices } = target;
-            endAllIn(tx, user, { ...context, except, devices, begunBefore: at });
-          }
-          for (const id of ids) endIn(tx, id, context);
-        }
-      });
-      refusals.settle(ends);
+      for (const end of refusals.pending()) {
+        await commitRefused(end);
+        refusals.settle([end]);
+      }
     },
   };
 }

@@ -8,7 +8,7 @@ import type { Issued } from './ledger.ts';
 import type { CredentialUse, Session, SessionId } from './model.ts';
 import { isLiveNow } from './recognition.ts';
 import type { Refusals } from './refusals.ts';
-import type { SessionStore } from './store.ts';
+import type { SessionStore } from './store-contract.ts';
 import { hashToken, type TokenMint } from './token.ts';
 import type { Touches } from './touches.ts';
 
@@ -48,15 +48,15 @@ export function issue({ store, mint, events, touches, refusals, clock }: IssueDe
 
     issue(tx, session, use) {
       const token = mint.mint(use);
-      store.insert(tx, session, {
+      const kept = store.insert(tx, session, {
         hash: hashToken(token),
         sessionId: session.id,
         use,
         expiresAt: undefined,
         supersededAt: undefined,
       });
-      afterCommit(tx, () => events.publish([{ change: 'created', session }]));
-      return { session, token };
+      afterCommit(tx, () => events.publish([{ change: 'created', session: kept }]));
+      return { session: kept, token };
     },
   };
 }

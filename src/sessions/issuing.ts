@@ -5,7 +5,7 @@ import { hostAudience, originAudience } from './audience.ts';
 import { blankSession, type Issue } from './issue.ts';
 import type { Ledger, NewBrowserSession, NewChildSession, NewGrant, NewPersonalToken } from './ledger.ts';
 import type { Credential, Session, SessionId } from './model.ts';
-import type { SessionStore } from './store.ts';
+import type { SessionStore } from './store-contract.ts';
 import { hashToken, type TokenMint } from './token.ts';
 import type { Touches } from './touches.ts';
 

@@ -1,7 +1,7 @@
 import type { Tx } from '../db/write.ts';
 import type { SessionId } from './model.ts';
 import type { ReapTask } from './reaper.ts';
-import type { SessionStore } from './store.ts';
+import type { SessionStore } from './store-contract.ts';
 import type { ReapingStore } from './store-reaping.ts';
 import type { Touches } from './touches.ts';
 

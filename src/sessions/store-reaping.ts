@@ -1,4 +1,4 @@
-import { and, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import { and, lte, type SQL, sql } from 'drizzle-orm';
 import { sessions } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 import type { SessionId } from './model.ts';
@@ -31,41 +31,14 @@ export function reapingStore() {
         .returning({ id: sessions.id })
         .all().length,
 
-    /**
-     * Deletes those that ran out, or were revoked and have run out since; returns how many rows went. Their descendants
-     * go first, at most `limit` at a time: a foreign key would take a multitude of them at once.
-     */
-    deleteExpired(tx: Tx, now: number, limit: number): number {
-      const over = tx
-        .select({ id: sessions.id })
-        .from(sessions)
+    /** Deletes those that ran out, or were revoked and have run out since; returns how many rows went. */
+    deleteExpired: (tx: Tx, now: number, limit: number): number =>
+      tx
+        .delete(sessions)
         .where(and(isAmongFirstDue(now, limit), lte(keptUntil, now)))
-        .all();
-      const leaves = leavesBelow(
-        tx,
-        over.map(({ id }) => id),
-        limit,
-      );
-      if (leaves.length > 0) tx.delete(sessions).where(inArray(sessions.id, leaves)).run();
-      return leaves.length;
-    },
+        .returning({ id: sessions.id })
+        .all().length,
   };
-}
-
-/** At most `limit` descendants of these without descendants of their own; the sessions themselves where they have none. */
-function leavesBelow(tx: Tx, ids: readonly string[], limit: number): readonly string[] {
-  const children = tx
-    .select({ id: sessions.id })
-    .from(sessions)
-    .where(inArray(sessions.parentId, [...ids]))
-    .limit(limit)
-    .all();
-  if (children.length === 0) return ids;
-  return leavesBelow(
-    tx,
-    children.map(({ id }) => id),
-    limit,
-  );
 }
 
 function isAmongFirstDue(now: number, limit: number): SQL {

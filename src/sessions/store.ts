@@ -11,12 +11,12 @@ import type {
   Audience,
   Credential,
   FoundCredential,
-  RevokeReason,
   Session,
   SessionId,
   SessionKind,
   TokenHash,
 } from './model.ts';
+import type { Revocation, SessionStore } from './store-contract.ts';
 import {
   FOUND_COLUMNS,
   type FoundRow,
@@ -28,15 +28,23 @@ import {
 import { REVOKED_KEPT_MS } from './store-reaping.ts';
 import { fromCredential, fromSession, toSession } from './store-row.ts';
 
-export interface Revocation {
-  at: number;
-  reason: RevokeReason;
+/** What SQLite answers, it answers at once. */
+export interface DurableSessionStore extends SessionStore {
+  findByHash(hash: TokenHash): FoundCredential | undefined;
+  findSigner(id: SessionId): FoundCredential | undefined;
+  find(id: SessionId): Session | undefined;
+  listActive(userId: UserId): Session[];
+  findByProviderSid(provider: string, sid: string): Session[];
+  /** The session and its descendants, whatever became of them. */
+  tree(tx: Tx, id: SessionId): TreeRow[];
+  /** Which of these are there, whatever became of them. */
+  knownAmong(tx: Tx, ids: readonly SessionId[]): Set<SessionId>;
 }
 
-export type SessionStore = ReturnType<typeof sessionStore>;
+export type TreeRow = Pick<Session, 'id' | 'kind' | 'userId' | 'status'>;
 
 /** Sessions and credentials in SQLite. Absence is `undefined`; only an outage throws. */
-export function sessionStore(db: Db) {
+export function sessionStore(db: Db): DurableSessionStore {
   const byHash = db.reader
     .select(FOUND_COLUMNS)
     .from(credentials)
@@ -56,6 +64,50 @@ export function sessionStore(db: Db) {
     .where(eq(sessions.id, sql.placeholder('id')))
     .prepare();
 
+  const tree = (tx: Tx | Db['reader'], id: SessionId): TreeRow[] =>
+    tx.all<TreeRow>(sql`
+      WITH RECURSIVE tree(id) AS (
+        SELECT ${id} UNION SELECT s.id FROM sessions s JOIN tree ON s.parent_id = tree.id
+      )
+      SELECT s.id AS id, s.kind AS kind, s.user_id AS userId, s.status AS status
+      FROM sessions s JOIN tree ON s.id = tree.id`);
+
+  const activeTree = (tx: Tx | Db['reader'], id: SessionId): SessionId[] =>
+    tree(tx, id)
+      .filter(({ status }) => status === 'active')
+      .map((row) => row.id);
+
+  const activeOfUser = (
+    tx: Tx | Db['reader'],
+    userId: UserId,
+    kinds: readonly SessionKind[],
+    before?: number,
+  ): SessionId[] =>
+    tx
+      .select({ id: sessions.id })
+      .from(sessions)
+      .where(
+        and(
+          eq(sessions.userId, userId),
+          eq(sessions.status, 'active'),
+          inArray(sessions.kind, [...kinds]),
+          before === undefined ? undefined : lte(sessions.createdAtMs, before),
+        ),
+      )
+      .all()
+      .map(({ id }) => id as SessionId);
+
+  const findByProviderSid = (provider: string, sid: string): Session[] =>
+    readOrOutage(() =>
+      db.reader
+        .select()
+        .from(sessions)
+        .where(
+          and(eq(sessions.provider, provider), eq(sessions.providerSid, sid), eq(sessions.status, 'active')),
+        )
+        .all(),
+    ).map(toSession);
+
   return {
     findByHash(hash: TokenHash): FoundCredential | undefined {
       const [row] = readOrOutage<unknown>(() => byHash.values({ hash })) as FoundRow[];
@@ -72,7 +124,6 @@ export function sessionStore(db: Db) {
       return row === undefined ? undefined : toSession(row);
     },
 
-    /** Sessions that nobody revoked, newest use first; some may have run out. */
     listActive(userId: UserId): Session[] {
       return readOrOutage(() =>
         db.reader
@@ -84,21 +135,7 @@ export function sessionStore(db: Db) {
       ).map(toSession);
     },
 
-    findByProviderSid(provider: string, sid: string): Session[] {
-      return readOrOutage(() =>
-        db.reader
-          .select()
-          .from(sessions)
-          .where(
-            and(
-              eq(sessions.provider, provider),
-              eq(sessions.providerSid, sid),
-              eq(sessions.status, 'active'),
-            ),
-          )
-          .all(),
-      ).map(toSession);
-    },
+    findByProviderSid,
 
     countActiveByKind(): Record<SessionKind, number> {
       const counts: Record<SessionKind, number> = { user: 0, grant: 0, device: 0 };
@@ -122,7 +159,9 @@ export function sessionStore(db: Db) {
       return row === undefined ? undefined : toSession(row);
     },
 
-    /** Active child sessions of this parent at one audience. */
+    // The statements of `db.reader` run in the open transaction.
+    readByProviderSid: (_tx, provider, sid) => findByProviderSid(provider, sid),
+
     childrenAt(tx: Tx, parentId: SessionId, audience: Audience): SessionId[] {
       return tx
         .select({ id: sessions.id, audience: sessions.audience })
@@ -133,7 +172,7 @@ export function sessionStore(db: Db) {
         .map(({ id }) => id as SessionId);
     },
 
-    insert(tx: Tx, session: Session, credential: Credential): void {
+    insert(tx: Tx, session: Session, credential: Credential): Session {
       const userKey = sql`(SELECT ${users.rowKey} FROM ${users} WHERE ${users.id} = ${session.userId})`;
       const { sessionKey } = tx
         .insert(sessions)
@@ -143,19 +182,21 @@ export function sessionStore(db: Db) {
       tx.insert(credentials)
         .values({ ...fromCredential(credential), sessionKey })
         .run();
+      return session;
     },
 
-    /** Ids of the session and its descendants that are active. */
-    activeTree(tx: Tx | Db['reader'], id: SessionId): SessionId[] {
-      const rows = tx.all<{ id: SessionId }>(sql`
-        WITH RECURSIVE tree(id) AS (
-          SELECT ${id} UNION SELECT s.id FROM sessions s JOIN tree ON s.parent_id = tree.id
-        )
-        SELECT s.id AS id FROM sessions s JOIN tree ON s.id = tree.id WHERE s.status = 'active'`);
-      return rows.map((row) => row.id);
+    tree,
+    activeTree,
+    knownTree: (id) => activeTree(db.reader, id),
+    activeOfUser,
+    knownOfUser: (userId, kinds) => activeOfUser(db.reader, userId, kinds),
+    knowsAll: () => true,
+
+    knownAmong(tx, ids) {
+      const rows = tx.select({ id: sessions.id }).from(sessions).where(isOneOf(sessions.id, ids)).all();
+      return new Set(rows.map(({ id }) => id as SessionId));
     },
 
-    /** Adds a credential to a session that is there. */
     addCredential(tx: Tx, credential: Credential): void {
       const sessionKey = sql`(SELECT ${sessions.rowKey} FROM ${sessions} WHERE ${sessions.id} = ${credential.sessionId})`;
       tx.insert(credentials)
@@ -163,29 +204,6 @@ export function sessionStore(db: Db) {
         .run();
     },
 
-    /** Ids of a user's active sessions of these kinds; with `before`, of those that began at that time or earlier. */
-    activeOfUser(
-      tx: Tx | Db['reader'],
-      userId: UserId,
-      kinds: readonly SessionKind[],
-      before?: number,
-    ): SessionId[] {
-      return tx
-        .select({ id: sessions.id })
-        .from(sessions)
-        .where(
-          and(
-            eq(sessions.userId, userId),
-            eq(sessions.status, 'active'),
-            inArray(sessions.kind, [...kinds]),
-            before === undefined ? undefined : lte(sessions.createdAtMs, before),
-          ),
-        )
-        .all()
-        .map(({ id }) => id as SessionId);
-    },
-
-    /** Revokes what of `ids` is still active; returns the sessions as they stand now. Revoked is never set back. */
     revoke(tx: Tx, ids: readonly SessionId[], { at, reason }: Revocation): Session[] {
       return tx
         .update(sessions)
@@ -201,15 +219,18 @@ export function sessionStore(db: Db) {
         .map(toSession);
     },
 
-    /** Remembers that everything of this user begun before `at` is over; never set back. */
-    setEndedBefore(tx: Tx, userId: UserId, at: number): void {
+    setEndedBefore(tx: Tx, userId: UserId, at: number, except: SessionId | undefined): void {
+      const last = sql`coalesce(${users.endedBeforeMs}, 0)`;
       tx.update(users)
-        .set({ endedBeforeMs: sql`max(coalesce(${users.endedBeforeMs}, 0), ${at})` })
+        .set({
+          endedBeforeMs: sql`max(${last}, ${at})`,
+          endedExceptId: sql`CASE WHEN ${last} > ${at} THEN ${users.endedExceptId} ELSE ${except ?? null} END`,
+        })
         .where(eq(users.id, userId))
         .run();
     },
 
-    /** Moves last uses forward, all in one statement; never back. */
+    /** All in one statement. */
     touch(tx: Tx, lastSeen: ReadonlyMap<SessionId, number>): void {
       const touches = JSON.stringify(Object.fromEntries(lastSeen));
       tx.run(sql`

@@ -66,7 +66,8 @@ export function openProviderSignIn(deps: OpenProviderSignInDeps): ProviderSignIn
   const { db, clock, ring, audit, metrics, log, ledger, people, local, origin, config } = deps;
   const attempts = attemptStore();
   const logouts = logoutStore();
-  const tokens = idTokens(ring, idTokenStore());
+  const storedTokens = idTokenStore();
+  const tokens = idTokens(ring, storedTokens);
   const onRound = deps.onRound && { onRound: deps.onRound };
   const { providers: giveTokens, keepTokens } = deps.upstream ?? NOBODY_NEEDS_TOKENS;
   const providers = openProviders({ config, origin, clock, log, giveTokens, ...onRound });
@@ -110,6 +111,10 @@ export function openProviderSignIn(deps: OpenProviderSignInDeps): ProviderSignIn
     resealIdTokens: (tx) => tokens.resealAll(tx),
     reapTasks: [
       { name: 'sign_in_attempts', deleteExpired: (tx, now, limit) => attempts.deleteExpired(tx, now, limit) },
+      {
+        name: 'session_id_tokens',
+        deleteExpired: (tx, now, limit) => storedTokens.deleteExpired(tx, now, limit),
+      },
       {
         name: 'provider_logouts',
         deleteExpired: (tx, now, limit) => logouts.deleteExpiredLogouts(tx, now, limit),

@@ -96,7 +96,8 @@ export function providerSession(deps: ProviderSessionDeps) {
     const origin = { provider: provider.name, providerSid: sid, address, userAgent };
     const issued = ledger.openBrowserSession(tx, { userId: user.id, origin });
     if (sessionId !== undefined) replace(tx, sessionId, issued, visitor);
-    if (idToken !== undefined) idTokens.keep(tx, issued.session.id, idToken);
+    const { id, expiresAt } = issued.session;
+    if (idToken !== undefined) idTokens.keep(tx, id, idToken, expiresAt ?? now);
     if (tokens !== undefined) keepTokens(tx, { userId: user.id, claims, tokens });
     const detail = { provider: provider.name, purpose: attempt.purpose };
     recordSignIn(audit, tx, issued.session, detail);

@@ -15,11 +15,11 @@ describeSessionStore('SQLite', async () => {
   return {
     credentials: store,
     addUser: () => t.addUser(),
-    insert: (session, credential) => t.db.write((tx) => store.insert(tx, session, credential)),
+    insert: (session, credential) => t.db.write((tx) => void store.insert(tx, session, credential)),
     find: async (id) => store.find(id),
     listActive: async (userId) => store.listActive(userId),
     findByProviderSid: async (provider, sid) => store.findByProviderSid(provider, sid),
-    activeTree: async (id) => store.activeTree(t.db.reader, id),
+    activeTree: (id) => t.db.write((tx) => store.activeTree(tx, id)),
     revoke: (ids, revocation) => t.db.write((tx) => store.revoke(tx, ids, revocation)),
     addCredential: (credential) => t.db.write((tx) => store.addCredential(tx, credential)),
     rotate: (from, at, pair) =>

@@ -55,7 +55,7 @@ export const pairings = sqliteTable(
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
     /** The browser session that made it; ending it voids a code that is not redeemed. None: the operator at the machine. */
-    issuedBy: text('issued_by').references(() => sessions.id, { onDelete: 'set null' }),
+    issuedBy: text('issued_by'),
     codeHash: text('code_hash').notNull().unique(),
     tokenHash: text('token_hash').notNull().unique(),
     createdAtMs: integer('created_at_ms').notNull(),

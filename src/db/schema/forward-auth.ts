@@ -1,5 +1,4 @@
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
-import { sessions } from './sessions.ts';
 
 /** One-time tickets that carry a sign-in from the appliance's origin to one protected host. */
 export const hostTickets = sqliteTable(
@@ -8,9 +7,7 @@ export const hostTickets = sqliteTable(
     hash: text('hash').primaryKey(),
     host: text('host').notNull(),
     userId: text('user_id').notNull(),
-    parentSessionId: text('parent_session_id')
-      .notNull()
-      .references(() => sessions.id, { onDelete: 'cascade' }),
+    parentSessionId: text('parent_session_id').notNull(),
     /** SHA-256 of the flow cookie that the browser holds on that host. */
     flowHash: text('flow_hash').notNull(),
     returnPath: text('return_path').notNull(),

@@ -18,7 +18,7 @@ export const oauthDeviceRequests = sqliteTable(
     status: text('status', { enum: ['pending', 'approved', 'denied', 'redeemed'] }).notNull(),
     userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
     /** The browser session that consented; ending it voids what is not redeemed. */
-    issuedBy: text('issued_by').references(() => sessions.id, { onDelete: 'set null' }),
+    issuedBy: text('issued_by'),
     resource: text('resource'),
     scope: text('scope'),
     /** The grant that it was redeemed for. */

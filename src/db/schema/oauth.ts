@@ -24,9 +24,7 @@ export const oauthRequests = sqliteTable(
   {
     hash: text('hash').primaryKey(),
     /** Ending it voids the request. */
-    sessionId: text('session_id')
-      .notNull()
-      .references(() => sessions.id, { onDelete: 'cascade' }),
+    sessionId: text('session_id').notNull(),
     request: text('request', { mode: 'json' }).$type<unknown>().notNull(),
     expiresAtMs: integer('expires_at_ms').notNull(),
   },
@@ -48,7 +46,7 @@ export const oauthCodes = sqliteTable(
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
     /** The browser session that consented; ending it voids a code that is not redeemed. */
-    issuedBy: text('issued_by').references(() => sessions.id, { onDelete: 'set null' }),
+    issuedBy: text('issued_by'),
     redirectUri: text('redirect_uri').notNull(),
     resource: text('resource').notNull(),
     scope: text('scope').notNull(),

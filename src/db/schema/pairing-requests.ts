@@ -1,6 +1,5 @@
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { devices } from './devices.ts';
-import { sessions } from './sessions.ts';
 import { users } from './users.ts';
 
 /** Devices that ask to be let in and show a code, until a person has answered and the device has fetched the answer. */
@@ -19,7 +18,7 @@ export const pairingRequests = sqliteTable(
     status: text('status', { enum: ['pending', 'approved', 'denied', 'redeemed'] }).notNull(),
     userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
     /** The browser session that approved; ending it voids what is not redeemed. */
-    issuedBy: text('issued_by').references(() => sessions.id, { onDelete: 'set null' }),
+    issuedBy: text('issued_by'),
     deviceId: text('device_id').references(() => devices.id, { onDelete: 'cascade' }),
     /** Proofs that were taken and are not too old yet: each counts once. */
     proofs: text('proofs', { mode: 'json' })

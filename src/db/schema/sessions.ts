@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { type AnySQLiteColumn, index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { users } from './users.ts';
 
 export const sessions = sqliteTable(
@@ -13,7 +13,8 @@ export const sessions = sqliteTable(
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
     userKey: integer('user_key').notNull(),
-    parentId: text('parent_id').references((): AnySQLiteColumn => sessions.id, { onDelete: 'cascade' }),
+    /** No foreign key, here or wherever a browser session is named: it may be in Redis. */
+    parentId: text('parent_id'),
     audience: text('audience', { mode: 'json' }).$type<string[]>().notNull(),
     status: text('status', { enum: ['active', 'revoked'] }).notNull(),
     revokedAtMs: integer('revoked_at_ms'),

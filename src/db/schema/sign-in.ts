@@ -1,5 +1,4 @@
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
-import { sessions } from './sessions.ts';
 
 /** A sign-in at a provider that has begun. Consumed once, by the browser that began it. */
 export const signInAttempts = sqliteTable(
@@ -55,9 +54,13 @@ export const logoutTokenIds = sqliteTable(
 );
 
 /** The ID token of a browser session, sealed: sign-out at the provider hands it back as `id_token_hint`. */
-export const sessionIdTokens = sqliteTable('session_id_tokens', {
-  sessionId: text('session_id')
-    .primaryKey()
-    .references(() => sessions.id, { onDelete: 'cascade' }),
-  sealed: text('sealed').notNull(),
-});
+export const sessionIdTokens = sqliteTable(
+  'session_id_tokens',
+  {
+    sessionId: text('session_id').primaryKey(),
+    sealed: text('sealed').notNull(),
+    /** The absolute end of the session. */
+    expiresAtMs: integer('expires_at_ms').notNull(),
+  },
+  (table) => [index('session_id_tokens_expires').on(table.expiresAtMs)],
+);

@@ -14,7 +14,9 @@ export const users = sqliteTable('users', {
   /** Owner because a provider's `owners` says so, and only as long as it does. */
   ownerByRule: integer('owner_by_rule', { mode: 'boolean' }).notNull().default(false),
   status: text('status', { enum: ['active', 'disabled'] }).notNull(),
+  /** What of this person began until then is over, but for one session and its children. */
   endedBeforeMs: integer('ended_before_ms'),
+  endedExceptId: text('ended_except_id'),
   createdAtMs: integer('created_at_ms').notNull(),
   lastSignInAtMs: integer('last_sign_in_at_ms'),
 });

@@ -151,7 +151,7 @@ describe('a restore', () => {
       tx.run(
         `INSERT INTO host_tickets VALUES ('h', 'app.test', '${userId}', '${session.id}', 'f', '/', ${far})`,
       );
-      tx.run(`INSERT INTO session_id_tokens VALUES ('${session.id}', 'sealed')`);
+      tx.run(`INSERT INTO session_id_tokens VALUES ('${session.id}', 'sealed', ${far})`);
       tx.run(`INSERT INTO appliance_state (key, text) VALUES ('setup_secret_hash', 'x')`);
     });
     backUp(file, kept(appliance.dataDir, clock));
