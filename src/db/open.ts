@@ -96,11 +96,18 @@ export function judgeClock(
   path: string,
   clock: Clock,
 ): { now: number; isBehind: boolean; mayDelete: boolean } {
+  return readDatabase(path, (reader) => {
+    const timeMark = openTimeMark(reader, clock);
+    return { now: timeMark.now(), isBehind: timeMark.isBehind(), mayDelete: timeMark.mayDelete() };
+  });
+}
+
+/** What `read` makes of the database at `path`, in which nothing is written. */
+export function readDatabase<T>(path: string, read: (reader: DrizzleDatabase) => T): T {
   const client = connect(path);
   const statements = trackStatements(client);
   try {
-    const timeMark = openTimeMark(drizzle({ client, schema }), clock);
-    return { now: timeMark.now(), isBehind: timeMark.isBehind(), mayDelete: timeMark.mayDelete() };
+    return read(drizzle({ client, schema }));
   } finally {
     statements.finalize();
     client.close();

@@ -51,7 +51,7 @@ export const checkClock: Check = ({ config: { data_dir } }) => {
   return [ok(instantText(now))];
 };
 
-function isReadable(path: string): boolean {
+export function isReadable(path: string): boolean {
   try {
     return existsSync(path) && migrationState(path).pending.length === 0;
   } catch {

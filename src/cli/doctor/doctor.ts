@@ -9,6 +9,7 @@ import { findingsAbout } from './finding.ts';
 import { checkIsolation, checkPrograms } from './mcp.ts';
 import { checkListeners, checkProxies, checkUrl } from './network.ts';
 import { checkProviders } from './providers.ts';
+import { checkSessions } from './sessions.ts';
 import { checkTls } from './tls.ts';
 
 /** In the order of the lines. */
@@ -18,6 +19,7 @@ const CHECKS: readonly Check[] = [
   checkDiskSpace,
   checkDatabase,
   checkClock,
+  checkSessions,
   checkListeners,
   checkTls,
   checkUrl,

@@ -17,6 +17,7 @@ import { keepSetupFileWhileOpen } from './setup-file.ts';
 import { type EndingSignals, endingSignals } from './signals.ts';
 import { dropStartGarbage } from './start-garbage.ts';
 import { logStrays } from './strays.ts';
+import { noteUnmovedSessions } from './unmoved.ts';
 
 const clock = systemClock;
 /** For closing the database and the like, on top of the time that requests have. */
@@ -46,6 +47,7 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
     perform: ({ operation, input }) => performOperation(app.services, operation, input),
   });
   starting.use(control);
+  await noteUnmovedSessions({ ...app.services, isRedisOn: config.redis.url !== undefined, log });
   const running = starting.move();
 
   greet(app, config, io);
