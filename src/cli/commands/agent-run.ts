@@ -13,7 +13,7 @@ import { createLogger, type Logger } from '../../lib/log.ts';
 import type { CommandContext } from '../command.ts';
 import type { Io } from '../io.ts';
 import { endingSignals } from '../serve/signals.ts';
-import { dropStartGarbage } from '../serve/start-garbage.ts';
+import { endStart } from '../serve/end-start.ts';
 import { logStrays } from '../serve/strays.ts';
 import { agentConfig, agentDirectory } from './agent-options.ts';
 
@@ -36,7 +36,7 @@ export async function runAgent(context: CommandContext): Promise<void> {
     write: (line) => io.err(line),
   });
   using _strays = logStrays(log);
-  using _garbage = dropStartGarbage(clock);
+  using _started = endStart(clock);
   const cut = signals.second.then((signal) => {
     throw new CommandError(`ended at once by a second signal (${signal})`);
   });

@@ -5,6 +5,7 @@ import { CommandError } from '../../lib/command-error.ts';
 import { isLoopbackName } from '../../lib/loopback.ts';
 import type { CommandContext, CommandRun } from '../command.ts';
 import { promptSecret } from '../prompt-secret.ts';
+import { endStart } from '../serve/end-start.ts';
 
 const TOKEN_VARIABLE = 'POSTERN_TOKEN';
 const SERVER_VARIABLE = 'POSTERN_SERVER';
@@ -14,6 +15,7 @@ export const connect: CommandRun = async (context) => {
   const { args } = context;
   if (args.has('stdio') && args.has('listen')) throw wrongUse('--stdio and --listen exclude each other');
   const server = serverOf(context);
+  using _started = endStart(systemClock);
   using line = connector({
     server,
     device: args.operand('DEVICE'),

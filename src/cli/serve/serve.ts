@@ -15,7 +15,7 @@ import { greet } from './greeting.ts';
 import { logParts } from './part-lines.ts';
 import { keepSetupFileWhileOpen } from './setup-file.ts';
 import { type EndingSignals, endingSignals } from './signals.ts';
-import { dropStartGarbage } from './start-garbage.ts';
+import { endStart } from './end-start.ts';
 import { logStrays } from './strays.ts';
 import { noteUnmovedSessions } from './unmoved.ts';
 
@@ -57,7 +57,7 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
     isOpen: () => local.setup.isOpen(),
     dataDir: config.data_dir,
   });
-  using _garbage = dropStartGarbage(clock);
+  using _started = endStart(clock);
   log.info('ready', { url: app.url, listen: app.listen });
   const signal = await signals.first;
   log.info('ending: nothing new is accepted, what is running may finish', { signal });
