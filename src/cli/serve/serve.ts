@@ -11,11 +11,11 @@ import type { Io } from '../io.ts';
 import { serverLog } from '../log.ts';
 import { performOperation } from '../operations.ts';
 import { patiently } from '../patience.ts';
+import { endStart } from './end-start.ts';
 import { greet } from './greeting.ts';
 import { logParts } from './part-lines.ts';
 import { keepSetupFileWhileOpen } from './setup-file.ts';
 import { type EndingSignals, endingSignals } from './signals.ts';
-import { endStart } from './end-start.ts';
 import { logStrays } from './strays.ts';
 import { noteUnmovedSessions } from './unmoved.ts';
 
