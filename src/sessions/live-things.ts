@@ -7,6 +7,7 @@ export interface LiveThings {
   attach(id: SessionId, close: CloseLiveThing): Disposable;
   /** Closes and forgets everything of this session. One that fails to close does not keep the others. */
   close(id: SessionId, reason: RevokeReason | 'expired'): void;
+  has(id: SessionId): boolean;
   /** Sessions that hold something. */
   ids(): SessionId[];
   readonly count: number;
@@ -44,6 +45,7 @@ export function liveThings(onError: (error: unknown) => void): LiveThings {
         }
       }
     },
+    has: (id) => bySession.has(id),
     ids: () => [...bySession.keys()],
     get count() {
       return count;

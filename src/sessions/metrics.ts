@@ -1,6 +1,9 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Counter, Metrics } from '../lib/metrics.ts';
 import type { SessionCache } from './cache.ts';
+import type { ResetReason } from './event-reader.ts';
+import type { EventStreamName } from './event-wire.ts';
+import type { DropReason } from './foreign-events.ts';
 import type { LiveThings } from './live-things.ts';
 import type { SessionKind } from './model.ts';
 
@@ -9,10 +12,47 @@ const COUNT_KEPT_MS = 60_000;
 
 const KINDS: readonly SessionKind[] = ['user', 'grant', 'device'];
 
+/** Who was to hear of an event, and why it did not. */
+const DROPPED_BY = {
+  listener_failed: 'listeners',
+  reader_too_slow: 'event_streams',
+} as const;
+
 /** Counts session events that somebody was to hear of and did not. */
-export function droppedEvents(metrics: Metrics, reason: 'listener_failed' | 'reader_too_slow'): Counter {
-  const help = 'Session events that did not reach somebody who listens, by reason.';
-  return metrics.counter('postern_session_events_dropped_total', help, { reason });
+export function droppedEvents(metrics: Metrics, reason: keyof typeof DROPPED_BY): Counter {
+  return droppedCounter(metrics, DROPPED_BY[reason], reason);
+}
+
+function droppedCounter(metrics: Metrics, component: string, reason: string): Counter {
+  const help = 'Session events that did not reach somebody who listens, by who and why.';
+  return metrics.counter('postern_session_events_dropped_total', help, { component, reason });
+}
+
+/** What is seen of the events between processes. */
+export function elsewhereMetrics(metrics: Metrics, isTrusted: () => boolean) {
+  const counters = <Key extends string>(keys: readonly Key[], make: (key: Key) => Counter) => {
+    const made = new Map(keys.map((key) => [key, make(key)]));
+    return (key: Key): Counter => made.get(key) ?? make(key);
+  };
+  const droppedFrom = (component: string) =>
+    counters(['malformed_event', 'store_failure'], (reason) => droppedCounter(metrics, component, reason));
+  const dropped = { sessions: droppedFrom('events_stream'), devices: droppedFrom('device_events_stream') };
+  metrics.gauge(
+    'postern_session_cache_trusted',
+    'Whether sessions in memory are believed (1), or the store is asked each time (0).',
+    () => (isTrusted() ? 1 : 0),
+  );
+  return {
+    dropped: (stream: EventStreamName, reason: DropReason) => dropped[stream](reason),
+    published: metrics.counter('postern_session_events_published_total', 'Session events given to Redis.'),
+    resets: counters(['connection', 'server', 'events_lost'] satisfies ResetReason[], (reason) =>
+      metrics.counter(
+        'postern_session_events_resets_total',
+        'Times that reading began anew and memory was emptied, by reason.',
+        { reason },
+      ),
+    ),
+  };
 }
 
 export interface SessionMetricsDeps {

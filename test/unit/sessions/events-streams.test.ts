@@ -142,7 +142,7 @@ test('a reader that falls behind is counted', async () => {
   stream.send(new Uint8Array(300 * 1024));
   stream.send(new Uint8Array(1));
   expect(streams.count).toBe(0);
-  const line = 'postern_session_events_dropped_total{reason="reader_too_slow"} 1';
+  const line = 'postern_session_events_dropped_total{component="event_streams",reason="reader_too_slow"} 1';
   expect(api.base.metrics.render()).toContain(line);
 });
 
@@ -158,7 +158,9 @@ test('a listener that fails keeps nothing from the others, and is counted', asyn
   );
   await api.signIn();
   expect(heard).toEqual(['created']);
-  expect(metrics.render()).toContain('postern_session_events_dropped_total{reason="listener_failed"} 1');
+  expect(metrics.render()).toContain(
+    'postern_session_events_dropped_total{component="listeners",reason="listener_failed"} 1',
+  );
 });
 
 test('a full queue ends the stream with its reason, and what was queued is still read', async () => {

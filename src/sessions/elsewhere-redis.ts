@@ -1,0 +1,140 @@
+import type { RedisConfig } from '../config/schema.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import { startLoop } from '../lib/loop.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import { newSecret } from '../lib/random.ts';
+import { redisReason } from '../redis/errors.ts';
+import type { RedisConnections } from '../redis/open.ts';
+import type { Elsewhere, HereParts, OpenElsewhere } from './elsewhere.ts';
+import { eventCarrier } from './event-carrier.ts';
+import { type EventSource, eventReader } from './event-reader.ts';
+import { eventStreamsRedis } from './event-streams-redis.ts';
+import { foreignEvents } from './foreign-events.ts';
+import { heartbeats } from './heartbeats.ts';
+import { elsewhereMetrics } from './metrics.ts';
+import { ownEvents } from './own-events.ts';
+
+export interface RedisElsewhereDeps {
+  redis: RedisConnections;
+  config: RedisConfig;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+}
+
+/**
+ * Tells the other processes of our sessions, and hears of theirs, through Redis streams: on a connection of its own, because
+ * reading waits. @throws CommandError as `openRedis`.
+ */
+export async function elsewhereOverRedis(deps: RedisElsewhereDeps): Promise<OpenElsewhere> {
+  const reader = await deps.redis.connectReader();
+  return (here) => open(here, deps, reader);
+}
+
+type Reader = Awaited<ReturnType<RedisConnections['connectReader']>>;
+
+function open(
+  here: HereParts,
+  { redis, config, clock, log, metrics }: RedisElsewhereDeps,
+  connection: Reader,
+): Elsewhere {
+  const ending = new AbortController();
+  const streams = eventStreamsRedis({
+    names: { sessions: config.events_stream, devices: config.device_events_stream },
+    maxLength: config.stream_max_length,
+    blockMs: config.read_block_timeout,
+  });
+  const source: EventSource = {
+    whenReady: (signal) => connection.whenReady(signal),
+    tails: () => streams.tails(connection.client),
+    read: (cursors) => streams.read(connection.client, cursors),
+    beat: (fields) => streams.beat(redis.commands, fields),
+  };
+  const own = ownEvents();
+  const beats = heartbeats(config.heartbeat_timeout);
+  const observed = elsewhereMetrics(metrics, () => clock.monotonicNow() < beats.until);
+  const carrier = eventCarrier({
+    here,
+    own,
+    publish: (events) => streams.publish(redis.commands, events),
+    clock,
+    onFailure: (error) =>
+      log.warn('events of sessions could not be published; they wait', { reason: redisReason(error) }),
+    published: observed.published,
+  });
+  const foreign = foreignEvents({ here, own, dropped: observed.dropped, clock, log });
+  const forget = () => {
+    own.clear();
+    here.cache.clear();
+  };
+  const reader = eventReader(
+    {
+      source,
+      beats,
+      node: newSecret(),
+      apply: (entries) => foreign.apply(entries),
+      forget,
+      reapply: here.reapply,
+      publishedUntil: () => publishedUntil(here, config.outbox_timeout, clock),
+      resets: observed.resets,
+      clock,
+      log,
+    },
+    ending.signal,
+  );
+
+  let wasTrusted = false;
+  const beat = async () => {
+    try {
+      await reader.beat();
+      carrier.retry();
+    } catch (error) {
+      log.debug('a heartbeat could not be sent', { reason: redisReason(error) });
+    }
+    const isTrusted = clock.monotonicNow() < beats.until;
+    if (wasTrusted && !isTrusted) log.warn('what is in memory of sessions is not believed for now');
+    if (!wasTrusted && isTrusted) log.info('what is in memory of sessions is believed');
+    wasTrusted = isTrusted;
+  };
+  const loop = startLoop({
+    name: 'heartbeat',
+    everyMs: config.heartbeat_interval,
+    clock,
+    log,
+    run: beat,
+  });
+
+  const close = async () => {
+    await loop[Symbol.asyncDispose]();
+    ending.abort(new Error('the appliance is shutting down'));
+    connection[Symbol.dispose]();
+    await reader.ended;
+    await Promise.all([carrier.settled(), foreign.settled()]);
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    carrier,
+    trust: beats,
+    announce: (snapshots) => carrier.announce(snapshots.map(({ session }) => session)),
+    sweep: async () => carrier.sweep(),
+    ready: reader.begun,
+    [Symbol.asyncDispose]() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** The instant until which everything that was committed is published: rows that wait were committed after it. */
+function publishedUntil(
+  { outbox }: Pick<HereParts, 'outbox'>,
+  outboxTimeoutMs: number,
+  clock: Clock,
+): number | undefined {
+  const now = clock.monotonicNow();
+  const oldestAt = outbox.oldestAt();
+  if (oldestAt === undefined) return now;
+  const waitedMs = Math.max(0, clock.now() - oldestAt);
+  return waitedMs > outboxTimeoutMs ? undefined : now - waitedMs;
+}

@@ -1,0 +1,170 @@
+import type { Clock } from '../lib/clock.ts';
+import type { Counter } from '../lib/metrics.ts';
+import type { UserId } from '../users/model.ts';
+import type { HereParts } from './elsewhere.ts';
+import { type EventStreamName, encodeEvent } from './event-wire.ts';
+import type { Session } from './model.ts';
+import type { OutboxCarrier } from './outbox.ts';
+import type { OwnEvents } from './own-events.ts';
+import type { OutboxRow } from './store-outbox.ts';
+
+/** What an event is on its way out. */
+export interface OutgoingEvent {
+  readonly stream: EventStreamName;
+  readonly fields: readonly string[];
+}
+
+export interface EventCarrierDeps {
+  here: Pick<HereParts, 'outbox' | 'deleteRows' | 'activeOf' | 'endEverywhere'>;
+  own: OwnEvents;
+  /** Says of each whether it is published for sure. Rejects when nobody knows. */
+  publish: (events: readonly OutgoingEvent[]) => Promise<readonly boolean[]>;
+  clock: Clock;
+  /** Told why something has to wait. */
+  onFailure: (error: unknown) => void;
+  published: Counter;
+}
+
+export interface EventCarrier extends OutboxCarrier {
+  /** Once, and nobody minds if it fails. */
+  announce(sessions: readonly Session[]): void;
+  /** Tries what waits. */
+  retry(): void;
+  /** Takes rows that somebody else has left. */
+  sweep(): void;
+  /** Resolves when nothing is on its way. */
+  settled(): Promise<void>;
+}
+
+/** Rows taken at a time. */
+const ROWS_AT_ONCE = 500;
+/** Who commits a row publishes it within milliseconds, unless it died. */
+const LEFT_AFTER_MS = 1_000;
+
+/** Publishes the rows of the outbox in their order, and deletes them once they are out. */
+export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
+  const { here, onFailure, clock } = deps;
+  const publish = publisher(deps);
+  const deletion = rowDeletion(here.deleteRows, onFailure);
+  /** Rows to publish now, and those that could not be. */
+  let queue: OutboxRow[] = [];
+  let failed: OutboxRow[] = [];
+  /** Of both, and of what is on its way. */
+  const inHand = new Set<number>();
+  let working: Promise<void> | undefined;
+
+  const settle = (rows: readonly OutboxRow[]) => {
+    for (const { id } of rows) inHand.delete(id);
+    deletion.add(rows.map(({ id }) => id));
+  };
+  /** Snapshots of many rows go out together; what has to be looked up first, each for itself. */
+  const tell = async (rows: readonly OutboxRow[]) => {
+    const sessions = rows.flatMap(({ message }) => ('change' in message ? message.session : []));
+    const taken = await publish(sessions);
+    const snapshots = rows.filter(({ message }) => 'change' in message);
+    settle(snapshots.filter((_, index) => taken[index]));
+    for (const row of rows) {
+      if ('person' in row.message && !(await tellPerson(row.message.person))) continue;
+      if ('everywhere' in row.message) await here.endEverywhere(row.message.everywhere);
+      if (!('change' in row.message)) settle([row]);
+    }
+  };
+  const tellPerson = async (userId: UserId) => (await publish(await here.activeOf(userId))).every(Boolean);
+
+  /** What is given in one turn goes out together. What failed waits for the next heartbeat. */
+  const work = async () => {
+    await Promise.resolve();
+    while (queue.length > 0) {
+      const rows = queue.splice(0, ROWS_AT_ONCE);
+      try {
+        await tell(rows);
+      } catch (error) {
+        onFailure(error);
+        rows.push(...queue.splice(0));
+      }
+      failed.push(...rows.filter(({ id }) => inHand.has(id)));
+    }
+    working = undefined;
+  };
+  const begin = (rows: readonly OutboxRow[]) => {
+    queue.push(...rows);
+    if (queue.length > 0) working ??= work();
+  };
+
+  const carry = (rows: readonly OutboxRow[]) => {
+    const untold = rows.filter(({ id }) => !inHand.has(id) && !deletion.has(id));
+    for (const { id } of untold) inHand.add(id);
+    begin(untold);
+  };
+  return {
+    carry,
+    announce: (sessions) => void publish(sessions).catch(() => undefined),
+    retry() {
+      const again = failed;
+      failed = [];
+      begin(again);
+      deletion.retry();
+    },
+    sweep() {
+      const until = clock.now() - LEFT_AFTER_MS;
+      for (let last = 0, more = true; more; ) {
+        const rows = here.outbox.after(last, ROWS_AT_ONCE, until);
+        last = rows.at(-1)?.id ?? last;
+        more = rows.length === ROWS_AT_ONCE;
+        carry(rows);
+      }
+    },
+    async settled() {
+      const underWay = () => [working, deletion.working].filter((each) => each !== undefined);
+      while (underWay().length > 0) await Promise.all(underWay());
+    },
+  };
+}
+
+/** Publishes, and knows its events when they come back. */
+function publisher({ own, publish, published }: EventCarrierDeps) {
+  return async (sessions: readonly Session[]): Promise<readonly boolean[]> => {
+    if (sessions.length === 0) return [];
+    own.sent(sessions);
+    let taken: readonly boolean[] = [];
+    try {
+      taken = await publish(sessions.map(encodeEvent));
+    } finally {
+      own.unknown(sessions.filter((_, index) => taken[index] !== true));
+    }
+    published.inc(taken.filter(Boolean).length);
+    return taken;
+  };
+}
+
+/** Rows that are published, until they are out of the database too. */
+function rowDeletion(deleteRows: HereParts['deleteRows'], onFailure: (error: unknown) => void) {
+  const told = new Set<number>();
+  let working: Promise<void> | undefined;
+  const work = async () => {
+    try {
+      while (told.size > 0) {
+        const ids = [...told].slice(0, ROWS_AT_ONCE);
+        await deleteRows(ids);
+        for (const id of ids) told.delete(id);
+      }
+    } catch (error) {
+      onFailure(error);
+    }
+    working = undefined;
+  };
+  const begin = () => {
+    if (told.size > 0) working ??= work();
+  };
+  return {
+    add(ids: readonly number[]) {
+      for (const id of ids) told.add(id);
+      begin();
+    },
+    has: (id: number) => told.has(id),
+    retry: begin,
+    get working() {
+      return working;
+    },
+  };
+}

@@ -1,0 +1,178 @@
+import { type Clock, sleep } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Counter } from '../lib/metrics.ts';
+import { type EventStreamName, encodeHeartbeat, type WireFields } from './event-wire.ts';
+import type { StreamEntry } from './foreign-events.ts';
+import { type Heartbeats, reachedBoth } from './heartbeats.ts';
+import { type StreamProgress, type StreamState, type StreamTail, streamProgress } from './stream-progress.ts';
+
+/** Which server it was, and whether it takes writes. */
+export interface ServerIdentity {
+  readonly runId: string;
+  readonly replicationId: string;
+  readonly role: string;
+}
+
+type OfBoth<T> = Readonly<Record<EventStreamName, T>>;
+
+/** The two streams as one process has them. Everything rejects when they cannot be had. */
+export interface EventSource {
+  /** Resolves once they can be asked. */
+  whenReady(signal: AbortSignal): Promise<void>;
+  tails(): Promise<{ server: ServerIdentity; tails: OfBoth<StreamTail> }>;
+  /** Waits a while for something new. */
+  read(cursors: OfBoth<string>): Promise<StreamEntry[]>;
+  beat(fields: WireFields): Promise<{ server: ServerIdentity; states: OfBoth<StreamState> }>;
+}
+
+/** Why reading has to begin anew. */
+export type ResetReason = 'connection' | 'server' | 'events_lost';
+
+export interface EventReaderDeps {
+  source: EventSource;
+  beats: Heartbeats;
+  /** A random name of this process. */
+  node: string;
+  apply: (entries: readonly StreamEntry[]) => Promise<void> | undefined;
+  /** What is in memory may be old from now on. */
+  forget: () => void;
+  /** What has to be done before memory is believed again. */
+  reapply: (signal: AbortSignal) => Promise<void>;
+  /** The instant until which everything was published, monotonic; `undefined`: too much was not. */
+  publishedUntil: () => number | undefined;
+  resets: (reason: ResetReason) => Counter;
+  clock: Clock;
+  log: Logger;
+}
+
+/** One stretch of reading without a gap. */
+interface Stretch {
+  readonly server: ServerIdentity;
+  readonly progress: OfBoth<StreamProgress>;
+  isReapplied: boolean;
+  /** Why it is over. */
+  broken: ResetReason | undefined;
+}
+
+export interface EventReader {
+  /** Resolves once reading has begun; rejects where it cannot at the first attempt. */
+  readonly begun: Promise<void>;
+  /** Sends a heartbeat; memory is believed again once it came back. Rejects when it cannot be sent. */
+  beat(): Promise<void>;
+  /** Resolves when reading has ended, after `signal` and the end of what was being read. */
+  readonly ended: Promise<void>;
+}
+
+/** Between two attempts to begin. */
+const PAUSE_MS = 100;
+
+/**
+ * Reads both streams from where they stand at its start. Whenever something may have been missed (another connection, another
+ * server, entries that were added and not read) it forgets what is in memory and begins anew.
+ */
+export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventReader {
+  const { source, beats, clock, log } = deps;
+  const begun = Promise.withResolvers<void>();
+  let stretch: Stretch | undefined;
+  let sequence = 0;
+
+  /** The connection that is lost says nothing of what was read before: that is believed until its time is over. */
+  const stop = (current: Stretch, reason: ResetReason) => {
+    current.broken ??= reason;
+    beats.reset();
+  };
+
+  const review = (current: Stretch) => {
+    if (!current.isReapplied || current.broken !== undefined) return;
+    const { sessions, devices } = current.progress;
+    const { complete, isLost } = beats.review((beat) =>
+      reachedBoth(sessions.reached(beat.sessions), devices.reached(beat.devices)),
+    );
+    if (isLost) stop(current, 'events_lost');
+    if (complete === undefined) return;
+    sessions.forgetBefore(complete.sessions);
+    devices.forgetBefore(complete.devices);
+  };
+
+  const begin = async (): Promise<Stretch> => {
+    await source.whenReady(signal);
+    const { server, tails } = await source.tails();
+    // What was read before this, from any store, may be what a missed event was about.
+    beats.reset();
+    deps.forget();
+    return {
+      server,
+      progress: { sessions: streamProgress(tails.sessions), devices: streamProgress(tails.devices) },
+      isReapplied: false,
+      broken: undefined,
+    };
+  };
+
+  const reapply = async (current: Stretch) => {
+    try {
+      await deps.reapply(signal);
+      current.isReapplied = true;
+      await beat();
+    } catch (error) {
+      if (!signal.aborted) log.warn('ended sessions could not be taken from Redis again', { error });
+      current.broken ??= 'connection';
+    }
+  };
+
+  const follow = async (current: Stretch) => {
+    const { sessions, devices } = current.progress;
+    while (current.broken === undefined && !signal.aborted) {
+      const entries = await source.read({ sessions: sessions.cursor, devices: devices.cursor });
+      const room = deps.apply(entries);
+      for (const { stream, id } of entries) current.progress[stream].advance(id);
+      review(current);
+      if (room !== undefined) await room;
+    }
+  };
+
+  /** From one gap to the next. */
+  const readOn = async () => {
+    let reason: ResetReason = 'connection';
+    let reapplied: Promise<void> | undefined;
+    try {
+      stretch = await begin();
+      begun.resolve();
+      reapplied = reapply(stretch);
+      await follow(stretch);
+      reason = stretch.broken ?? reason;
+    } catch (error) {
+      begun.reject(error);
+      if (!signal.aborted) log.warn('events of sessions cannot be read; it is tried again', { error });
+    }
+    stretch = undefined;
+    if (!signal.aborted) deps.resets(reason).inc();
+    await reapplied;
+  };
+
+  const run = async () => {
+    while (!signal.aborted) {
+      await readOn();
+      await sleep(clock, PAUSE_MS, signal).catch(() => undefined);
+    }
+    begun.reject(signal.reason);
+  };
+
+  const beat = async (): Promise<void> => {
+    const current = stretch;
+    if (current?.isReapplied !== true) return;
+    const publishedUntil = deps.publishedUntil();
+    const { server, states } = await source.beat(encodeHeartbeat(deps.node, ++sequence));
+    if (current !== stretch || current.broken !== undefined) return;
+    if (!isSame(server, current.server)) return stop(current, 'server');
+    beats.sent({ publishedUntil, ...states });
+    review(current);
+  };
+
+  begun.promise.catch(() => undefined);
+  return { begun: begun.promise, beat, ended: run() };
+}
+
+/** A server that was started again, or a replica that took its place, may know less; one that is a replica now takes nothing. */
+function isSame(one: ServerIdentity, other: ServerIdentity): boolean {
+  return one.runId === other.runId && one.replicationId === other.replicationId && one.role === other.role;
+}
