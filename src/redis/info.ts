@@ -39,11 +39,13 @@ const OLDEST = [6, 2] as const;
 /** Why sessions cannot be kept at this server; `undefined` where they can. */
 export function serverFault({ version, role }: ServerInfo): string | undefined {
   if (version === '') return 'it does not say what it is; its user needs the command INFO';
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [oldestMajor, oldestMinor] = OLDEST;
-  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor))
-    return `it is Redis ${version}; ${OLDEST.join('.')} is the oldest that will do`;
+  if (!isNewEnough(version)) return `it is Redis ${version}; ${OLDEST.join('.')} is the oldest that will do`;
   return role === 'master' ? undefined : `it is a replica, which takes no writes (role ${role})`;
+}
+
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
 }
 
 /** Whether sessions may vanish when the memory of the server is full. Policies of keys that expire mean ours too. */

@@ -41,8 +41,11 @@ export interface TestRedis extends AsyncDisposable {
   kill9(): Promise<void>;
   /** Ends it as an operator would. */
   stop(): Promise<void>;
-  /** Starts it again at the same port, after `kill9` or `stop`, and resolves once it takes commands. */
-  restart(): Promise<void>;
+  /**
+   * Starts it again at the same port, after `kill9` or `stop`, and resolves once it takes commands. What is given takes
+   * the place of what it was first started with.
+   */
+  restart(changed?: RedisServerOptions): Promise<void>;
   /** Stands still, connections open, until `resume`. */
   pause(): void;
   resume(): void;
@@ -84,8 +87,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Test
     },
     kill9: () => end(server, 'SIGKILL'),
     stop: () => end(server, 'SIGTERM'),
-    async restart() {
-      server = await start(port, directory.path, options, certificate);
+    async restart(changed) {
+      server = await start(port, directory.path, { ...options, ...changed }, certificate);
     },
     pause: () => server.signal('SIGSTOP'),
     resume: () => server.signal('SIGCONT'),
