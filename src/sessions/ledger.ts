@@ -252,6 +252,12 @@ export interface Ledger {
   /** When a grant or a device session was last used, epoch milliseconds; touches that are not written yet included. */
   lastSeenAt(id: SessionId): number | undefined;
 
+  /**
+   * Tells other processes, once `tx` is committed, that what stands behind these sessions has changed: whoever runs something for
+   * one of them hears of it as a change of the session. Nothing without Redis.
+   */
+  announceChanged(tx: Tx, sessions: readonly Session[]): void;
+
   /** Called by `users` whenever a person changed: cached copies of the person are read again. */
   userChanged(userId: UserId): void;
 

@@ -198,6 +198,12 @@ export function openLedger({
       const session = store.find(id);
       return session === undefined ? undefined : lastUseOf(session);
     },
+    announceChanged: (tx, sessions) =>
+      box.send(
+        tx,
+        sessions.map((session) => ({ change: 'changed', session })),
+        clock.now(),
+      ),
     userChanged: (userId) => cache.evictUser(userId),
     attach: (id, close) => live.attach(id, close),
 

@@ -10,7 +10,7 @@ import type { Vault } from './vault.ts';
 
 export interface CurrentDeps {
   store: Pick<UpstreamGrantStore, 'find'>;
-  grants: Pick<Grants, 'end' | 'toToken'>;
+  grants: Pick<Grants, 'end' | 'handOut'>;
   refresher: Refresher;
   vault: Vault;
   clock: Clock;
@@ -34,7 +34,7 @@ export function currentToken(deps: CurrentDeps) {
     if (accessToken !== undefined) {
       const due = dueAt(grant, leadMs);
       if (due > clock.now()) deps.onUse(due);
-      return grants.toToken(grant, accessToken);
+      return grants.handOut(grant, accessToken);
     }
     await grants.end(grant, 'unreadable');
     return undefined;

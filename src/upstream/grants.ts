@@ -1,12 +1,15 @@
+import { LRUCache } from 'lru-cache';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
 import { afterCommit, type Tx } from '../db/write.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
+import { once } from '../lib/once.ts';
 import { newId } from '../lib/random.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { ProviderTokens } from '../sign-in/model.ts';
 import type { Actor, UserId } from '../users/model.ts';
+import type { Announcements } from './catching-up.ts';
 import { type Listeners, listeners } from './listeners.ts';
 import type { GrantEndReason, UpstreamAccount, UpstreamGrant, UpstreamGrantId } from './model.ts';
 import { dependentSessions, type Needs } from './needs.ts';
@@ -28,6 +31,7 @@ export interface GrantsDeps {
   turns: Pick<Turns, 'finish'>;
   vault: Vault;
   needs: Needs;
+  announce: Pick<Announcements, 'token'>;
 }
 
 /** Tokens that somebody brought from a provider. */
@@ -43,6 +47,9 @@ export interface EndedGrant extends UpstreamDependent {
   readonly id: UpstreamGrantId;
 }
 
+/** People and providers whose newest version is remembered. */
+const MAX_KNOWN = 10_000;
+
 export type Grants = ReturnType<typeof grants>;
 
 /** Everything that makes, changes and ends grants at providers. Whoever listens hears of it after the commit. */
@@ -52,6 +59,18 @@ export function grants(deps: GrantsDeps) {
     deps.log.error('somebody who was to hear of a linked account failed', { error });
   const refreshed: Listeners<UpstreamChange> = listeners(onError);
   const ended: Listeners<EndedGrant> = listeners(onError);
+
+  /** The newest versions that anybody here knows of, as far as there is room: whoever listens bears to be told twice. */
+  const known = once(() => new LRUCache<string, number>({ max: MAX_KNOWN }));
+  const isKnown = ({ userId, provider }: UpstreamDependent, version: number) =>
+    (known().get(`${userId} ${provider}`) ?? -1) >= version;
+  const learn = ({ userId, provider }: UpstreamDependent, version: number) => {
+    if (!isKnown({ userId, provider }, version)) known().set(`${userId} ${provider}`, version);
+  };
+  const tellRefreshed = (change: UpstreamChange) => {
+    learn(change, change.token.version);
+    refreshed.tell(change);
+  };
 
   const toToken = (grant: UpstreamGrant, accessToken: string): UpstreamToken => ({
     accessToken,
@@ -78,7 +97,20 @@ export function grants(deps: GrantsDeps) {
   return {
     onRefreshed: refreshed.add,
     onEnded: ended.add,
-    toToken,
+
+    /** For whoever begins something with this token: told only of newer ones from now on. */
+    handOut(grant: UpstreamGrant, accessToken: string): UpstreamToken {
+      learn(grant, grant.version);
+      return toToken(grant, accessToken);
+    },
+
+    /** Tells of a token that another process has committed, unless it is known here. */
+    catchUp({ userId, provider }: UpstreamDependent): void {
+      const grant = store.find(userId, provider);
+      if (grant?.status !== 'active' || isKnown(grant, grant.version)) return;
+      const accessToken = vault.openToken(grant, 'access_token');
+      if (accessToken !== undefined) tellRefreshed({ userId, provider, token: toToken(grant, accessToken) });
+    },
 
     /** Keeps tokens in the place of what was there. Told as a refresh: what runs with the old ones goes on with these. */
     put(tx: Tx, { userId, provider, account, tokens }: BroughtTokens): UpstreamGrant {
@@ -103,7 +135,8 @@ export function grants(deps: GrantsDeps) {
         linkedAt: clock.now(),
       };
       store.put(tx, grant);
-      afterCommit(tx, () => refreshed.tell({ userId, provider, token: toToken(grant, accessToken) }));
+      afterCommit(tx, () => tellRefreshed({ userId, provider, token: toToken(grant, accessToken) }));
+      deps.announce.token(tx, grant);
       return grant;
     },
 
@@ -124,7 +157,8 @@ export function grants(deps: GrantsDeps) {
         deps.turns.finish(tx, grant.id);
         const token = toToken(changed, accessToken);
         const { userId, provider } = grant;
-        afterCommit(tx, () => refreshed.tell({ userId, provider, token }));
+        afterCommit(tx, () => tellRefreshed({ userId, provider, token }));
+        deps.announce.token(tx, grant);
         return token;
       });
     },

@@ -27,6 +27,16 @@ export function needs(backends: readonly BackendNeeds[]) {
     backendsOfProvider: (provider: string) => by(provider).map(({ name }) => name),
     backendsOfSecret: (secret: string) =>
       backends.filter(({ secrets }) => secrets.includes(secret)).map(({ name }) => name),
+    /** What the backends at these places want. */
+    wantedAt: (audience: readonly Audience[]) => {
+      const there = backends.filter((backend) => audience.includes(backend.audience));
+      return {
+        providers: new Set(there.flatMap(({ provider }) => provider ?? [])),
+        secrets: new Set(there.flatMap(({ secrets }) => secrets)),
+      };
+    },
+    audiencesOfSecret: (secret: string): readonly Audience[] =>
+      backends.filter(({ secrets }) => secrets.includes(secret)).map(({ audience }) => audience),
     audiencesOf: (provider: string): readonly Audience[] => by(provider).map(({ audience }) => audience),
   };
 }
@@ -37,7 +47,15 @@ export function dependentSessions(
   wanted: Needs,
   { userId, provider }: { userId: UserId; provider: string },
 ): Session[] {
-  const audiences = wanted.audiencesOf(provider);
+  return grantsAt(ledger, userId, wanted.audiencesOf(provider));
+}
+
+/** The live grants of a person at some of these places. */
+export function grantsAt(
+  ledger: Pick<Ledger, 'listDurable'>,
+  userId: UserId,
+  audiences: readonly Audience[],
+): Session[] {
   return ledger
     .listDurable(userId)
     .filter(({ kind, audience }) => kind === 'grant' && audience.some((each) => audiences.includes(each)));

@@ -5,11 +5,12 @@ import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
-import type { Ledger } from '../sessions/ledger.ts';
+import type { RunningLedger } from '../sessions/open-ledger.ts';
 import type { ReapTask } from '../sessions/reaper.ts';
 import type { KeepTokens } from '../sign-in/provider-session.ts';
 import type { UserStore } from '../users/store.ts';
 import { accounts } from './accounts.ts';
+import { announcements, catchingUp, noAnnouncements } from './catching-up.ts';
 import { currentToken } from './current.ts';
 import { grants } from './grants.ts';
 import { linking } from './linking.ts';
@@ -37,7 +38,7 @@ export interface OpenUpstreamDeps {
   ring: KeyRing;
   audit: AuditRecorder;
   metrics: Metrics;
-  ledger: Ledger;
+  ledger: RunningLedger;
   users: UserStore;
   config: Pick<Config, 'provider' | 'upstream' | 'sign_in'>;
   /** The origin of `url`. */
@@ -67,7 +68,8 @@ export function openUpstream(deps: OpenUpstreamDeps) {
     ending: ending.signal,
   });
   const turns = deps.isShared ? openSharedTurns(deps) : ownTurns;
-  const all = grants({ db, clock, log, audit, ledger, store, links, turns, vault: box, needs });
+  const announce = deps.isShared ? announcements(ledger, needs) : noAnnouncements;
+  const all = grants({ db, clock, log, audit, ledger, store, links, turns, vault: box, needs, announce });
   const refreshing = refresher({
     grants: all,
     store,
@@ -81,7 +83,7 @@ export function openUpstream(deps: OpenUpstreamDeps) {
     timing,
   });
   all.onEnded(({ id }) => refreshing.forget(id));
-  const stored = secrets({ db, clock, log, audit, store: secretStore, vault: box, needs });
+  const stored = secrets({ db, clock, log, audit, store: secretStore, vault: box, needs, announce });
 
   /** Until somebody says what runs: everybody with a live grant at a backend. */
   const withLiveGrants = (): UpstreamDependent[] =>
@@ -98,6 +100,7 @@ export function openUpstream(deps: OpenUpstreamDeps) {
     leadMs: timing.refresh_lead,
     everyMs: timing.rotate_interval,
     dependents: () => dependents(),
+    catchUp: (grant) => deps.isShared && all.catchUp(grant),
   });
   all.onRefreshed(({ userId, provider }) => {
     const grant = store.find(userId, provider);
@@ -112,6 +115,9 @@ export function openUpstream(deps: OpenUpstreamDeps) {
     leadMs: timing.refresh_lead,
     onUse: (due) => rotation.expect(due),
   });
+  const elsewhere = deps.isShared
+    ? catchingUp({ events: ledger.events, needs, grants: all, secrets: stored })
+    : undefined;
   observeGrants(metrics, store);
 
   const tokens: UpstreamTokens = {
@@ -182,6 +188,7 @@ export function openUpstream(deps: OpenUpstreamDeps) {
       deleteExpired: (tx, now, limit) => links.deleteExpired(tx, now, limit),
     } satisfies ReapTask,
     async [Symbol.asyncDispose]() {
+      elsewhere?.[Symbol.dispose]();
       rotation[Symbol.dispose]();
       await refreshing[Symbol.asyncDispose]();
       ending.abort(new Error('the appliance is shutting down'));

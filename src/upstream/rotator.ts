@@ -14,6 +14,8 @@ export interface RotatorDeps {
   everyMs: number;
   /** Whose tokens something that runs was given. */
   dependents: () => Iterable<UpstreamDependent>;
+  /** Looks whether another process has refreshed it, and tells of that. */
+  catchUp: (grant: UpstreamGrant) => void;
 }
 
 /** What one round did. */
@@ -46,6 +48,7 @@ export function rotator({
   leadMs,
   everyMs,
   dependents,
+  catchUp,
 }: RotatorDeps): Rotator {
   let timer: Timer | undefined;
   let wakesAt = Infinity;
@@ -92,6 +95,7 @@ export function rotator({
 
   const rotate = async (): Promise<RotateReport> => {
     const grantsInUse = inUse();
+    for (const grant of grantsInUse) catchUp(grant);
     const now = clock.now();
     const due = grantsInUse.filter((grant) => !refresher.isRefreshing(grant.id) && dueOf(grant) <= now);
     const outcomes = await inTurn(due, MAX_AT_ONCE, rotateOne);

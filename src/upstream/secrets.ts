@@ -1,11 +1,14 @@
+import { LRUCache } from 'lru-cache';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
 import { afterCommit } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
+import { once } from '../lib/once.ts';
 import { newId } from '../lib/random.ts';
 import type { Actor, UserId } from '../users/model.ts';
+import type { Announcements } from './catching-up.ts';
 import { listeners } from './listeners.ts';
 import type { UserSecretId } from './model.ts';
 import type { Needs } from './needs.ts';
@@ -20,6 +23,7 @@ export interface SecretsDeps {
   store: UserSecretStore;
   vault: Vault;
   needs: Needs;
+  announce: Pick<Announcements, 'secret'>;
 }
 
 /** Longest value, in characters: an environment variable takes 128 KiB, and tokens are a few hundred. */
@@ -37,11 +41,30 @@ export interface SecretState {
   readonly updatedAt: number | undefined;
 }
 
+/** Names one secret of one person. */
+export interface SecretOfUser {
+  readonly userId: UserId;
+  readonly name: string;
+}
+
+/** Secrets that are remembered as known. */
+const MAX_KNOWN = 10_000;
+
+export type Secrets = ReturnType<typeof secrets>;
+
 /** Secrets that people paste, for servers that take a personal access token. Nobody reads them back but a backend of theirs. */
-export function secrets({ db, clock, log, audit, store, vault, needs }: SecretsDeps) {
-  const changed = listeners<{ readonly userId: UserId; readonly name: string }>((error) =>
+export function secrets({ db, clock, log, audit, store, vault, needs, announce }: SecretsDeps) {
+  const changed = listeners<SecretOfUser>((error) =>
     log.error('somebody who was to hear of a secret failed', { error }),
   );
+  /** The row that was last given to somebody here, or told of, as far as there is room. */
+  const known = once(() => new LRUCache<string, UserSecretId | 'none'>({ max: MAX_KNOWN }));
+  const learn = ({ userId, name }: SecretOfUser, id: UserSecretId | undefined) =>
+    known().set(`${userId} ${name}`, id ?? 'none');
+  const tellChanged = (of: SecretOfUser, id: UserSecretId | undefined) => {
+    learn(of, id);
+    changed.tell(of);
+  };
 
   return {
     onChanged: changed.add,
@@ -49,6 +72,7 @@ export function secrets({ db, clock, log, audit, store, vault, needs }: SecretsD
     /** The value; `undefined`: there is none, or none of our keys opens it. */
     find(userId: UserId, name: string): string | undefined {
       const secret = store.find(userId, name);
+      learn({ userId, name }, secret?.id);
       return secret === undefined ? undefined : vault.openSecret(secret);
     },
 
@@ -91,7 +115,8 @@ export function secrets({ db, clock, log, audit, store, vault, needs }: SecretsD
           ...actor(by),
           detail: { name },
         });
-        afterCommit(tx, () => changed.tell({ userId, name }));
+        afterCommit(tx, () => tellChanged({ userId, name }, place.id));
+        announce.secret(tx, { userId, name });
       });
     },
 
@@ -108,9 +133,16 @@ export function secrets({ db, clock, log, audit, store, vault, needs }: SecretsD
           ...actor(by),
           detail: { name },
         });
-        afterCommit(tx, () => changed.tell({ userId, name }));
+        afterCommit(tx, () => tellChanged({ userId, name }, undefined));
+        announce.secret(tx, { userId, name });
         return true;
       });
+    },
+
+    /** Tells that another process has stored or removed a secret, unless it is known here. */
+    catchUp({ userId, name }: SecretOfUser): void {
+      const id = store.find(userId, name)?.id;
+      if (known().get(`${userId} ${name}`) !== (id ?? 'none')) tellChanged({ userId, name }, id);
     },
   };
 }

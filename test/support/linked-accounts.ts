@@ -1,9 +1,12 @@
 import { configSchema } from '../../src/config/schema.ts';
+import { type Db, openDatabase } from '../../src/db/open.ts';
 import type { KeyRing } from '../../src/lib/key-ring.ts';
+import type { RunningLedger } from '../../src/sessions/open-ledger.ts';
 import type { OpenUpstream } from '../../src/upstream/open-upstream.ts';
 import type { UserId } from '../../src/users/model.ts';
 import type { Browser, Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
+import { temporaryLedger } from './ledger.ts';
 import { ManualClock } from './manual-clock.ts';
 import { LIFETIMES_SECONDS, type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
 import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from './sign-in.ts';
@@ -28,8 +31,16 @@ export interface LinkSite extends AsyncDisposable {
   linked(username: string): Promise<{ browser: Browser; userId: UserId }>;
   /** The same accounts as another process would open them; for what a command does. */
   openAgain(ring?: KeyRing): OpenUpstream;
+  /** The same accounts in one of several processes that share them. */
+  openShared(): SharedUpstream;
   /** How many refreshes ended in that way. */
   refreshes(outcome: string): number;
+}
+
+export interface SharedUpstream extends AsyncDisposable {
+  readonly upstream: OpenUpstream;
+  readonly ledger: RunningLedger;
+  readonly db: Db;
 }
 
 export interface LinkSiteOptions {
@@ -77,6 +88,11 @@ export async function linkSite(options: LinkSiteOptions = {}): Promise<LinkSite>
   site.upstream.setDependents(() => []);
   const running = starting.move();
 
+  const upstreamOptions = () => ({
+    config: configSchema.parse({ provider: providers, upstream: upstreamTable }),
+    origin: site.origin.origin,
+    backends,
+  });
   const begin = async (browser: Browser, returnTo = '/account/links') => {
     const page = await site.post(browser, `/account/links/${WORK}`, { return_to: returnTo });
     const [, onward] = /url=(.+)$/.exec(page.response.headers.get('refresh') ?? '') ?? [];
@@ -99,12 +115,25 @@ export async function linkSite(options: LinkSiteOptions = {}): Promise<LinkSite>
       return { browser, userId: user.id };
     },
     openAgain: (ring) =>
-      testUpstream(site.accounts, {
-        config: configSchema.parse({ provider: providers, upstream: upstreamTable }),
-        origin: site.origin.origin,
-        backends,
-        ...(ring !== undefined && { ring }),
-      }),
+      testUpstream(site.accounts, { ...upstreamOptions(), ...(ring !== undefined && { ring }) }),
+    openShared() {
+      const { database } = site.accounts.base;
+      const db = openDatabase({ path: database.path, clock });
+      const base = temporaryLedger({ clock, database: { ...database, db } });
+      const { people } = site.accounts;
+      const upstream = testUpstream({ base, people }, { ...upstreamOptions(), isShared: true });
+      upstream.setDependents(() => []);
+      return {
+        upstream,
+        ledger: base.ledger,
+        db,
+        async [Symbol.asyncDispose]() {
+          await upstream[Symbol.asyncDispose]();
+          await base.ledger[Symbol.asyncDispose]();
+          await db[Symbol.asyncDispose]();
+        },
+      };
+    },
     refreshes(outcome) {
       const pattern = new RegExp(
         `^postern_upstream_refreshes_total\\{[^}]*outcome="${outcome}"[^}]*\\} (\\d+)$`,
