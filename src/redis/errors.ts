@@ -3,6 +3,12 @@ import { CommandError } from '../lib/command-error.ts';
 
 /** What Redis, the network and TLS say, in words for the operator. The first that fits counts. */
 const REASONS: readonly (readonly [what: RegExp, reason: string])[] = [
+  [/No such master/, 'its sentinels know no primary of that name (redis.sentinel_name)'],
+  [
+    /All sentinels are unreachable.*(?:WRONGPASS|NOAUTH)/s,
+    'its sentinels refuse the user or the password (redis.sentinel_username, redis.sentinel_password)',
+  ],
+  [/All sentinels are unreachable/, 'none of its sentinels answers (redis.sentinels)'],
   [
     /^WRONGPASS|^ERR invalid password/,
     'it refuses the user or the password (redis.username, redis.password)',
