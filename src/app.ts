@@ -7,6 +7,7 @@ import { sourceFiles } from './config/config.ts';
 import { nameOf } from './config/device-base.ts';
 import { parseListen } from './config/hosts.ts';
 import type { Config } from './config/schema.ts';
+import type { Leadership } from './db/leader.ts';
 import { addDemoDevices } from './devices/demo.ts';
 import { hubRoundMs } from './devices/open-hub.ts';
 import { openReach } from './devices/routes-open-reach.ts';
@@ -81,7 +82,9 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
   const router = newRouter();
   router.use(forwardAuth.routes);
   services.deviceReach.addRoutes(router);
-  const connectedApps = services.authorizationServer.connectedApps((userId) => mcp.broker.running(userId));
+  const connectedApps = services.authorizationServer.connectedApps((userId) =>
+    services.brokerRole.isHere ? mcp.broker.running(userId) : undefined,
+  );
   addPeopleRoutes(router, config, services, connectedApps);
   authorizeRoutes(router, services.authorizationServer.authorizing);
   mountApi(router, {
@@ -162,12 +165,12 @@ async function addDemo(services: OpenServices) {
 /** Everything that happens by itself. Each is also a command, or nobody's business. */
 function loopsOf(
   { sessions, devices, upstream: { rotate_interval } }: Config,
-  { ledger, reap, upstream, hub }: OpenServices,
+  { ledger, leadership, reap, upstream, hub }: OpenServices,
   streams: ReturnType<typeof sessionEventStreams>,
 ) {
   return [
     { name: 'touches', everyMs: sessions.touch_interval, run: () => ledger.flush() },
-    { name: 'reaper', everyMs: sessions.reap_interval, run: reap },
+    { name: 'reaper', everyMs: sessions.reap_interval, run: onlyLeading(leadership, reap) },
     {
       name: 'live-check',
       everyMs: sessions.live_check_interval,
@@ -183,6 +186,11 @@ function loopsOf(
     { name: 'tunnels', everyMs: hubRoundMs(devices), run: async () => hub.round() },
     { name: 'event-keep-alive', everyMs: sessions.event_keep_alive, run: async () => streams.keepAlive() },
   ];
+}
+
+/** A round that one process does for all: the others begin theirs by looking whether the place is free. */
+function onlyLeading<T>(leadership: Leadership, run: (signal: AbortSignal) => Promise<T>) {
+  return async (signal: AbortSignal) => (leadership.lead() ? run(signal) : undefined);
 }
 
 interface Mcp {

@@ -20,6 +20,7 @@ import { openForwardAuth } from './forward-auth/routes.ts';
 import { ruleSubjects } from './forward-auth/subjects.ts';
 import { auditBudget } from './http/audit-budget.ts';
 import { parseOrigin } from './http/origin.ts';
+import { roleGuard } from './http/other-node.ts';
 import { addressKey, localLimiter } from './http/rate-limit.ts';
 import type { Clock } from './lib/clock.ts';
 import { CommandError } from './lib/command-error.ts';
@@ -48,6 +49,9 @@ export interface AppDeps {
   serves?: boolean;
 }
 
+/** In so many rounds every node has written what it noted, even one that was busy. */
+const GRACE_ROUNDS = 6;
+
 /**
  * Everything that stands on the data directory, without listeners and loops: what a command needs, and what `openApp` serves.
  * @throws DataDirectoryInUse while another process has the data directory; CommandError when it cannot be used.
@@ -59,6 +63,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
   const lock = opening.use(lockDataDirectory(config.data_dir, isShared ? 'shared' : 'exclusive'));
   const leadership = opening.use(isShared ? sharedLeadership(config.data_dir) : soleLeader);
   const seats = openSeats(config, { clock: wallClock, serves }, opening);
+  const [brokerRole, hubRole] = [roleGuard('broker', seats.broker), roleGuard('hub', seats.hub)];
   const ring = loadKeyRing({ config, log });
   const metrics = createMetrics();
   const redis = await openRedisIfAsked(config, { clock: wallClock, log, metrics });
@@ -156,7 +161,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     metrics,
     limiter,
     addressKey,
-    isConnected: (id) => hub.find(id)?.isOpen === true,
+    isConnected: (id) => (hubRole.isHere ? hub.find(id)?.isOpen === true : undefined),
   });
   const deviceReach = openDeviceAccess({
     config: config.devices,
@@ -215,6 +220,8 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     audits.reapTask(config.audit.retention),
   ];
   const rounds: (() => unknown)[] = [];
+  // Others write the last uses that they noted within one of their own rounds.
+  const graceMs = isShared ? GRACE_ROUNDS * config.sessions.touch_interval : 0;
 
   const opened = opening.move();
   return {
@@ -235,6 +242,8 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     ring,
     leadership,
     seats,
+    brokerRole,
+    hubRole,
     node: nodeName(config),
     guard,
     deviceGuard,
@@ -256,7 +265,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     }),
     reap: async (signal?: AbortSignal) => {
       for (const round of rounds) await round();
-      return reapExpired({ db, clock, tasks, flush: () => ledger.flush() }, signal);
+      return reapExpired({ db, clock, tasks, flush: () => ledger.flush(), graceMs }, signal);
     },
     /** What a round of the reaper does besides, while the appliance serves. */
     whenReaping(round: () => unknown, task: ReapTask): void {

@@ -31,14 +31,16 @@ export interface ConnectedApp {
   readonly createdAt: number;
   readonly lastSeenAt: number;
   readonly expiresAt: number;
-  readonly children: readonly RunningChild[];
+  /** `undefined` where another node runs MCP servers. */
+  readonly children: readonly RunningChild[] | undefined;
 }
 
 export interface ConnectedAppsDeps {
   ledger: Pick<Ledger, 'listDurable' | 'findDurable' | 'end' | 'writeEnding' | 'endIn'>;
   codes: Pick<CodeStore, 'redirectUris'>;
   resources: () => readonly ProtectedResource[];
-  runningOf: (userId: UserId) => readonly RunningChild[];
+  /** `undefined` where another node runs MCP servers. */
+  runningOf: (userId: UserId) => readonly RunningChild[] | undefined;
 }
 
 export type ConnectedApps = ReturnType<typeof connectedApps>;
@@ -67,7 +69,7 @@ export function connectedApps({ ledger, codes, resources, runningOf }: Connected
           createdAt: session.createdAt,
           lastSeenAt: session.lastSeenAt,
           expiresAt: sessionEndsAt(session),
-          children: running.filter(({ sessionId }) => sessionId === session.id),
+          children: running?.filter(({ sessionId }) => sessionId === session.id),
         };
       });
     },

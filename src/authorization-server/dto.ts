@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { instantText } from '../lib/instant.ts';
-import type { ConnectedApp } from './connected-apps.ts';
+import type { ConnectedApp, RunningChild } from './connected-apps.ts';
 
 const childDto = z
   .strictObject({
@@ -23,7 +23,7 @@ export const connectedAppDto = z
     created_at: z.iso.datetime(),
     last_seen_at: z.iso.datetime().describe('its last use'),
     expires_at: z.iso.datetime(),
-    children: z.array(childDto),
+    children: z.array(childDto).nullable().describe('null where another node runs MCP servers'),
   })
   .meta({ id: 'ConnectedApp', description: 'A program that acts for me at one MCP backend.' });
 
@@ -48,10 +48,10 @@ export function toConnectedAppDto(app: ConnectedApp): z.input<typeof connectedAp
     created_at: instantText(app.createdAt),
     last_seen_at: instantText(app.lastSeenAt),
     expires_at: instantText(app.expiresAt),
-    children: app.children.map(({ pid, memoryBytes, startedAt }) => ({
-      pid: pid ?? null,
-      memory_bytes: memoryBytes ?? null,
-      started_at: instantText(startedAt),
-    })),
+    children: app.children?.map(toChildDto) ?? null,
   };
+}
+
+function toChildDto({ pid, memoryBytes, startedAt }: RunningChild): z.input<typeof childDto> {
+  return { pid: pid ?? null, memory_bytes: memoryBytes ?? null, started_at: instantText(startedAt) };
 }

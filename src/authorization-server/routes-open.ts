@@ -177,7 +177,7 @@ export function openAuthorizationServer(deps: AuthorizationServerDeps) {
     /** What the page `/device` stands on. */
     deviceRequests: asking,
     /** Connected apps, with the processes that run for them. */
-    connectedApps: (runningOf: (userId: UserId) => readonly RunningChild[]): ConnectedApps =>
+    connectedApps: (runningOf: (userId: UserId) => readonly RunningChild[] | undefined): ConnectedApps =>
       connectedApps({ ledger, codes, resources, runningOf }),
     reapTasks: [
       { name: 'oauth_codes', deleteExpired: (tx, now, most) => codes.deleteExpired(tx, now, most) },

@@ -138,7 +138,10 @@ export const deviceDto = z
   .strictObject({
     ...aboutAnswer,
     user_id: z.string().describe('whose it is'),
-    connected: z.boolean().describe('whether its tunnel is open, as seen from here'),
+    connected: z
+      .boolean()
+      .nullable()
+      .describe('whether its tunnel is open; null where another node has the tunnels'),
     last_seen_at: z.iso.datetime().describe('its last request or heartbeat, as seen from here'),
   })
   .meta({ id: 'Device', description: 'A paired device.' });
@@ -156,7 +159,7 @@ export function toDeviceDto(device: Device, seen: SeenDevice): z.input<typeof de
   return {
     ...toAbout(device),
     user_id: device.userId,
-    connected: seen.connected,
+    connected: seen.connected ?? null,
     last_seen_at: instantText(seen.lastSeenAt),
   };
 }

@@ -35,7 +35,7 @@ export interface OpenDevicesDeps extends Omit<RedeemLimitsDeps, 'config'> {
   audit: AuditRecorder;
   metrics: Metrics;
   /** Whether the tunnel of this device is open. */
-  isConnected: (id: DeviceId) => boolean;
+  isConnected: (id: DeviceId) => boolean | undefined;
 }
 
 export type OpenDevices = ReturnType<typeof openDevices>;

@@ -4,6 +4,7 @@ import { refusalNotes } from '../forward-auth/guard-refusals.ts';
 import type { NativeRoutes } from '../http/native.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import type { OtherHosts } from '../http/other-hosts.ts';
+import type { RoleGuard } from '../http/other-node.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { OpenDeviceAccess } from './guard-access.ts';
@@ -22,6 +23,8 @@ export interface OpenReachDeps {
   ledger: Ledger;
   audit: AuditRecorder;
   hub: Hub;
+  /** Whether tunnels come in here. */
+  hubRole: RoleGuard;
   deviceGuard: { readonly guard: Pick<DeviceGuard, 'signedDevice'> };
   deviceReach: Pick<OpenDeviceAccess, 'findDevice' | 'findByHandle' | 'mayReach' | 'otherHosts'>;
 }
@@ -36,7 +39,7 @@ export interface OpenReach {
 }
 
 export function openReach(deps: OpenReachDeps): OpenReach {
-  const { config, origin, clock, ledger, audit, hub, deviceGuard, deviceReach } = deps;
+  const { config, origin, clock, ledger, audit, hub, hubRole, deviceGuard, deviceReach } = deps;
   const maxMessageBytes = config.max_message_bytes;
   const byPath = reachByPath({
     hub,
@@ -52,10 +55,11 @@ export function openReach(deps: OpenReachDeps): OpenReach {
       noteRefusal: refusalNotes({ audit, clock }),
     }),
   });
+  const otherHosts = deviceReach.otherHosts(hostRelay({ hub, origin, maxMessageBytes }));
   return {
-    tunnelRoutes: tunnelRoute({ hub, guard: deviceGuard.guard, clock }),
-    pathRoutes: byPath.routes,
-    otherHosts: deviceReach.otherHosts(hostRelay({ hub, origin, maxMessageBytes })),
+    tunnelRoutes: hubRole.routes(tunnelRoute({ hub, guard: deviceGuard.guard, clock })),
+    pathRoutes: hubRole.routes(byPath.routes),
+    otherHosts: otherHosts && { ...otherHosts, handle: hubRole.handler(otherHosts.handle) },
     close() {
       byPath.close();
       hub.close();

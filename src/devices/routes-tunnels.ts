@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
+import type { RoleGuard } from '../http/other-node.ts';
 import type { Clock } from '../lib/clock.ts';
 import { actorOf, type SessionApiAccess } from '../sessions/guard.ts';
 import type { Devices } from './devices.ts';
@@ -11,6 +12,7 @@ import { tunnelActs } from './tunnel-acts.ts';
 
 export interface TunnelRoutesDeps {
   hub: Pick<Hub, 'find' | 'kill' | 'disconnect'>;
+  hubRole: RoleGuard;
   devices: Pick<Devices, 'requireOf'>;
   access: SessionApiAccess;
   audit: AuditRecorder;
@@ -21,8 +23,9 @@ const tag = 'Devices';
 const params = z.strictObject({ device: deviceParam });
 
 /** What is open between here and a device, for the person it belongs to. */
-export function tunnelRoutes({ hub, devices, access, audit, clock }: TunnelRoutesDeps): ApiRoute[] {
-  const acts = tunnelActs({ hub, audit, clock });
+export function tunnelRoutes(deps: TunnelRoutesDeps): ApiRoute[] {
+  const { hub, hubRole, devices, access } = deps;
+  const acts = tunnelActs(deps);
 
   return [
     apiRoute({
@@ -39,7 +42,9 @@ export function tunnelRoutes({ hub, devices, access, audit, clock }: TunnelRoute
         schema: tunnelDto,
       },
       handle({ caller, params: { device } }) {
-        const tunnel = hub.find(devices.requireOf(caller.user, device).id);
+        const found = devices.requireOf(caller.user, device);
+        hubRole.require();
+        const tunnel = hub.find(found.id);
         if (tunnel === undefined) throw notFound();
         return toTunnelDto(tunnel);
       },

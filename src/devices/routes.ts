@@ -23,6 +23,7 @@ export interface DeviceApiDeps {
   deviceAccess: DeviceApiAccess;
   users: Pick<UserStore, 'find'>;
   hub: TunnelRoutesDeps['hub'];
+  hubRole: TunnelRoutesDeps['hubRole'];
   audit: AuditRecorder;
   clock: Clock;
 }
@@ -35,6 +36,7 @@ export function deviceApiRoutes({
   deviceAccess,
   users,
   hub,
+  hubRole,
   audit,
   clock,
 }: DeviceApiDeps): ApiRoute[] {
@@ -42,7 +44,7 @@ export function deviceApiRoutes({
     ...pairingRoutes({ ...devices, access }),
     ...joinRoutes(devices),
     ...deviceRoutes({ ...devices, access, users }),
-    ...tunnelRoutes({ ...devices, hub, access, audit, clock }),
+    ...tunnelRoutes({ ...devices, hub, hubRole, access, audit, clock }),
     ...guestLinkRoutes({ ...devices, links: guestLinks, access }),
     ...deliveryRoutes({ ...devices, access, deviceAccess }),
     ...ownDeviceRoutes({ ...devices, access: deviceAccess }),

@@ -3,13 +3,14 @@ import type { Device, DeviceId } from './model.ts';
 
 export interface SeenDevicesDeps {
   ledger: Pick<Ledger, 'lastSeenAt'>;
-  /** Whether the tunnel of this device is open. */
-  isConnected: (id: DeviceId) => boolean;
+  /** Whether the tunnel of this device is open; `undefined` where another node has the tunnels. */
+  isConnected: (id: DeviceId) => boolean | undefined;
 }
 
 /** What is seen of a device, whatever it says of itself. */
 export interface SeenDevice {
-  readonly connected: boolean;
+  /** `undefined` where another node has the tunnels. */
+  readonly connected: boolean | undefined;
   /** Epoch milliseconds. */
   readonly lastSeenAt: number;
 }

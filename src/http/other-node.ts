@@ -1,20 +1,42 @@
 import type { Seat } from '../db/seats.ts';
 import { AppError } from '../lib/app-error.ts';
+import type { NativeHandler, NativeRoutes } from './native.ts';
 
 /** A node that takes the role over does so when it starts. */
 const RETRY_SECONDS = 5;
 
-/**
- * Why what belongs to a role is refused by this process; `undefined` when the role is done here.
- * A proxy that sends such requests to the node named here has no use for this answer.
- */
-export function refusalElsewhere(role: string, seat: Pick<Seat, 'isHere' | 'holder'>): AppError | undefined {
-  return seat.isHere ? undefined : elsewhere(role, seat.holder());
+/** What belongs to a role, for a process that may not have it. A proxy that knows who has the role never meets the refusal. */
+export interface RoleGuard {
+  readonly isHere: boolean;
+  /** The name of the node that has it; `undefined` while none has. */
+  holder(): string | undefined;
+  /** @throws AppError `misdirected` (`other_node`), which names the node, or `unavailable` (`role_vacant`). */
+  require(): void;
+  /** The same routes where the role is done here, and otherwise ones that refuse. */
+  routes(routes: NativeRoutes): NativeRoutes;
+  handler(handle: NativeHandler): NativeHandler;
+}
+
+export function roleGuard(role: string, seat: Pick<Seat, 'isHere' | 'holder'>): RoleGuard {
+  const refuse = () => {
+    throw elsewhere(role, seat.holder());
+  };
+  const { isHere } = seat;
+  return {
+    isHere,
+    holder: () => seat.holder(),
+    require() {
+      if (!isHere) refuse();
+    },
+    routes: (routes) =>
+      isHere ? routes : Object.fromEntries(Object.keys(routes).map((path) => [path, refuse])),
+    handler: (handle) => (isHere ? handle : refuse),
+  };
 }
 
 function elsewhere(role: string, node: string | undefined): AppError {
   if (node === undefined) {
-    return new AppError('unavailable', 'role_vacant', `No node is ${role} now.`, {
+    return new AppError('unavailable', 'role_vacant', `No node is the ${role} now.`, {
       retryAfterSeconds: RETRY_SECONDS,
       members: { role },
     });

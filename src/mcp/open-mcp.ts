@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
+import type { RoleGuard } from '../http/other-node.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -7,6 +8,7 @@ import type { Ledger } from '../sessions/ledger.ts';
 import type { UpstreamTokens } from '../upstream/tokens.ts';
 import { aboutCache } from './about-cache.ts';
 import { openBroker, type RunningBroker } from './broker.ts';
+import type { Launch } from './launch.ts';
 import { backendLauncher } from './launch-backend.ts';
 import type { Backend } from './model.ts';
 import { openChildren, type Surroundings } from './open-children.ts';
@@ -21,6 +23,8 @@ export interface OpenMcpDeps {
   ledger: Pick<Ledger, 'attach' | 'findDurable' | 'end'>;
   upstream: Pick<UpstreamTokens, 'current' | 'onRefreshed' | 'onSecretChanged' | 'secret'>;
   surroundings: Surroundings;
+  /** Whether MCP servers run in this process. */
+  brokerRole: Pick<RoleGuard, 'isHere' | 'require'>;
 }
 
 /**
@@ -30,15 +34,9 @@ export interface OpenMcpDeps {
 export async function openMcpBroker(deps: OpenMcpDeps): Promise<RunningBroker> {
   const { config, backends, db, clock, log, metrics, ledger, upstream } = deps;
   const server = config.mcp_server;
-  const children = await openChildren(deps);
   return openBroker({
     backends,
-    launch: backendLauncher({
-      children,
-      secret: (userId, name) => upstream.secret(userId, name),
-      clock,
-      log,
-    }),
+    launch: await openLauncher(deps),
     upstream,
     ledger,
     abouts: aboutCache({ db, clock, log }),
@@ -54,4 +52,17 @@ export async function openMcpBroker(deps: OpenMcpDeps): Promise<RunningBroker> {
       restarts: { firstMs: server.restart_first, longestMs: server.restart_longest },
     },
   });
+}
+
+/** Where another process runs the servers, its children are not looked for, and nothing is tried. */
+async function openLauncher(deps: OpenMcpDeps): Promise<Launch> {
+  const { brokerRole, upstream, clock, log } = deps;
+  if (!brokerRole.isHere) {
+    return async () => {
+      brokerRole.require();
+      throw new Error('a node that is not the broker was to start an MCP server');
+    };
+  }
+  const children = await openChildren(deps);
+  return backendLauncher({ children, secret: (userId, name) => upstream.secret(userId, name), clock, log });
 }

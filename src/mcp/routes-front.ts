@@ -4,6 +4,8 @@ import type { McpServerConfig } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
 import type { NativeRoutes } from '../http/native.ts';
 import type { PublicOrigin } from '../http/origin.ts';
+import type { RoleGuard } from '../http/other-node.ts';
+import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
@@ -47,6 +49,8 @@ export interface McpFrontDeps {
   audit: AuditRecorder;
   audits: Pick<AuditStore, 'insertAll'>;
   wwwAuthenticate: McpGuardDeps['wwwAuthenticate'];
+  /** Whether MCP servers run in this process. */
+  brokerRole: Pick<RoleGuard, 'require'>;
 }
 
 /** Everything between HTTP and the children. Disposing writes what waits. */
@@ -118,7 +122,10 @@ export function openMcpFront(deps: McpFrontDeps): McpFront {
       legacyGet: legacyGet(legacy),
       legacyDelete: legacyDelete(legacy),
       modernPost: modernPost(modern),
-      isClosing: () => closing,
+      requireOpen() {
+        deps.brokerRole.require();
+        if (closing) throw shuttingDown();
+      },
     }),
     reapTask: sessions.reapTask,
     maxBodyBytes: Math.max(0, ...backends.map(({ messageBytes }) => messageBytes)),
@@ -140,6 +147,9 @@ export function openMcpFront(deps: McpFrontDeps): McpFront {
     },
   };
 }
+
+const shuttingDown = () =>
+  new AppError('unavailable', 'shutting_down', 'The appliance is shutting down.', { retryAfterSeconds: 5 });
 
 interface Counted {
   readonly count: number;

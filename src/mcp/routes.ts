@@ -26,8 +26,8 @@ export interface McpRoutesDeps extends McpGuardDeps {
   legacyGet: (scope: RequestScope) => Answer;
   legacyDelete: (scope: RequestScope) => Answer;
   modernPost: (message: Message, scope: RequestScope) => Answer;
-  /** Whether nothing new is begun any more. */
-  isClosing: () => boolean;
+  /** Whether anything new is begun here. @throws AppError when not. */
+  requireOpen: () => void;
 }
 
 const JSON_TYPE = 'application/json';
@@ -73,7 +73,7 @@ function attempt(request: Request, run: () => Answer): Answer {
 function serve(deps: McpRoutesDeps, guard: McpGuard, request: Request, connection: NativeConnection): Answer {
   const handle = handlerOf(deps, guard, request.method);
   if (handle === undefined) return methodNotAllowed(request);
-  if (deps.isClosing()) throw shuttingDown();
+  deps.requireOpen();
   const admitted = guard.admit(request);
   const go = (admission: Holder | Response): Answer => {
     if (admission instanceof Response) return admission;
@@ -190,6 +190,3 @@ function methodNotAllowed(request: Request): Response {
   response.headers.set('allow', MCP_METHODS);
   return response;
 }
-
-const shuttingDown = () =>
-  new AppError('unavailable', 'shutting_down', 'The appliance is shutting down.', { retryAfterSeconds: 5 });

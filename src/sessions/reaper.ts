@@ -17,6 +17,8 @@ export interface ReaperDeps {
   tasks: readonly ReapTask[];
   /** Writes last uses first: a session in use may look run out in the store. */
   flush: () => Promise<void>;
+  /** What ended so short a while ago stays: another process may have noted a use that it has not written yet. In milliseconds. */
+  graceMs?: number;
 }
 
 /** Rows deleted, by task; `suspended` when the clock cannot be trusted with deleting. */
@@ -33,7 +35,7 @@ const STEPS = [8, 16, 32, 64];
 
 /** One round: deletes what has expired, in batches that leave room for others between them. */
 export async function reapExpired(
-  { db, clock, tasks, flush }: ReaperDeps,
+  { db, clock, tasks, flush, graceMs = 0 }: ReaperDeps,
   signal?: AbortSignal,
 ): Promise<ReapReport> {
   if (!db.timeMark.mayDelete()) return { suspended: true };
@@ -42,7 +44,7 @@ export async function reapExpired(
   const reapAll = async (task: ReapTask) => {
     let deleted = 0;
     for (let isMore = true; isMore && mayGoOn(); ) {
-      const batch = await db.write((tx) => reapBatch(tx, task, db.timeMark.now(), clock));
+      const batch = await db.write((tx) => reapBatch(tx, task, db.timeMark.now() - graceMs, clock));
       deleted += batch.deleted;
       isMore = batch.isMore;
     }

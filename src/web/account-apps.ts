@@ -50,12 +50,17 @@ function appRow(app: ConnectedApp, now: number): Html {
 <br><small>Connected ${instant(app.createdAt)}, ends ${instant(app.expiresAt)}</small></td>
 <td data-label="May use"><code class="any">${app.scope}</code>${app.backend === undefined && html`<br><small>not here any more</small>`}</td>
 <td data-label="Last used">${ago(app.lastSeenAt, now)}</td>
-<td data-label="Running">${app.children.length === 0 ? '–' : app.children.map((child) => childLine(child, now))}</td>
+<td data-label="Running">${childLines(app.children, now)}</td>
 <td><form class="inline" method="post" action="${PATH}/end">
 <input type="hidden" name="id" value="${app.id}">
 <button class="danger small" aria-label="Disconnect ${app.name}">Disconnect</button></form></td>
 </tr>
 `;
+}
+
+function childLines(children: readonly RunningChild[] | undefined, now: number): Html | string {
+  if (children === undefined) return 'another node knows';
+  return children.length === 0 ? '–' : html`${children.map((child) => childLine(child, now))}`;
 }
 
 function childLine({ pid, memoryBytes, startedAt }: RunningChild, now: number): Html {

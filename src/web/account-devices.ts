@@ -74,8 +74,9 @@ ${rows}</tbody>
 
 /** What is seen of it, whatever it says of itself. */
 export function connection({ connected, lastSeenAt }: SeenDevice, now: number): Html {
-  if (connected) return html`<span class="badge">connected</span>`;
-  return html`not connected<br><small>last seen ${ago(lastSeenAt, now)}</small>`;
+  if (connected === true) return html`<span class="badge">connected</span>`;
+  const what = connected === undefined ? 'other nodes know' : 'not connected';
+  return html`${what}<br><small>last seen ${ago(lastSeenAt, now)}</small>`;
 }
 
 export function labelBadges({ labels }: Pick<Device, 'labels'>): Html {

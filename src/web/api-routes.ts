@@ -10,6 +10,7 @@ import type { OpenDevices } from '../devices/open-devices.ts';
 import { deviceApiRoutes } from '../devices/routes.ts';
 import type { ApiRoute } from '../http/api-route.ts';
 import type { PublicOrigin } from '../http/origin.ts';
+import type { RoleGuard } from '../http/other-node.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SessionEventStreams } from '../sessions/events-streams.ts';
 import { apiAccess, type SessionGuard } from '../sessions/guard.ts';
@@ -42,6 +43,7 @@ export interface ApiRoutesDeps {
   deviceReach: { readonly links: GuestLinks };
   deviceGuard: { readonly access: DeviceApiAccess };
   hub: Hub;
+  hubRole: RoleGuard;
   audit: AuditRecorder;
   clock: Clock;
 }
@@ -67,6 +69,7 @@ export function apiRoutes(deps: ApiRoutesDeps): ApiRoute[] {
       deviceAccess: deps.deviceGuard.access,
       users: people.store,
       hub: deps.hub,
+      hubRole: deps.hubRole,
       audit: deps.audit,
       clock: deps.clock,
     }),

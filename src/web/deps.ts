@@ -6,6 +6,7 @@ import type { Hub } from '../devices/hub.ts';
 import type { OpenDevices } from '../devices/open-devices.ts';
 import type { TunnelActs } from '../devices/tunnel-acts.ts';
 import type { PublicOrigin } from '../http/origin.ts';
+import type { RoleGuard } from '../http/other-node.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SessionGuard } from '../sessions/guard.ts';
 import type { Ledger } from '../sessions/ledger.ts';
@@ -39,6 +40,8 @@ export interface WebDeps {
   devices: OpenDevices;
   deviceReach: Pick<OpenDeviceAccess, 'links' | 'hostOf'>;
   hub: Pick<Hub, 'find'>;
+  hubRole: RoleGuard;
+  brokerRole: RoleGuard;
   tunnelActs: TunnelActs;
   upstream: Pick<OpenUpstream, 'accounts' | 'linking' | 'secrets' | 'tokens'>;
   auditStore: AuditStore;

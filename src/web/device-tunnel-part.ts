@@ -14,6 +14,7 @@ const KINDS: Readonly<Record<CarriedKind, string>> = {
 
 /** The part of a device's page that is about its tunnel, and what is open in it. */
 export function tunnelPart(deps: WebDeps, device: Device): Html | undefined {
+  if (!deps.hubRole.isHere) return elsewhere(deps.hubRole.holder());
   const tunnel = deps.hub.find(device.id);
   if (tunnel === undefined) return undefined;
   const { streams } = tunnel;
@@ -26,6 +27,11 @@ ${
   html`<h3>Open in it</h3>
 <div class="card">${streamTable(streams, device, deps)}</div>`
 }`;
+}
+
+function elsewhere(node: string | undefined): Html {
+  return html`<h2>Tunnel</h2>
+<p>${node === undefined ? 'No node takes tunnels now: this device cannot be reached.' : html`Tunnels are at the node <strong class="any">${node}</strong>. This page is answered by another one, which cannot look into them.`}</p>`;
 }
 
 function facts({ connectedAt, peer, roundTripMs, bufferedBytes }: TunnelConnection, now: number): Html {

@@ -6,6 +6,7 @@ import type { ApiRoute } from '../../src/http/api-route.ts';
 import { cookieName } from '../../src/http/cookies.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
+import type { RoleGuard } from '../../src/http/other-node.ts';
 import type { Router } from '../../src/http/router.ts';
 import { toSessionEvent } from '../../src/sessions/dto.ts';
 import { type SessionEventStreams, sessionEventStreams } from '../../src/sessions/events-streams.ts';
@@ -23,6 +24,7 @@ import { TEST_RELAY_HOST, type TestDevicesOptions, testDevices } from './devices
 import { temporaryServer } from './http-server.ts';
 import { TEST_ORIGIN, type TemporaryLedger, type TemporaryLedgerOptions } from './ledger.ts';
 import { type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
+import { hereOnly } from './roles.ts';
 import { testUpstream } from './upstream.ts';
 
 /** The one host that a rule of forward-auth names. */
@@ -75,6 +77,8 @@ export interface TemporaryApiOptions extends TemporaryLedgerOptions {
   /** MCP backends, and what they want of people. */
   backends?: readonly BackendNeeds[];
   devices?: TestDevicesOptions;
+  /** By default the tunnels are here. */
+  hubRole?: RoleGuard;
 }
 
 /** The whole of `/api/v1` behind the real server, over a ledger of its own. */
@@ -117,6 +121,7 @@ export function temporaryApi({
     upstream,
     connectedApps: testAuthorizationServer(base).connectedApps(() => []),
     ...devices,
+    hubRole: options.hubRole ?? hereOnly,
     audit,
     clock,
   });
@@ -124,6 +129,7 @@ export function temporaryApi({
   let router: Router | undefined;
   const reach = openReach({
     ...devices,
+    hubRole: options.hubRole ?? hereOnly,
     config: { ...config.devices, ...options.devices?.config },
     origin: ORIGIN,
     clock,

@@ -1,6 +1,7 @@
 import { wwwAuthenticate } from '../../src/authorization-server/metadata.ts';
 import { configSchema, type McpServerConfig } from '../../src/config/schema.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
+import type { RoleGuard } from '../../src/http/other-node.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
 import { newId } from '../../src/lib/random.ts';
 import type { Backend } from '../../src/mcp/model.ts';
@@ -14,6 +15,7 @@ import { temporaryServer } from './http-server.ts';
 import { TEST_SECRET, type TemporaryLedger, temporaryLedger } from './ledger.ts';
 import type { ManualClock } from './manual-clock.ts';
 import { FixtureBroker, fixtureBackend } from './mcp-backend.ts';
+import { hereOnly } from './roles.ts';
 
 export const MCP_ORIGIN = 'https://auth.example.com';
 const ABSOLUTE_MS = 90 * 86_400_000;
@@ -33,6 +35,8 @@ export interface TemporaryFrontOptions {
   clock?: ManualClock;
   config?: Partial<McpServerConfig>;
   backends?: (origin: string) => Backend[];
+  /** By default MCP servers run here. */
+  brokerRole?: RoleGuard;
 }
 
 /** The real HTTP side of MCP on a free port, over a real ledger and a backend in this process. */
@@ -52,6 +56,7 @@ export async function temporaryFront(options: TemporaryFrontOptions = {}): Promi
       backends,
       config: { ...configSchema.parse({}).mcp_server, ...options.config },
       broker,
+      brokerRole: options.brokerRole ?? hereOnly,
       origin,
       db: things.db,
       ring,

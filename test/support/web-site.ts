@@ -3,6 +3,7 @@ import type { Hub } from '../../src/devices/hub.ts';
 import type { OpenDevices } from '../../src/devices/open-devices.ts';
 import { tunnelActs } from '../../src/devices/tunnel-acts.ts';
 import { type PublicOrigin, parseOrigin } from '../../src/http/origin.ts';
+import type { RoleGuard } from '../../src/http/other-node.ts';
 import { localLimiter } from '../../src/http/rate-limit.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
@@ -26,6 +27,7 @@ import { TEST_SECRET } from './ledger.ts';
 import { GOOD_PASSWORD, type TemporaryAccounts, temporaryAccounts } from './local-accounts.ts';
 import { testProviderSignIn } from './provider-sign-in.ts';
 import { findTestReach, testDeviceHandle } from './reach.ts';
+import { hereOnly } from './roles.ts';
 import { testUpstream } from './upstream.ts';
 
 /** The one host that a rule of forward-auth names. */
@@ -56,6 +58,8 @@ export interface WebSiteOptions {
   /** MCP backends, and what they want of people. */
   backends?: readonly BackendNeeds[];
   authorizationServer?: TestAuthorizationServerOptions;
+  /** By default the tunnels are here. */
+  hubRole?: RoleGuard;
 }
 
 /** All pages for people, behind the real server on loopback. */
@@ -66,6 +70,7 @@ export async function webSite({
   upstreamTable = {},
   backends = [],
   authorizationServer,
+  hubRole = hereOnly,
 }: WebSiteOptions = {}): Promise<WebSite> {
   const origin = parseOrigin(`http://localhost:${port}`);
   const config = configSchema.parse({ url: origin.origin, provider: providers, upstream: upstreamTable });
@@ -120,7 +125,9 @@ export async function webSite({
           devices,
           deviceReach,
           hub,
-          tunnelActs: tunnelActs({ hub, audit, clock }),
+          hubRole,
+          brokerRole: hereOnly,
+          tunnelActs: tunnelActs({ hub, hubRole, audit, clock }),
           deviceRequests: oauth.deviceRequests,
           typedCodes: typedCodes({
             config: config.authorization_server,

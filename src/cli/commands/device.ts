@@ -41,5 +41,13 @@ const HEADINGS = ['DEVICE', 'NAME', 'OF', 'CONNECTED', 'LAST SEEN', 'LABELS', 'I
 function rowOf(device: OutputOf<'device.list'>[number]): string[] {
   const { handle, name, username, connected, last_seen_at, labels, id } = device;
   const shown = Object.entries(labels).map(([label, value]) => (value === '' ? label : `${label}=${value}`));
-  return [handle, name, username, connected ? 'yes' : 'no', last_seen_at, shown.join(',') || '-', id];
+  return [
+    handle,
+    name,
+    username,
+    connected === null ? '?' : connected ? 'yes' : 'no',
+    last_seen_at,
+    shown.join(',') || '-',
+    id,
+  ];
 }
