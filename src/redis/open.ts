@@ -10,6 +10,8 @@ import { requireStreams, requireWrites, shortcomings } from './usable.ts';
 export interface RedisConnections extends Disposable {
   /** Where it is, without anything secret. */
   readonly target: string;
+  /** What is no reason to refuse it, and a reason to change it; looked at when it was opened. */
+  readonly shortcomings: readonly string[];
   /** For commands that are answered at once, within `redis.lookup_timeout`; they fail while Redis is away. */
   readonly commands: Redis;
   /** The connection of `commands`. */
@@ -29,15 +31,17 @@ export async function openRedis(config: RedisConfig, deps: RedisDeps): Promise<R
   const connect = (use: ConnectionUse) => explained(target, () => connectRedis(config, use, deps));
   const connection = opening.use(await connect('commands'));
   const { client } = connection;
-  await explained(target, async () => {
+  const found = await explained(target, async () => {
     await requireWrites(client);
     await requireStreams(client, config);
-    for (const shortcoming of await shortcomings(client, connection.server, deps.clock))
-      deps.log.warn('Redis could be set up better', { redis: target, shortcoming });
+    return shortcomings(client, connection.server, deps.clock);
   });
+  for (const shortcoming of found)
+    deps.log.warn('Redis could be set up better', { redis: target, shortcoming });
   const opened = opening.move();
   return {
     target,
+    shortcomings: found,
     commands: client,
     connection,
     onReconnect: connection.onReconnect,

@@ -9,6 +9,7 @@ import { findingsAbout } from './finding.ts';
 import { checkIsolation, checkPrograms } from './mcp.ts';
 import { checkListeners, checkProxies, checkUrl } from './network.ts';
 import { checkProviders } from './providers.ts';
+import { checkRedis } from './redis.ts';
 import { checkSessions } from './sessions.ts';
 import { checkTls } from './tls.ts';
 

@@ -106,6 +106,7 @@ describe('optional parts', () => {
       { part: 'trusted proxies', key: 'trusted_proxies' },
       { part: 'TLS', key: 'tls' },
       { part: 'API for other origins', key: 'cors.allowed_origins' },
+      { part: 'Redis', key: 'redis.url' },
       { part: 'demo', key: 'demo' },
     ]);
   });
@@ -149,6 +150,7 @@ describe('optional parts', () => {
         },
         devices: { base: 'devices.home.test' },
         cors: { allowed_origins: ['https://app.test'] },
+        redis: { url: 'rediss://redis.test/2', username: 'u', password: 'hush' },
       }),
     );
     expect(lines.map((line) => ('on' in line ? line.on : line))).toEqual([
@@ -160,6 +162,7 @@ describe('optional parts', () => {
       '127.0.0.1/32',
       '/c.pem',
       'https://app.test',
+      'redis.test:6379, database 2, TLS',
       'a demo user',
     ]);
     expect(JSON.stringify(lines)).not.toContain('hush');
