@@ -20,6 +20,7 @@ const CHECKS: readonly Check[] = [
   checkDiskSpace,
   checkDatabase,
   checkClock,
+  checkRedis,
   checkSessions,
   checkListeners,
   checkTls,
