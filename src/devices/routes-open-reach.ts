@@ -1,10 +1,11 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { DevicesConfig } from '../config/schema.ts';
+import type { RoleGuard } from '../db/role-guard.ts';
 import { refusalNotes } from '../forward-auth/guard-refusals.ts';
 import type { NativeRoutes } from '../http/native.ts';
 import type { PublicOrigin } from '../http/origin.ts';
 import type { OtherHosts } from '../http/other-hosts.ts';
-import type { RoleGuard } from '../http/other-node.ts';
+import { onlyWith, routesOnlyWith } from '../http/other-node.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { OpenDeviceAccess } from './guard-access.ts';
@@ -57,9 +58,9 @@ export function openReach(deps: OpenReachDeps): OpenReach {
   });
   const otherHosts = deviceReach.otherHosts(hostRelay({ hub, origin, maxMessageBytes }));
   return {
-    tunnelRoutes: hubRole.routes(tunnelRoute({ hub, guard: deviceGuard.guard, clock })),
-    pathRoutes: hubRole.routes(byPath.routes),
-    otherHosts: otherHosts && { ...otherHosts, handle: hubRole.handler(otherHosts.handle) },
+    tunnelRoutes: routesOnlyWith(hubRole, tunnelRoute({ hub, guard: deviceGuard.guard, clock })),
+    pathRoutes: routesOnlyWith(hubRole, byPath.routes),
+    otherHosts: otherHosts && { ...otherHosts, handle: onlyWith(hubRole, otherHosts.handle) },
     close() {
       byPath.close();
       hub.close();

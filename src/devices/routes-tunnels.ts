@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AuditRecorder } from '../audit/recorder.ts';
+import type { RoleGuard } from '../db/role-guard.ts';
 import { type ApiRoute, apiRoute, notFound } from '../http/api-route.ts';
-import type { RoleGuard } from '../http/other-node.ts';
 import type { Clock } from '../lib/clock.ts';
 import { actorOf, type SessionApiAccess } from '../sessions/guard.ts';
 import type { Devices } from './devices.ts';

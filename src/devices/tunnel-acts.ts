@@ -1,6 +1,6 @@
 import type { AuditAction } from '../audit/model.ts';
 import type { AuditRecorder } from '../audit/recorder.ts';
-import type { RoleGuard } from '../http/other-node.ts';
+import type { RoleGuard } from '../db/role-guard.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SessionId } from '../sessions/model.ts';
 import type { Actor } from '../users/model.ts';

@@ -1,48 +1,19 @@
-import type { Seat } from '../db/seats.ts';
-import { AppError } from '../lib/app-error.ts';
+import type { RoleGuard } from '../db/role-guard.ts';
 import type { NativeHandler, NativeRoutes } from './native.ts';
 
-/** A node that takes the role over does so when it starts. */
-const RETRY_SECONDS = 5;
-
-/** What belongs to a role, for a process that may not have it. A proxy that knows who has the role never meets the refusal. */
-export interface RoleGuard {
-  readonly isHere: boolean;
-  /** The name of the node that has it; `undefined` while none has. */
-  holder(): string | undefined;
-  /** @throws AppError `misdirected` (`other_node`), which names the node, or `unavailable` (`role_vacant`). */
-  require(): void;
-  /** The same routes where the role is done here, and otherwise ones that refuse. */
-  routes(routes: NativeRoutes): NativeRoutes;
-  handler(handle: NativeHandler): NativeHandler;
-}
-
-export function roleGuard(role: string, seat: Pick<Seat, 'isHere' | 'holder'>): RoleGuard {
-  const refuse = () => {
-    throw elsewhere(role, seat.holder());
-  };
-  const { isHere } = seat;
-  return {
-    isHere,
-    holder: () => seat.holder(),
-    require() {
-      if (!isHere) refuse();
-    },
-    routes: (routes) =>
-      isHere ? routes : Object.fromEntries(Object.keys(routes).map((path) => [path, refuse])),
-    handler: (handle) => (isHere ? handle : refuse),
+/** A handler of what belongs to a role: as it is where the role is done here, and otherwise one that refuses. */
+export function onlyWith(role: Pick<RoleGuard, 'isHere' | 'require'>, handle: NativeHandler): NativeHandler {
+  if (role.isHere) return handle;
+  return (...asked) => {
+    role.require();
+    return handle(...asked);
   };
 }
 
-function elsewhere(role: string, node: string | undefined): AppError {
-  if (node === undefined) {
-    return new AppError('unavailable', 'role_vacant', `No node is the ${role} now.`, {
-      retryAfterSeconds: RETRY_SECONDS,
-      members: { role },
-    });
-  }
-  const where = node === '' ? 'another node' : `the node ${node}`;
-  return new AppError('misdirected', 'other_node', `This is served by ${where}, not here.`, {
-    members: { role, ...(node !== '' && { node }) },
-  });
+/** The same for all of these. */
+export function routesOnlyWith(
+  role: Pick<RoleGuard, 'isHere' | 'require'>,
+  routes: NativeRoutes,
+): NativeRoutes {
+  return Object.fromEntries(Object.entries(routes).map(([path, handle]) => [path, onlyWith(role, handle)]));
 }

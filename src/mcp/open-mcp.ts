@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
-import type { RoleGuard } from '../http/other-node.ts';
+import type { RoleGuard } from '../db/role-guard.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';

@@ -1,12 +1,12 @@
 import type { AuditStore } from '../audit/store.ts';
 import type { ConnectedApps } from '../authorization-server/connected-apps.ts';
 import type { DeviceRequests } from '../authorization-server/device-requests.ts';
+import type { RoleGuard } from '../db/role-guard.ts';
 import type { OpenDeviceAccess } from '../devices/guard-access.ts';
 import type { Hub } from '../devices/hub.ts';
 import type { OpenDevices } from '../devices/open-devices.ts';
 import type { TunnelActs } from '../devices/tunnel-acts.ts';
 import type { PublicOrigin } from '../http/origin.ts';
-import type { RoleGuard } from '../http/other-node.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SessionGuard } from '../sessions/guard.ts';
 import type { Ledger } from '../sessions/ledger.ts';

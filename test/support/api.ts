@@ -1,3 +1,4 @@
+import type { RoleGuard } from '../../src/db/role-guard.ts';
 import type { Hub } from '../../src/devices/hub.ts';
 import type { OpenDevices } from '../../src/devices/open-devices.ts';
 import { openReach } from '../../src/devices/routes-open-reach.ts';
@@ -6,7 +7,6 @@ import type { ApiRoute } from '../../src/http/api-route.ts';
 import { cookieName } from '../../src/http/cookies.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
-import type { RoleGuard } from '../../src/http/other-node.ts';
 import type { Router } from '../../src/http/router.ts';
 import { toSessionEvent } from '../../src/sessions/dto.ts';
 import { type SessionEventStreams, sessionEventStreams } from '../../src/sessions/events-streams.ts';

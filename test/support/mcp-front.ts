@@ -1,7 +1,7 @@
 import { wwwAuthenticate } from '../../src/authorization-server/metadata.ts';
 import { configSchema, type McpServerConfig } from '../../src/config/schema.ts';
+import type { RoleGuard } from '../../src/db/role-guard.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
-import type { RoleGuard } from '../../src/http/other-node.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
 import { newId } from '../../src/lib/random.ts';
 import type { Backend } from '../../src/mcp/model.ts';

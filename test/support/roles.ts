@@ -1,5 +1,5 @@
+import { type RoleGuard, roleGuard } from '../../src/db/role-guard.ts';
 import { onlySeat } from '../../src/db/seats.ts';
-import { type RoleGuard, roleGuard } from '../../src/http/other-node.ts';
 
 /** A role of the process under test. */
 export const hereOnly: RoleGuard = roleGuard('hub', onlySeat({ node: 'here' }));

@@ -1,9 +1,9 @@
 import { configSchema } from '../../src/config/schema.ts';
+import type { RoleGuard } from '../../src/db/role-guard.ts';
 import type { Hub } from '../../src/devices/hub.ts';
 import type { OpenDevices } from '../../src/devices/open-devices.ts';
 import { tunnelActs } from '../../src/devices/tunnel-acts.ts';
 import { type PublicOrigin, parseOrigin } from '../../src/http/origin.ts';
-import type { RoleGuard } from '../../src/http/other-node.ts';
 import { localLimiter } from '../../src/http/rate-limit.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { keyRing } from '../../src/lib/key-ring.ts';
