@@ -148,14 +148,18 @@ export function openHub(deps: HubDeps) {
       if (isClosing) throw shuttingDown();
       const tunnel = connection(peer);
       using attached = new DisposableStack();
-      const attachment = ledger.attach(peer.sessionId, (reason) => {
-        clones.forget(peer.deviceId);
-        if (reason === 'replaced')
-          return tunnel.end(CloseCode.goingAway, 'the key of this device was replaced');
-        // Whoever goes away closes what is open too, and that is no reason to pair anew.
-        if (isClosing) tunnel.end(CloseCode.goingAway, GOING_AWAY);
-        else tunnel.end(CloseCode.revoked, 'this device is not paired any more');
-      });
+      const attachment = ledger.attach(
+        peer.sessionId,
+        (reason) => {
+          clones.forget(peer.deviceId);
+          if (reason === 'replaced')
+            return tunnel.end(CloseCode.goingAway, 'the key of this device was replaced');
+          // Whoever goes away closes what is open too, and that is no reason to pair anew.
+          if (isClosing) tunnel.end(CloseCode.goingAway, GOING_AWAY);
+          else tunnel.end(CloseCode.revoked, 'this device is not paired any more');
+        },
+        publicKey,
+      );
       attached.use(attachment);
       // What ended before it was attached told nobody; from here on it is told.
       const found = await ledger.recogniseDevice(peer.sessionId);

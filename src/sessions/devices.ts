@@ -19,8 +19,8 @@ export interface DeviceSessionsDeps {
   clock: Clock;
   /** Idle timeout of browser sessions. */
   idleTimeoutMs: number;
-  /** Forgets what is cached of a session. */
-  forget: (id: SessionId) => void;
+  /** What a session is recognised by changed: what is cached of it is forgotten after the commit, by every process. */
+  changed: (tx: Tx, id: SessionId) => void;
   /** Closes what lives with a session. */
   closeLive: (id: SessionId, reason: RevokeReason) => void;
 }
@@ -38,7 +38,7 @@ type DeviceSessions = Pick<
 
 /** Sessions of devices, and of the guests that a device has. */
 export function deviceSessions(deps: DeviceSessionsDeps): DeviceSessions {
-  const { devices, mint, clock, forget } = deps;
+  const { devices, mint, clock, changed } = deps;
   const { issue, requireActiveUser, requireLive } = deps.issue;
 
   const requireDevice = (tx: Tx, id: SessionId): Session => {
@@ -68,17 +68,15 @@ export function deviceSessions(deps: DeviceSessionsDeps): DeviceSessions {
       requireDevice(tx, id);
       const token = mint.mint('device');
       devices.replaceToken(tx, { sessionId: id, hash: hashToken(token) });
-      afterCommit(tx, () => forget(id));
+      changed(tx, id);
       return token;
     },
 
     changeDeviceKey(tx, id, publicKey) {
       requireDevice(tx, id);
       devices.changeKey(tx, id, publicKey);
-      afterCommit(tx, () => {
-        forget(id);
-        deps.closeLive(id, 'replaced');
-      });
+      changed(tx, id);
+      afterCommit(tx, () => deps.closeLive(id, 'replaced'));
     },
 
     renameDevice: (tx, id, label) => devices.rename(tx, id, label),

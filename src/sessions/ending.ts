@@ -12,6 +12,7 @@ import type { RevokeReason, Session, SessionId, SessionKind } from './model.ts';
 import type { Outbox } from './outbox.ts';
 import type { Refusals, RefusedEnd } from './refusals.ts';
 import type { SessionStore } from './store-contract.ts';
+import type { Everywhere } from './store-outbox.ts';
 
 export interface EndingDeps {
   db: Db;
@@ -29,6 +30,8 @@ type Ending = Pick<Ledger, 'end' | 'endAll' | 'endIn' | 'endAllIn' | 'writeEndin
   replace(tx: Tx, ids: readonly SessionId[]): void;
   /** Commits what an outage kept from being committed. */
   retryRefused(): Promise<void>;
+  /** Revokes what an "everywhere" could not find. @throws AppError `unavailable` where it cannot be found yet. */
+  endOwed(everywhere: Everywhere): Promise<void>;
 };
 
 /** What is voided goes into one statement, which takes so many ids. */
@@ -88,7 +91,8 @@ export function ending(deps: EndingDeps): Ending {
     const before = context.begunBefore ?? clock.now();
     const { except, reason } = context;
     store.setEndedBefore(tx, userId, before, except);
-    if (!store.knowsAll(tx)) outbox.sendEverywhere(tx, { userId, before, except, reason }, clock.now());
+    // One that began elsewhere meanwhile may be in no list yet: it is looked for again after the commit.
+    outbox.sendEverywhere(tx, { userId, before, except, reason }, clock.now());
     audit.record(tx, {
       at: clock.now(),
       action: 'sessions.revoked_everywhere',
@@ -163,6 +167,14 @@ export function ending(deps: EndingDeps): Ending {
     whenEnding: (voidDependents) => void voiders.push(voidDependents),
     replace: (tx, ids) => void revoke(tx, ids, 'replaced'),
 
+    endOwed: ({ userId, before, except, reason }) =>
+      db.write((tx) => {
+        const kept = new Set(except === undefined ? [] : store.activeTree(tx, except));
+        const ids = store.activeOfUser(tx, userId, kindsOf({}), before).filter((id) => !kept.has(id));
+        if (!store.knowsAll(tx)) throw notFoundYet();
+        revoke(tx, ids, reason);
+      }),
+
     async retryRefused() {
       for (const end of refusals.pending()) {
         await commitRefused(end);
@@ -171,6 +183,9 @@ export function ending(deps: EndingDeps): Ending {
     },
   };
 }
+
+const notFoundYet = () =>
+  new AppError('unavailable', 'store_unavailable', 'Sessions cannot be looked up right now.');
 
 function isOutage(error: unknown): boolean {
   return error instanceof AppError && error.kind === 'unavailable';

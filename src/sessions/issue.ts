@@ -3,9 +3,8 @@ import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/random.ts';
 import type { UserId } from '../users/model.ts';
-import type { SessionEvents } from './events.ts';
 import type { Issued } from './ledger.ts';
-import type { CredentialUse, Session, SessionId } from './model.ts';
+import type { CredentialUse, Session, SessionId, SessionSnapshot } from './model.ts';
 import { isLiveNow } from './recognition.ts';
 import type { Refusals } from './refusals.ts';
 import type { SessionStore } from './store-contract.ts';
@@ -15,7 +14,8 @@ import type { Touches } from './touches.ts';
 export interface IssueDeps {
   store: SessionStore;
   mint: TokenMint;
-  events: SessionEvents;
+  /** Told of sessions that began, after the commit. */
+  tellBegun: (begun: readonly SessionSnapshot[]) => void;
   touches: Touches;
   refusals: Refusals;
   clock: Clock;
@@ -31,7 +31,7 @@ export interface Issue {
   issue: (tx: Tx, session: Session, use: CredentialUse) => Issued;
 }
 
-export function issue({ store, mint, events, touches, refusals, clock }: IssueDeps): Issue {
+export function issue({ store, mint, tellBegun, touches, refusals, clock }: IssueDeps): Issue {
   return {
     requireLive(tx, id) {
       const session = store.read(tx, id);
@@ -55,7 +55,7 @@ export function issue({ store, mint, events, touches, refusals, clock }: IssueDe
         expiresAt: undefined,
         supersededAt: undefined,
       });
-      afterCommit(tx, () => events.publish([{ change: 'created', session: kept }]));
+      afterCommit(tx, () => tellBegun([{ change: 'created', session: kept }]));
       return { session: kept, token };
     },
   };

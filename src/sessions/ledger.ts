@@ -258,12 +258,13 @@ export interface Ledger {
    */
   announceChanged(tx: Tx, sessions: readonly Session[]): void;
 
-  /** Called by `users` whenever a person changed: cached copies of the person are read again. */
-  userChanged(userId: UserId): void;
+  /** Called by `users` in each write that changes a person: cached copies are read again after it, by every process. */
+  userChanged(tx: Tx, userId: UserId): void;
 
   /**
    * Registers something that lives only as long as the session does (a stream, a WebSocket, a child, a tunnel).
-   * `close` is called once when the session is revoked or runs out; disposing unregisters it.
+   * `close` is called once when the session is revoked or runs out; disposing unregisters it. What was opened with the key of
+   * a device (`publicKey`, base64url) is closed as `replaced` when the device has another.
    */
-  attach(id: SessionId, close: (reason: RevokeReason | 'expired') => void): Disposable;
+  attach(id: SessionId, close: (reason: RevokeReason | 'expired') => void, publicKey?: string): Disposable;
 }

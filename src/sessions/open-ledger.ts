@@ -1,12 +1,14 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
+import { afterCommit, type Tx } from '../db/write.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
 import { LATENCY_BUCKETS, type Metrics } from '../lib/metrics.ts';
 import { sessionCache } from './cache.ts';
 import { deviceSessions } from './devices.ts';
+import type { OpenElsewhere } from './elsewhere.ts';
 import { ending } from './ending.ts';
 import { inProcessSessionEvents, type SessionEvents } from './events.ts';
 import { grants } from './grants.ts';
@@ -34,6 +36,7 @@ import { outboxStore } from './store-outbox.ts';
 import { reapingStore } from './store-reaping.ts';
 import { tokenMint } from './token.ts';
 import { touches } from './touches.ts';
+import { ALWAYS } from './trust.ts';
 
 export interface LedgerDeps {
   db: Db;
@@ -48,6 +51,16 @@ export interface LedgerDeps {
   config: Config['sessions'];
   /** Where credentials are looked up, where something stands in front of the database. */
   credentials?: CredentialReader | undefined;
+  /** The other processes that share these sessions. */
+  elsewhere?: SharedWith | undefined;
+}
+
+export interface SharedWith {
+  open: OpenElsewhere;
+  /** What to do when neither memory nor the store can be believed: refuse, or serve what is in memory. */
+  consistency: 'strict' | 'best_effort';
+  /** Takes ended sessions from a store that may have come back with an older copy of them. */
+  reapply: (signal: AbortSignal) => Promise<void>;
 }
 
 /** The ledger with what its loops call. */
@@ -57,6 +70,10 @@ export interface RunningLedger extends Ledger, AsyncDisposable {
   flush(): Promise<void>;
   /** Closes what hangs on sessions that have run out. */
   closeExpired(): Promise<void>;
+  /** Resolves once other processes are heard, and rejects where they cannot be; at once where there are none. */
+  readonly ready: Promise<void>;
+  /** Publishes what processes that died have left; for one process to do. */
+  sweepOutbox(): Promise<void>;
   /** Deletes sessions that have ended by time. */
   readonly reapTask: ReapTask;
   /** Deletes credentials that ran out before their session. */
@@ -74,6 +91,7 @@ export function openLedger({
   origin,
   config,
   credentials: givenCredentials,
+  elsewhere: shared,
 }: LedgerDeps): RunningLedger {
   const store = sessionStore(db);
   const credentials = givenCredentials ?? store;
@@ -88,10 +106,34 @@ export function openLedger({
   const events = inProcessSessionEvents(log, droppedEvents(metrics, 'listener_failed'));
   const refused = refusals();
   const seen = touches();
-  const box = outbox(outboxStore(db), events);
   const live = liveThings((error) => log.error('something of an ended session did not close', { error }));
+  const rows = outboxStore(db);
+  const elsewhere = shared?.open({
+    cache,
+    live,
+    events,
+    outbox: rows,
+    deleteRows: (ids) => db.write((tx) => rows.delete(tx, ids)),
+    findDurable: (id) => store.find(id),
+    find: (id) => store.find(id),
+    activeOf: (userId) => store.listActive(userId),
+    endForeign: (id) => ends.end(id, { reason: 'revoked_elsewhere' }),
+    endEverywhere: (owed) => ends.endOwed(owed),
+    reapply: shared.reapply,
+  });
+  const box = outbox(rows, events, elsewhere?.carrier);
   const ends = ending({ db, store, outbox: box, cache, live, refusals: refused, audit, clock });
-  const issuer = issue({ store, mint, events, touches: seen, refusals: refused, clock });
+  const issuer = issue({
+    store,
+    mint,
+    tellBegun: (begun) => {
+      events.publish(begun);
+      elsewhere?.announce(begun);
+    },
+    touches: seen,
+    refusals: refused,
+    clock,
+  });
   const issues = issuing({
     store,
     mint,
@@ -109,6 +151,12 @@ export function openLedger({
     addCredential: (tx, credential) => store.addCredential(tx, credential),
     replace: (tx, ids) => ends.replace(tx, ids),
   });
+  const sendChanged = (tx: Tx, ...sessions: readonly (Session | undefined)[]) =>
+    box.send(
+      tx,
+      sessions.flatMap((session) => (session === undefined ? [] : { change: 'changed', session })),
+      clock.now(),
+    );
   const devices = deviceSessions({
     store,
     devices: deviceSessionStore(),
@@ -117,7 +165,10 @@ export function openLedger({
     touches: seen,
     clock,
     idleTimeoutMs: config.idle_timeout,
-    forget: (id) => cache.evict(id),
+    changed: (tx, id) => {
+      sendChanged(tx, store.read(tx, id));
+      afterCommit(tx, () => cache.evict(id));
+    },
     closeLive: (id, reason) => live.close(id, reason),
   });
   const recognise = recognition({
@@ -126,6 +177,8 @@ export function openLedger({
     mint,
     touches: seen,
     refusals: refused,
+    trust: elsewhere?.trust ?? ALWAYS,
+    servesUntrusted: shared?.consistency === 'best_effort',
     clock,
     readTime: () => db.timeMark.read(),
     lookUpSeconds: metrics.histogram(
@@ -141,6 +194,8 @@ export function openLedger({
     }
     for (const { change, session } of snapshots) {
       if (change === 'revoked') live.close(session.id, session.revokeReason ?? 'ended_by_user');
+      // What was opened with a key that another process has taken from a device.
+      else if (live.isHeldByOther(session.id, session.clientPublicKey)) live.close(session.id, 'replaced');
     }
   });
   observeSessions({ metrics, cache, live, countByKind: () => store.countActiveByKind(), clock });
@@ -198,14 +253,15 @@ export function openLedger({
       const session = store.find(id);
       return session === undefined ? undefined : lastUseOf(session);
     },
-    announceChanged: (tx, sessions) =>
-      box.send(
-        tx,
-        sessions.map((session) => ({ change: 'changed', session })),
-        clock.now(),
-      ),
-    userChanged: (userId) => cache.evictUser(userId),
-    attach: (id, close) => live.attach(id, close),
+    announceChanged: (tx, sessions) => sendChanged(tx, ...sessions),
+    userChanged(tx, userId) {
+      box.sendPerson(tx, userId, clock.now());
+      afterCommit(tx, () => cache.evictUser(userId));
+    },
+    attach: (id, close, publicKey) => live.attach(id, close, publicKey),
+
+    ready: elsewhere?.ready ?? Promise.resolve(),
+    sweepOutbox: async () => elsewhere?.sweep(),
 
     async flush() {
       if (seen.waiting > 0 || box.isUnsettled) {
@@ -238,6 +294,7 @@ export function openLedger({
 
     async [Symbol.asyncDispose]() {
       subscription[Symbol.dispose]();
+      await elsewhere?.[Symbol.asyncDispose]();
       for (const id of live.ids()) live.close(id, 'expired');
       await this.flush().catch((error: unknown) => log.warn('the last touches were not written', { error }));
       const lost = refused.pending().flatMap(({ ids }) => ids);

@@ -1,6 +1,7 @@
 import type { JudgedTime } from '../db/time-mark.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { MaybePromise } from '../lib/maybe-promise.ts';
 import type { Histogram } from '../lib/metrics.ts';
 import { DEVICE_AUDIENCE, guestLinkOf } from './audience.ts';
 import type { CachedCredential, CachedSession, SessionCache } from './cache.ts';
@@ -16,8 +17,9 @@ import {
   type TokenHash,
 } from './model.ts';
 import type { Refusals } from './refusals.ts';
-import { hashToken, TOKEN_LENGTH, type TokenMint } from './token.ts';
+import { hashToken, TOKEN_LENGTH, type TokenMint, useOf } from './token.ts';
 import type { Touches } from './touches.ts';
+import type { Trust } from './trust.ts';
 
 export interface RecognitionDeps {
   cache: SessionCache;
@@ -25,6 +27,10 @@ export interface RecognitionDeps {
   mint: TokenMint;
   touches: Touches;
   refusals: Refusals;
+  /** Until when memory is believed. */
+  trust: Trust;
+  /** Where the store cannot be asked instead: serve what is in memory, which may have ended elsewhere. */
+  servesUntrusted: boolean;
   clock: Clock;
   /** Whether the wall clock is too far behind to judge anything. */
   readTime: () => JudgedTime;
@@ -46,7 +52,7 @@ const EXPIRED = refused('expired');
 
 /** Says who a token speaks for; see `Ledger.authenticate`. */
 export function recognition(deps: RecognitionDeps) {
-  const { cache, reader, mint, touches, refusals, clock } = deps;
+  const { cache, reader, mint, touches, refusals, trust, clock } = deps;
 
   const read = (look: () => FoundCredential | undefined | Promise<FoundCredential | undefined>) => {
     const startedAt = clock.monotonicNow();
@@ -102,12 +108,27 @@ export function recognition(deps: RecognitionDeps) {
     return judged;
   };
 
-  const judgeFresh = (hash: TokenHash, use: CredentialUse, audience: Audience) =>
+  const judgeFresh = (token: string, hash: TokenHash, use: CredentialUse, audience: Audience) =>
     cache.load(
       hash,
-      () => read(() => reader.findByHash(hash)),
+      () => read(() => reader.findByHash(hash, useOf(token))),
       (found) => judge(found, use, audience),
     );
+
+  /** For what is in memory while that may be behind: nothing there is worth more than what the store says. */
+  const askInstead = <T>(ask: () => MaybePromise<T>, serve: () => T): MaybePromise<T> => {
+    if (!deps.servesUntrusted) return ask();
+    const serveInOutage = (error: unknown) => {
+      if (error instanceof AppError && error.kind === 'unavailable') return serve();
+      throw error;
+    };
+    try {
+      const answer = ask();
+      return answer instanceof Promise ? answer.catch(serveInOutage) : answer;
+    } catch (error) {
+      return serveInOutage(error);
+    }
+  };
 
   /** Anybody may name a session: what its key has not signed is no use of it. */
   const judgeSigner = (found: CachedCredential | undefined, now = clock.now()): DeviceAuthentication => {
@@ -135,15 +156,20 @@ export function recognition(deps: RecognitionDeps) {
       const hash = hashToken(token);
       const known = cache.get(hash, monotonicNow);
       if (known !== undefined) {
+        if (monotonicNow >= trust.until && !known.entry.revoked)
+          return askInstead(
+            () => judgeFresh(token, hash, use, audience),
+            () => judge(known, use, audience),
+          );
         const judged = judge(known, use, audience, now);
         if (judged !== EXPIRED) return judged;
         // An entry that looks run out may only be old: another process may have touched the session.
         cache.evict(known.entry.session.id);
-        return judgeFresh(hash, use, audience);
+        return judgeFresh(token, hash, use, audience);
       }
       if (!mint.isGenuine(token)) return MALFORMED;
       if (cache.isUnknown(hash)) return UNKNOWN;
-      return judgeFresh(hash, use, audience);
+      return judgeFresh(token, hash, use, audience);
     },
 
     recogniseDevice(id: SessionId): DeviceAuthentication | Promise<DeviceAuthentication> {
@@ -151,13 +177,17 @@ export function recognition(deps: RecognitionDeps) {
       if (!SESSION_ID.test(id)) return MALFORMED;
       const place = signerPlace(id);
       const known = cache.get(place, monotonicNow);
-      if (known !== undefined) return judgeSigner(known, now);
-      if (cache.isUnknown(place)) return UNKNOWN;
-      return cache.load(
-        place,
-        () => read(() => reader.findSigner(id)),
-        (found) => judgeSigner(found),
-      );
+      const ask = () =>
+        cache.load(
+          place,
+          () => read(() => reader.findSigner(id)),
+          (found) => judgeSigner(found),
+        );
+      if (known !== undefined) {
+        if (monotonicNow < trust.until || known.entry.revoked) return judgeSigner(known, now);
+        return askInstead(ask, () => judgeSigner(known));
+      }
+      return cache.isUnknown(place) ? UNKNOWN : ask();
     },
 
     deviceSigned(id: SessionId): void {

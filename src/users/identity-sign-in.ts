@@ -1,5 +1,5 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
-import { afterCommit, type Tx } from '../db/write.ts';
+import type { Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import { newId } from '../lib/random.ts';
 import type { Actor, IdentityClaims, User, UserId, UserRole } from './model.ts';
@@ -21,7 +21,7 @@ export interface IdentitySignInOptions {
 export interface IdentitySignInDeps {
   store: UserStore;
   audit: AuditRecorder;
-  userChanged: (id: UserId) => void;
+  userChanged: (tx: Tx, id: UserId) => void;
 }
 
 /**
@@ -115,7 +115,7 @@ export function identitySignIn({ store, audit, userChanged }: IdentitySignInDeps
         detail: { role: updated.role, provider: claims.provider },
       });
     }
-    if (!sameToOthers(user, updated)) afterCommit(tx, () => userChanged(user.id));
+    if (!sameToOthers(user, updated)) userChanged(tx, user.id);
     return updated;
   };
 

@@ -1,7 +1,7 @@
 import type { AuditAction, AuditDetail } from '../audit/model.ts';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
-import { afterCommit, type Tx } from '../db/write.ts';
+import type { Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newId } from '../lib/random.ts';
@@ -29,7 +29,7 @@ interface PersonEnding {
 export interface SessionEnding {
   writeEnding<T>(targets: readonly PersonEnding[], job: (tx: Tx) => T): Promise<T>;
   endAllIn(tx: Tx, userId: UserId, context: EndingReason & { devices?: boolean }): number;
-  userChanged(userId: UserId): void;
+  userChanged(tx: Tx, userId: UserId): void;
 }
 
 export interface PeopleDeps {
@@ -54,8 +54,6 @@ export type People = ReturnType<typeof people>;
 
 /** Everything that makes, changes and removes people. Each act is one transaction with its audit row. */
 export function people({ db, clock, store, invitations, audit, sessions }: PeopleDeps) {
-  const changed = (tx: Tx, id: UserId) => afterCommit(tx, () => sessions.userChanged(id));
-
   const record = (tx: Tx, action: AuditAction, user: User, by: Actor, detail?: AuditDetail) => {
     const { userId: actorUserId, address, userAgent } = by;
     audit.record(tx, {
@@ -72,7 +70,7 @@ export function people({ db, clock, store, invitations, audit, sessions }: Peopl
 
   const change = (tx: Tx, user: User, patch: UserPatch): User => {
     store.update(tx, user.id, patch);
-    changed(tx, user.id);
+    sessions.userChanged(tx, user.id);
     return store.find(user.id) ?? user;
   };
 
@@ -91,7 +89,7 @@ export function people({ db, clock, store, invitations, audit, sessions }: Peopl
 
   return {
     /** See `identitySignIn`. */
-    signInByIdentity: identitySignIn({ store, audit, userChanged: (id) => sessions.userChanged(id) }),
+    signInByIdentity: identitySignIn({ store, audit, userChanged: (tx, id) => sessions.userChanged(tx, id) }),
 
     /**
      * A person who signs in with a password, or is about to get one.
@@ -157,7 +155,7 @@ export function people({ db, clock, store, invitations, audit, sessions }: Peopl
         const ended = endAll(tx, user, by, 'user_removed', true);
         record(tx, 'user.removed', user, by, { username: user.username, sessions_ended: ended });
         store.remove(tx, user, clock.now());
-        changed(tx, user.id);
+        sessions.userChanged(tx, user.id);
       });
     },
 

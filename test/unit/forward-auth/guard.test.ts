@@ -18,7 +18,7 @@ describe('who is signed in', () => {
         groups: ['staff', 'a,b'],
       }),
     );
-    forwardAuth.ledger.userChanged(userId);
+    await forwardAuth.db.write((tx) => forwardAuth.ledger.userChanged(tx, userId));
     const response = await forwardAuth.checkNginx({ headers: { cookie } });
     expect(response.status).toBe(200);
     const { 'remote-name': name, ...rest } = copied(response);
@@ -80,7 +80,7 @@ describe('who is signed in', () => {
     expect(await problem(await forwardAuth.check({ headers, uri: '/STAFF' }))).toEqual([403, 'not_allowed']);
     expect((await forwardAuth.checkNginx({ headers, uri: '/staff' })).status).toBe(403);
     await forwardAuth.db.write((tx) => userStore(forwardAuth.db).update(tx, userId, { groups: ['staff'] }));
-    forwardAuth.ledger.userChanged(userId);
+    await forwardAuth.db.write((tx) => forwardAuth.ledger.userChanged(tx, userId));
     expect((await forwardAuth.check({ headers, uri: '/staff/x' })).status).toBe(200);
     const [row] = await forwardAuth.refusals();
     expect(row).toEqual({

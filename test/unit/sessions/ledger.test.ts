@@ -227,7 +227,7 @@ test('a person who changed is read again', async () => {
   const { token } = await t.signIn(userId);
   await t.ledger.authenticate(token, 'cookie', ORIGIN);
   t.db.reader.$client.run(`UPDATE users SET display_name = 'Ada Lovelace'`);
-  t.ledger.userChanged(userId);
+  await t.db.write((tx) => t.ledger.userChanged(tx, userId));
   expect(await t.ledger.authenticate(token, 'cookie', ORIGIN)).toMatchObject({
     user: { displayName: 'Ada Lovelace' },
   });

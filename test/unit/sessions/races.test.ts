@@ -130,8 +130,9 @@ class History {
     }
   }
 
-  userChanged(): void {
-    t.ledger.userChanged(this.#userId);
+  async userChanged(): Promise<void> {
+    const changing = t.db.write((tx) => t.ledger.userChanged(tx, this.#userId));
+    await changing.catch((error: unknown) => expect(isOutage(error)).toBe(true));
   }
 
   async check(): Promise<void> {
