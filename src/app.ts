@@ -1,6 +1,4 @@
-import type { ConnectedApps } from './authorization-server/connected-apps.ts';
 import { wwwAuthenticate } from './authorization-server/metadata.ts';
-import { authorizeRoutes } from './authorization-server/routes.ts';
 import { oauthRoutes } from './authorization-server/routes-native.ts';
 import { childEnvironment, homeDirectory } from './config/child-environment.ts';
 import { sourceFiles } from './config/config.ts';
@@ -11,12 +9,8 @@ import type { Leadership } from './db/leader.ts';
 import { addDemoDevices } from './devices/demo.ts';
 import { hubRoundMs } from './devices/open-hub.ts';
 import { openReach } from './devices/routes-open-reach.ts';
-import { tunnelActs } from './devices/tunnel-acts.ts';
-import { mountApi } from './http/api-mount.ts';
-import { cookieName } from './http/cookies.ts';
 import { startMetricsServer } from './http/metrics-server.ts';
 import { type PublicOrigin } from './http/origin.ts';
-import { newRouter } from './http/router.ts';
 import { startServer } from './http/server.ts';
 import type { TlsSource } from './http/tls-source.ts';
 import { buildInfo } from './lib/build-info.ts';
@@ -35,25 +29,13 @@ import { readiness } from './ops/readiness.ts';
 import { probeRoutes } from './ops/routes.ts';
 import { clockCheck, databaseCheck } from './ops/store-health.ts';
 import { type AppDeps, type OpenServices, openServices, relayHost } from './services.ts';
-import { toSessionEvent } from './sessions/dto.ts';
+import { toSessionEvent } from './sessions/dto-fields.ts';
 import { sessionEventStreams } from './sessions/events-streams.ts';
 import { droppedEvents } from './sessions/metrics.ts';
-import { personalTokens } from './sessions/personal-tokens.ts';
 import { addDemoUser } from './sign-in/demo.ts';
-import { attemptCookies } from './sign-in/guard.ts';
-import { signInRoutes } from './sign-in/routes.ts';
-import { backchannelRoutes } from './sign-in/routes-backchannel.ts';
-import { signOutRoutes } from './sign-in/routes-sign-out.ts';
-import { linkCallbacks } from './upstream/routes.ts';
 import { passwordHasher } from './users/password-hash.ts';
-import { apiRoutes } from './web/api-routes.ts';
-import { webRoutes } from './web/routes.ts';
-import { typedCodes } from './web/typed-codes.ts';
 
 export type App = Awaited<ReturnType<typeof openApp>>;
-
-/** Addresses that a limit of requests remembers. */
-const MAX_LIMITED_ADDRESSES = 50_000;
 
 /** The appliance: services, loops, then what listens. Disposing goes the other way, and drains. */
 export async function openApp(config: Config, { clock: wallClock, log }: AppDeps) {
@@ -79,22 +61,9 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     starting.use(startLoop({ ...loop, clock, log, onRound: loopMetrics(metrics)(loop.name) }));
   }
 
-  const router = newRouter();
-  router.use(forwardAuth.routes);
-  services.deviceReach.addRoutes(router);
   const connectedApps = services.authorizationServer.connectedApps((userId) =>
     services.brokerRole.isHere ? mcp.broker.running(userId) : undefined,
   );
-  addPeopleRoutes(router, config, services, connectedApps);
-  authorizeRoutes(router, services.authorizationServer.authorizing);
-  mountApi(router, {
-    routes: apiRoutes({ ...services, streams, connectedApps, tokens: tokensOf(config, services) }),
-    maxBodyBytes: config.http.max_body_bytes,
-    origin: origin.origin,
-    cookie: cookieName(origin),
-    version: buildInfo.version,
-  });
-
   const reach = openReach({ ...services, config: config.devices });
   const ready = readiness({
     parts: { database: databaseCheck(db), clock: clockCheck(db), redis: redis && (() => redis.check()) },
@@ -110,7 +79,8 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
     ...shared,
     listen: addressOf(config.listen),
     origin,
-    app: router,
+    app: async () =>
+      (await import('./app-routes.ts')).appRouter({ config, services, streams, connectedApps }),
     nativeRoutes: forwardAuth.nativeRoutes,
     ownRoutes: {
       ...oauthRoutes(services.authorizationServer),
@@ -237,81 +207,6 @@ function mcpLoops({ mcp_server }: Config, { broker, front }: Mcp, memory: Memory
     { name: 'mcp-sessions', everyMs: mcp_server.child_reap_interval, run: () => front.sweep() },
     { name: 'mcp-keep-alive', everyMs: mcp_server.stream_keep_alive, run: async () => front.keepAlive() },
   ];
-}
-
-/** Pages for people, and the ways in and out. */
-function addPeopleRoutes(
-  router: ReturnType<typeof newRouter>,
-  config: Config,
-  services: OpenServices,
-  connectedApps: ConnectedApps,
-): void {
-  const { origin, guard, signIn, upstream, forwardAuth, deviceReach, limiter } = services;
-  const cookies = attemptCookies(origin);
-  const { landing, begun_per_address, attempts_window } = config.sign_in;
-  const perAddress = (name: string) =>
-    limiter({ name, limit: begun_per_address, windowMs: attempts_window, maxKeys: MAX_LIMITED_ADDRESSES });
-  const shared = {
-    origin,
-    guard,
-    landing,
-    isReturnTarget: forwardAuth.protectedReturnTo,
-    absoluteLifetimeMs: config.sessions.absolute_lifetime,
-  };
-  webRoutes(router, {
-    ...services,
-    ...shared,
-    providers: signIn.providers.all,
-    signIns: signIn.service,
-    attemptCookies: cookies,
-    connectedApps,
-    tokens: tokensOf(config, services),
-    deviceRequests: services.authorizationServer.deviceRequests,
-    typedCodes: typedCodes({
-      ...services,
-      config: config.authorization_server,
-      programs: services.authorizationServer.deviceRequests,
-      joins: services.devices.joins,
-    }),
-    tunnelActs: tunnelActs(services),
-    protectedHosts: forwardAuth.protectedHosts,
-    appsOf: forwardAuth.appsOf,
-    deviceHandle: (id) => deviceReach.findDevice(id)?.handle,
-    tokenMaxLifetimeMs: config.sessions.personal_max_lifetime,
-  });
-  signInRoutes(router, {
-    ...shared,
-    service: signIn.service,
-    cookies,
-    otherCallbacks: linkCallbacks({
-      linking: upstream.linking,
-      guard,
-      cookies,
-      linkUrl: (provider, returnTo) => upstream.tokens.linkUrl(provider, returnTo),
-    }),
-    limits: { begun: perAddress('sign-ins begun'), completed: perAddress('sign-ins completed') },
-  });
-  signOutRoutes(router, { ...shared, ...signIn, cookies });
-  backchannelRoutes(router, {
-    logout: signIn.backchannelLogout,
-    auditLimit: perAddress('logout tokens refused'),
-  });
-}
-
-function tokensOf(
-  { sessions }: Config,
-  { db, ledger, audit, clock, forwardAuth, deviceReach }: OpenServices,
-) {
-  const { isProtectedHost } = forwardAuth;
-  return personalTokens({
-    db,
-    ledger,
-    audit,
-    clock,
-    maxLifetimeMs: sessions.personal_max_lifetime,
-    isProtectedHost,
-    findReach: deviceReach.findReach,
-  });
 }
 
 async function tlsOf(

@@ -30,6 +30,7 @@ describe('a file’s place', () => {
     ['web/pages/setup.ts', 6],
     ['services.ts', 7],
     ['app.ts', 7],
+    ['app-routes.ts', 7],
     ['cli/serve.ts', 8],
     ['main.ts', 8],
   ])('%s is in layer %i', (path, layer) => {

@@ -11,7 +11,7 @@ import { instantText } from '../lib/instant.ts';
 import { nearest } from '../lib/nearest.ts';
 import { showTypedCode } from '../lib/typed-code.ts';
 import type { Keys } from '../ops/keys.ts';
-import { toSessionFields } from '../sessions/dto.ts';
+import { toSessionFields } from '../sessions/dto-fields.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { SessionId } from '../sessions/model.ts';
 import type { ReapReport } from '../sessions/reaper.ts';

@@ -1,9 +1,9 @@
-import { Elysia } from 'elysia';
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
 import type { NativeRoutes } from '../http/native.ts';
 import type { PublicOrigin } from '../http/origin.ts';
+import type { Router } from '../http/router.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -46,7 +46,7 @@ export interface ForwardAuth {
   /** The checks, for proxies. */
   readonly nativeRoutes: NativeRoutes;
   /** How a browser gets a session of a protected host. */
-  readonly routes: ReturnType<typeof hostSignInRoutes>;
+  readonly addRoutes: (router: Router) => void;
   /** Every host behind a rule. */
   readonly protectedHosts: readonly string[];
   /** Origins of the hosts whose first page somebody may open. */
@@ -77,7 +77,7 @@ export function openForwardAuth(deps: ForwardAuthDeps): ForwardAuth {
   };
   return {
     nativeRoutes: forwardAuthGuard({ ...steps, sites: protectedOnes }),
-    routes: hostSignInRoutes(steps),
+    addRoutes: (router) => addHostSignIn(router, steps),
     protectedHosts: protectedOnes.all.map((site) => site.origin.host),
     appsOf: (user) =>
       protectedOnes.all
@@ -104,11 +104,11 @@ type HostSignInDeps = Parameters<typeof startRoute>[0] &
  * Start (on the protected host), ticket (on our own), finish (on the protected host).
  * Start and finish come through the proxy, which makes no check for them.
  */
-function hostSignInRoutes(deps: HostSignInDeps) {
+function addHostSignIn(router: Router, deps: HostSignInDeps): void {
   const start = startRoute(deps);
   const ticket = ticketRoute(deps);
   const finish = finishRoute(deps);
-  return new Elysia({ aot: false, strictPath: true, name: 'forward-auth' })
+  router
     .get(START_PATH, ({ request }) => start(request))
     .get(TICKET_PATH, ({ request }) => ticket(request))
     .get(FINISH_PATH, ({ request }) => finish(request));

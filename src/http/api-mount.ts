@@ -1,6 +1,7 @@
 import type { ApiLimits, ApiRoute } from './api-route.ts';
 import { lazyOpenApi, type OpenApiOptions } from './openapi.ts';
-import { addPathHandler, type Router } from './router.ts';
+import { addPathHandler } from './route-table.ts';
+import type { Router } from './router.ts';
 
 export interface ApiMountOptions extends OpenApiOptions, ApiLimits {}
 

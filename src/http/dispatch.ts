@@ -12,13 +12,19 @@ import { isBelow, requestPath } from './path.ts';
 import type { PeerTable } from './peers.ts';
 import { connectionContext, requestContext, setRequestContext } from './request-context.ts';
 import { type RouteMeter, UNMATCHED } from './route-meter.ts';
-import type { FoundRoute, RouteTable } from './router.ts';
+import type { FoundRoute, RouteTable } from './route-table.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import type { SocketHandler } from './web-socket.ts';
 
-export interface DispatchDeps {
-  app: { fetch: (request: Request) => Response | Promise<Response> };
+/** What is served, and how to find it. */
+interface Application {
+  fetch: (request: Request) => Response | Promise<Response>;
   table: RouteTable;
+}
+
+export interface DispatchDeps {
+  /** Takes its time once. */
+  application: () => Promise<Application>;
   cors: Cors;
   errors: ErrorAnswers;
   meterOf: (route: string) => RouteMeter;
@@ -78,9 +84,10 @@ export function dispatcher(deps: DispatchDeps) {
 }
 
 async function answer(deps: DispatchDeps, request: Request, progress: Progress): Promise<Response> {
-  const { app, table, cors, origin } = deps;
+  const { cors, origin } = deps;
   const path = requestPath(request);
   requireDecodable(path);
+  const { fetch: serveByRouter, table } = await deps.application();
   const methods = () => withHead(table.methodsOf(path));
   if (REFUSED_METHODS.includes(request.method)) return refuseMethod(deps.errors, request, methods());
   const host = requestHost(request, origin.secure);
@@ -95,7 +102,7 @@ async function answer(deps: DispatchDeps, request: Request, progress: Progress):
   }
   const serve = ({ pattern, handle }: FoundRoute, sent: Request) => {
     progress.route = pattern;
-    return handle === undefined ? app.fetch(sent) : handle(sent);
+    return handle === undefined ? serveByRouter(sent) : handle(sent);
   };
   const preflight = cors.preflight(request, path, methods);
   if (preflight !== undefined) return preflight;

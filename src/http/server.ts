@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { AddressRange } from '../lib/ip-address.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import { onceReady } from '../lib/once.ts';
 import { cors } from './cors.ts';
 import { dispatcher } from './dispatch.ts';
 import { errorAnswers } from './errors.ts';
@@ -14,7 +15,7 @@ import type { PublicOrigin } from './origin.ts';
 import { isForOtherHost, OTHER_HOSTS_ROUTE, type OtherHosts } from './other-hosts.ts';
 import { peerTable } from './peers.ts';
 import { routeMeters } from './route-meter.ts';
-import { routeTable } from './router.ts';
+import { routeTable } from './route-table.ts';
 import type { TlsSource } from './tls-source.ts';
 import type { SocketLimits } from './web-socket.ts';
 
@@ -22,8 +23,11 @@ export interface ServerOptions {
   listen: { readonly hostname: string; readonly port: number };
   /** The origin of `url`. */
   origin: PublicOrigin;
-  /** Every feature's routes, added to `newRouter()`. */
-  app: Pick<Elysia, 'fetch' | 'router'>;
+  /**
+   * Every feature's routes, added to `newRouter()`: made with the first request that no native route answers. A start is
+   * not to wait for them. Where that fails, such a request is answered with an error, and the next one tries again.
+   */
+  app: () => Promise<Pick<Elysia, 'fetch' | 'router'>>;
   /** For proxies: a trusted peer may send them any Host. */
   nativeRoutes?: NativeRoutes;
   /** For programs, on the host of `origin` alone: whoever sends them. */
@@ -75,7 +79,7 @@ const MAX_IDLE_SECONDS = 255;
  * @throws CommandError when the address cannot be had.
  */
 export function startServer(options: ServerOptions): Server {
-  const { app, origin, isServedHost, limits, clock, log, tls } = options;
+  const { origin, isServedHost, limits, clock, log, tls } = options;
   const idleSeconds = Math.min(Math.ceil(limits.headTimeoutMs / 1000), MAX_IDLE_SECONDS);
   const peers = peerTable(options.trustedProxies, options.listen.hostname);
   const errors = errorAnswers({ log, origin });
@@ -107,8 +111,10 @@ export function startServer(options: ServerOptions): Server {
     ...wrap(options.probeRoutes, { methods: ['GET', 'HEAD'] }),
   ]);
   const dispatch = dispatcher({
-    app,
-    table: routeTable(app),
+    application: onceReady(async () => {
+      const app = await options.app();
+      return { fetch: (request: Request) => app.fetch(request), table: routeTable(app) };
+    }),
     cors: cors(options.corsOrigins),
     errors,
     meterOf,

@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { instantText } from '../lib/instant.ts';
 import type { User } from '../users/model.ts';
-import { guestLinkOf, hostsOf } from './audience.ts';
-import { type Session, type SessionId, sessionEndsAt } from './model.ts';
+import { toSessionFields } from './dto-fields.ts';
+import type { Session, SessionId } from './model.ts';
 
 const instant = (what: string) => z.iso.datetime().describe(`${what}, RFC 3339 in UTC`);
 
@@ -72,6 +71,8 @@ export const sessionEventDto = z
   })
   .meta({ id: 'SessionEvent', description: 'The data of `created`, `revoked` and `expired`.' });
 
+export type SessionEventDto = z.input<typeof sessionEventDto>;
+
 function toSessionDto(session: Session, current: SessionId): z.input<typeof sessionDto> {
   return { ...toSessionFields(session), current: session.id === current };
 }
@@ -94,30 +95,5 @@ export function toWhoAmI(user: User, session: Session): z.input<typeof whoAmIDto
       role: user.role,
     },
     session: toSessionDto(session, session.id),
-  };
-}
-
-export function toSessionEvent(session: Session): z.input<typeof sessionEventDto> {
-  return { session: toSessionFields(session), reason: session.revokeReason ?? null };
-}
-
-/** A session without what depends on who asks. */
-export function toSessionFields(session: Session) {
-  const endsAt = sessionEndsAt(session);
-  return {
-    id: session.id,
-    kind: session.kind,
-    parent_id: session.parentId ?? null,
-    host: session.kind === 'user' ? (hostsOf(session.audience)[0] ?? null) : null,
-    label: session.label ?? null,
-    device_id: session.deviceId ?? null,
-    guest_link_id: guestLinkOf(session) ?? null,
-    client_id: session.clientId ?? null,
-    provider: session.origin.provider ?? null,
-    address: session.origin.address ?? null,
-    user_agent: session.origin.userAgent ?? null,
-    created_at: instantText(session.createdAt),
-    last_seen_at: instantText(session.lastSeenAt),
-    expires_at: endsAt === Infinity ? null : instantText(endsAt),
   };
 }

@@ -8,7 +8,7 @@ import { cookieName } from '../../src/http/cookies.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { parseOrigin } from '../../src/http/origin.ts';
 import type { Router } from '../../src/http/router.ts';
-import { toSessionEvent } from '../../src/sessions/dto.ts';
+import { toSessionEvent } from '../../src/sessions/dto-fields.ts';
 import { type SessionEventStreams, sessionEventStreams } from '../../src/sessions/events-streams.ts';
 import { type SessionGuard, sessionGuard } from '../../src/sessions/guard.ts';
 import { droppedEvents } from '../../src/sessions/metrics.ts';

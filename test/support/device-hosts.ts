@@ -103,7 +103,7 @@ export async function temporaryDeviceHosts({
   const ours = (): Response => new Response('ours', { headers: { 'x-behind': 'postern' } });
   const server = temporaryServer(
     (router) => {
-      router.use(forwardAuth.routes);
+      forwardAuth.addRoutes(router);
       access.addRoutes(router);
       router.get('/api/v1/me', ours).get('/', ours).get('/sign-in', ours);
     },

@@ -85,7 +85,7 @@ export function temporaryForwardAuth({
     metrics,
     subjectsOf: (id) => people.identitiesOf(id).map(({ subject }) => subject),
   });
-  const server = temporaryServer((router) => router.use(forwardAuth.routes), {
+  const server = temporaryServer((router) => forwardAuth.addRoutes(router), {
     origin: publicOrigin,
     isServedHost: (host) => host === publicOrigin.host || forwardAuth.isProtectedHost(host),
     nativeRoutes: forwardAuth.nativeRoutes,

@@ -16,7 +16,7 @@ export interface TemporaryServer extends AsyncDisposable {
 /** The host that a temporary server answers to, whatever its port: requests name it in `Host`. */
 export const SERVED_HOST = 'auth.example.com';
 
-type Overrides = Partial<Omit<ServerOptions, 'app' | 'log' | 'metrics'>>;
+type Overrides = Partial<Omit<ServerOptions, 'log' | 'metrics'>>;
 
 /** The real server on a free port of loopback, with the routes that `addRoutes` adds. */
 export function temporaryServer(
@@ -35,9 +35,9 @@ export function temporaryServer(
     corsOrigins: [],
     limits: { maxBodyBytes: 10_000, headTimeoutMs: 10_000, drainTimeoutMs: 10_000 },
     clock: systemClock,
+    app: async () => router,
     ...overrides,
     origin,
-    app: router,
     log,
     metrics,
   });

@@ -41,7 +41,7 @@ const FEATURE_LAYER = 4;
 /** The layer of a file by its path below `src/`; `undefined` when its folder has no place in the order. */
 export function layerOf(path: string): number | undefined {
   const [folder = '', ...rest] = path.split('/');
-  if (rest.length === 0) return { 'services.ts': 7, 'app.ts': 7, 'main.ts': 8 }[folder];
+  if (rest.length === 0) return { 'services.ts': 7, 'app.ts': 7, 'app-routes.ts': 7, 'main.ts': 8 }[folder];
   if (folder === 'web') return 6;
   if (folder === 'cli') return 8;
   const infrastructure = INFRASTRUCTURE_LAYERS[folder];
