@@ -2,13 +2,16 @@ import { expect, test } from 'bun:test';
 import { page, section, tableNames } from '../../support/documentation.ts';
 import { freePort } from '../../support/free-port.ts';
 import { PROGRAMS, workplace } from '../../support/program.ts';
+import { startRedis } from '../../support/redis-server.ts';
 
 const OPERATIONS = page('docs/operations.md');
 const [program] = PROGRAMS;
 
 test('docs/operations.md has every metric of the running program, and no other', async () => {
   const nowhere = `http://127.0.0.1:${freePort()}`;
+  await using redis = await startRedis();
   await using place = workplace(program?.[1] ?? [], {
+    ...redis.env,
     POSTERN_PROVIDER_HOME_ISSUER: nowhere,
     POSTERN_PROVIDER_HOME_CLIENT_ID: 'postern',
     POSTERN_PROVIDER_HOME_CLIENT_SECRET: 'a-secret',
