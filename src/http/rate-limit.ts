@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { formatAddress, parseAddress } from '../lib/ip-address.ts';
-import type { Limiter, LimiterOptions, Refused } from '../lib/limiter.ts';
+import type { LimiterOptions, Refused, Taken } from '../lib/limiter.ts';
 import { once } from '../lib/once.ts';
 
 export type Allowance = { readonly ok: true } | Refused;
@@ -61,8 +61,12 @@ export function rateLimiter({ clock, limit, windowMs, maxKeys }: RateLimitOption
   };
 }
 
-/** A limit of this process alone. */
-export function localLimiter(clock: Clock, { limit, windowMs, maxKeys }: LimiterOptions): Limiter {
+/** A `Limiter` of this process alone, which answers at once. */
+export interface LocalLimiter {
+  take(key: string): Taken | Refused;
+}
+
+export function localLimiter(clock: Clock, { limit, windowMs, maxKeys }: LimiterOptions): LocalLimiter {
   const counts = rateLimiter({ clock, limit, windowMs, maxKeys });
   return {
     take(key) {
