@@ -37,6 +37,9 @@ import { passwordHasher } from './users/password-hash.ts';
 
 export type App = Awaited<ReturnType<typeof openApp>>;
 
+/** How soon events of processes that died are published. */
+const OUTBOX_SWEEP_MS = 1_000;
+
 /** The appliance: services, loops, then what listens. Disposing goes the other way, and drains. */
 export async function openApp(config: Config, { clock: wallClock, log }: AppDeps) {
   await using starting = new AsyncDisposableStack();
@@ -135,12 +138,21 @@ async function addDemo(services: OpenServices) {
 /** Everything that happens by itself. Each is also a command, or nobody's business. */
 function loopsOf(
   { sessions, devices, upstream: { rotate_interval } }: Config,
-  { ledger, leadership, reap, upstream, hub }: OpenServices,
+  { ledger, leadership, reap, upstream, hub, redis }: OpenServices,
   streams: ReturnType<typeof sessionEventStreams>,
 ) {
   return [
     { name: 'touches', everyMs: sessions.touch_interval, run: () => ledger.flush() },
     { name: 'reaper', everyMs: sessions.reap_interval, run: onlyLeading(leadership, reap) },
+    ...(redis === undefined
+      ? []
+      : [
+          {
+            name: 'outbox',
+            everyMs: OUTBOX_SWEEP_MS,
+            run: onlyLeading(leadership, () => ledger.sweepOutbox()),
+          },
+        ]),
     {
       name: 'live-check',
       everyMs: sessions.live_check_interval,

@@ -24,6 +24,7 @@ import { parseOrigin } from './http/origin.ts';
 import { addressKey, localLimiter } from './http/rate-limit.ts';
 import type { Clock } from './lib/clock.ts';
 import { CommandError } from './lib/command-error.ts';
+import type { KeyRing } from './lib/key-ring.ts';
 import type { OpenLimiter } from './lib/limiter.ts';
 import type { Logger } from './lib/log.ts';
 import { createMetrics, type Metrics } from './lib/metrics.ts';
@@ -33,7 +34,7 @@ import { keys } from './ops/keys.ts';
 import { loopMetrics } from './ops/loop-metrics.ts';
 import type { RedisConnections } from './redis/open.ts';
 import { sessionGuard } from './sessions/guard.ts';
-import { openLedger } from './sessions/open-ledger.ts';
+import { openLedger, type SharedWith } from './sessions/open-ledger.ts';
 import { type ReapTask, reapExpired } from './sessions/reaper.ts';
 import { openLocal } from './sign-in/open-local.ts';
 import { openProviderSignIn } from './sign-in/open-provider-sign-in.ts';
@@ -85,10 +86,21 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
   const dropped = metrics.counter('postern_audit_dropped_total', 'Audit rows that were lost.');
   const audit = opening.use(auditRecorder({ db, store: audits, log, dropped, mayNote: auditBudget(clock) }));
   const ledger = opening.use(
-    openLedger({ db, ring, clock, audit, log, metrics, origin: origin.origin, config: config.sessions }),
+    openLedger({
+      db,
+      ring,
+      clock,
+      audit,
+      log,
+      metrics,
+      origin: origin.origin,
+      config: config.sessions,
+      elsewhere: redis && (await elsewhereOver(redis, config, { clock, log, metrics })),
+    }),
   );
+  await ledger.ready;
   const people = openPeople({ db, clock, audit, sessions: ledger });
-  const limiter: OpenLimiter = (options) => localLimiter(clock, options);
+  const limiter = await limiterOf(redis, { ring, clock, metrics });
   const local = openLocal({
     db,
     clock,
@@ -302,6 +314,32 @@ async function openRedisIfAsked(
 ): Promise<RedisConnections | undefined> {
   if (redis.url === undefined) return undefined;
   return (await import('./redis/open.ts')).openRedis(redis, deps);
+}
+
+/** The other processes that share the sessions. @throws CommandError when Redis cannot be used. */
+async function elsewhereOver(
+  redis: RedisConnections,
+  config: Config,
+  deps: AppDeps & { metrics: Metrics },
+): Promise<SharedWith> {
+  const { elsewhereOverRedis } = await import('./sessions/elsewhere-redis.ts');
+  const open = await elsewhereOverRedis({ redis, config: config.redis, ...deps });
+  return { open, consistency: config.redis.consistency };
+}
+
+/** Limits are counted here, or in Redis for all processes together. */
+async function limiterOf(
+  redis: RedisConnections | undefined,
+  { ring, clock, metrics }: { ring: KeyRing; clock: Clock; metrics: Metrics },
+): Promise<OpenLimiter> {
+  if (redis === undefined) return (options) => localLimiter(clock, options);
+  const { sharedLimiter } = await import('./http/rate-limit-redis.ts');
+  const { scriptRunner } = await import('./redis/script.ts');
+  const alone = metrics.counter(
+    'postern_limits_alone_total',
+    'Attempts that this process counted alone, because Redis did not answer.',
+  );
+  return sharedLimiter({ run: scriptRunner(redis.commands), ring, clock, alone });
 }
 
 /** @throws CommandError when the schema is old and may not be migrated, newer than this program, or others are at work on it. */

@@ -1,5 +1,5 @@
 import type { RedisConfig } from '../config/schema.ts';
-import type { Clock } from '../lib/clock.ts';
+import { type Clock, withDeadline } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { startLoop } from '../lib/loop.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -14,6 +14,9 @@ import { foreignEvents } from './foreign-events.ts';
 import { heartbeats } from './heartbeats.ts';
 import { elsewhereMetrics } from './metrics.ts';
 import { ownEvents } from './own-events.ts';
+
+/** A shutdown waits for us no longer. */
+const MAX_CLOSING_MS = 1_000;
 
 export interface RedisElsewhereDeps {
   redis: RedisConnections;
@@ -106,11 +109,20 @@ function open(
   });
 
   const close = async () => {
-    await loop[Symbol.asyncDispose]();
     ending.abort(new Error('the appliance is shutting down'));
+    // Nothing else ends a read that waits.
     connection[Symbol.dispose]();
-    await reader.ended;
-    await Promise.all([carrier.settled(), foreign.settled()]);
+    const underWay = Promise.all([
+      loop[Symbol.asyncDispose](),
+      reader.ended,
+      carrier.settled(),
+      foreign.settled(),
+    ]);
+    // What a Redis that stalls keeps waiting is in the outbox, and told by somebody else.
+    const late = () => new Error('Redis does not answer');
+    await withDeadline(clock, MAX_CLOSING_MS, underWay, late).catch((error: unknown) =>
+      log.warn('not everything that was under way to other processes ended', { error }),
+    );
   };
   let closing: Promise<void> | undefined;
   return {

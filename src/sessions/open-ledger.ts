@@ -59,8 +59,6 @@ export interface SharedWith {
   open: OpenElsewhere;
   /** What to do when neither memory nor the store can be believed: refuse, or serve what is in memory. */
   consistency: 'strict' | 'best_effort';
-  /** Takes ended sessions from a store that may have come back with an older copy of them. */
-  reapply: (signal: AbortSignal) => Promise<void>;
 }
 
 /** The ledger with what its loops call. */
@@ -119,7 +117,8 @@ export function openLedger({
     activeOf: (userId) => store.listActive(userId),
     endForeign: (id) => ends.end(id, { reason: 'revoked_elsewhere' }),
     endEverywhere: (owed) => ends.endOwed(owed),
-    reapply: shared.reapply,
+    // What is revoked is nowhere but in the database.
+    reapply: async () => undefined,
   });
   const box = outbox(rows, events, elsewhere?.carrier);
   const ends = ending({ db, store, outbox: box, cache, live, refusals: refused, audit, clock });
