@@ -112,7 +112,11 @@ export interface FoundCredential extends SessionWithUser {
 
 /** Finds what a credential stands for. Absence is `undefined`; only an outage throws, or rejects. */
 export interface CredentialReader {
-  findByHash(hash: TokenHash): FoundCredential | undefined | Promise<FoundCredential | undefined>;
+  /** `use`: what its token says that it is for, which tells where to look. */
+  findByHash(
+    hash: TokenHash,
+    use: CredentialUse,
+  ): FoundCredential | undefined | Promise<FoundCredential | undefined>;
   /** The key of a device session, as a credential with its `signer`. */
   findSigner(id: SessionId): FoundCredential | undefined | Promise<FoundCredential | undefined>;
 }

@@ -10,6 +10,7 @@ import { toUser } from '../users/store-row.ts';
 import type {
   Audience,
   Credential,
+  CredentialUse,
   FoundCredential,
   Session,
   SessionId,
@@ -30,7 +31,7 @@ import { fromCredential, fromSession, toSession } from './store-row.ts';
 
 /** What SQLite answers, it answers at once. */
 export interface DurableSessionStore extends SessionStore {
-  findByHash(hash: TokenHash): FoundCredential | undefined;
+  findByHash(hash: TokenHash, use?: CredentialUse): FoundCredential | undefined;
   findSigner(id: SessionId): FoundCredential | undefined;
   find(id: SessionId): Session | undefined;
   listActive(userId: UserId): Session[];

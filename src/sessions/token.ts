@@ -15,6 +15,7 @@ const PREFIXES: Record<CredentialUse, string> = {
   device: 'pstd_',
   personal: 'pstp_',
 };
+const USES = Object.keys(PREFIXES) as CredentialUse[];
 const PREFIX_LENGTH = 5;
 const SECRET_BYTES = 32;
 /** A byte of key id and the secret: 33 bytes are 44 characters of base64url, with none half used. */
@@ -65,6 +66,14 @@ export function tokenMint(ring: KeyRing): TokenMint {
 /** SHA-256 of the token as it stands, base64url. */
 export function hashToken(token: string): TokenHash {
   return Bun.SHA256.hash(token, 'base64url') as TokenHash;
+}
+
+/** What the token says that it is for. @throws when no key of ours made it: ask `isGenuine` first. */
+export function useOf(token: string): CredentialUse {
+  const prefix = token.slice(0, PREFIX_LENGTH);
+  const use = USES.find((each) => PREFIXES[each] === prefix);
+  if (use === undefined) throw new Error('a token that nobody made has no use');
+  return use;
 }
 
 /** Whether a bearer credential looks like one of ours, so that it is never passed on to anybody else. */

@@ -34,7 +34,7 @@ describeSessionStore('SQLite', async () => {
     reap: (now) =>
       t.db.write((tx) => {
         reaping.postponeKept(tx, now, LIMIT);
-        return reaping.deleteExpired(tx, now, LIMIT);
+        reaping.deleteExpired(tx, now, LIMIT);
       }),
     async breakDown() {
       // Whoever reads a page of it from now on finds that it is none.

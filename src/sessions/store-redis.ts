@@ -1,0 +1,305 @@
+import { completeAfterCommit, readBefore, type Tx } from '../db/write.ts';
+import { AppError } from '../lib/app-error.ts';
+import type { UserId } from '../users/model.ts';
+import type {
+  CredentialUse,
+  FoundCredential,
+  RecognisedSession,
+  Session,
+  SessionId,
+  SessionKind,
+  TokenHash,
+} from './model.ts';
+import type { DurableSessionStore, TreeRow } from './store.ts';
+import type { SessionMemory, SessionStore } from './store-contract.ts';
+import type { HeldSessions } from './store-held-redis.ts';
+import type { StandingStore } from './store-standing.ts';
+
+export interface SharedSessionStoreDeps {
+  /** Grants, devices and tombstones. */
+  durable: DurableSessionStore;
+  standing: StandingStore;
+  held: HeldSessions;
+  memory: SessionMemory;
+  /** The count of sessions in Redis, as it was last known. */
+  countHeld: () => number;
+  /** Told that Redis still has what was revoked: it is taken from there when Redis is back. */
+  onLeftBehind: (error: unknown) => void;
+}
+
+/** What one write has learnt and done about sessions in Redis. */
+interface WriteState {
+  readonly seen: Map<SessionId, Session>;
+  /** Begun in this write: Redis gets them after its commit. */
+  readonly begun: Map<SessionId, Session>;
+  isPartial: boolean;
+}
+
+/** What Redis answered, or why it could not. */
+type Asked = { readonly sessions: readonly Session[] } | { readonly away: AppError };
+
+/**
+ * Browser sessions in Redis, everything else in the database. What was revoked is decided by the database alone: its
+ * tombstone is committed with the act, and Redis is told afterwards. What a write has to know of Redis is read before it
+ * (`readBefore`); an end goes on with what memory and the database know where Redis is away.
+ */
+export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
+  const { durable, standing, held, memory } = deps;
+  const states = new WeakMap<Tx, WriteState>();
+  const stateOf = (tx: Tx): WriteState => {
+    const known = states.get(tx);
+    if (known !== undefined) return known;
+    const state = { seen: new Map(), begun: new Map(), isPartial: false };
+    states.set(tx, state);
+    return state;
+  };
+  const remember = (tx: Tx, sessions: readonly Session[]) => {
+    const { seen } = stateOf(tx);
+    for (const session of sessions) seen.set(session.id, session);
+    return sessions;
+  };
+
+  /** As it stands by what the database says; `undefined` where its person is gone. */
+  const judged = (session: Session): Session | undefined => {
+    const found = standing.of(session);
+    if (found === undefined || found.ended === undefined) return found && session;
+    return { ...session, status: 'revoked', ...found.ended };
+  };
+  const active = (sessions: readonly Session[]): Session[] =>
+    sessions.filter((session) => judged(session)?.status === 'active');
+
+  /** A row of a browser session that nobody revoked is one that has not been moved to Redis, or is on its way. */
+  const isSettled = (row: Session | undefined): row is Session =>
+    row !== undefined && (row.kind !== 'user' || row.status === 'revoked');
+  const isDurable = ({ kind }: { kind: SessionKind }) => kind !== 'user';
+
+  const fromMemory = (tx: Tx, sessions: readonly RecognisedSession[]) => {
+    stateOf(tx).isPartial = true;
+    return remember(tx, sessions.map(withoutOrigin));
+  };
+
+  /** Everything in Redis that belongs to this tree. */
+  const below = (tx: Tx, id: SessionId, rows: readonly TreeRow[]): readonly Session[] => {
+    const ids = [...new Set([id, ...rows.map((row) => row.id)])];
+    const answer = readBefore(tx, `tree ${id}`, () => orAway(held.tree(ids)), { value: NOTHING });
+    if ('sessions' in answer) return remember(tx, answer.sessions);
+    const root = rows.find((row) => row.id === id) ?? memory.find(id);
+    if (root === undefined) throw answer.away;
+    const isBelow = (each: RecognisedSession) =>
+      each.id === id || (each.parentId !== undefined && ids.includes(each.parentId));
+    return fromMemory(tx, memory.ofUser(root.userId).filter(isBelow));
+  };
+
+  const heldOfUser = (tx: Tx, userId: UserId): readonly Session[] => {
+    const answer = readBefore(tx, `user ${userId}`, () => orAway(held.ofUser(userId)), { value: NOTHING });
+    return 'sessions' in answer ? remember(tx, answer.sessions) : fromMemory(tx, memory.ofUser(userId));
+  };
+
+  /** These, as far as they are in Redis. */
+  const heldAmong = (tx: Tx, ids: readonly SessionId[]): Session[] => {
+    const { seen } = stateOf(tx);
+    const unseen = ids.filter((id) => !seen.has(id));
+    if (unseen.length > 0) {
+      const answer = readBefore(tx, `sessions ${unseen.join(' ')}`, () => orAway(held.read(unseen)));
+      if ('sessions' in answer) remember(tx, answer.sessions);
+      else {
+        const known = unseen.flatMap((id) => memory.find(id) ?? []);
+        if (known.length < unseen.length) throw answer.away;
+        fromMemory(tx, known);
+      }
+    }
+    return ids.flatMap((id) => seen.get(id) ?? []);
+  };
+
+  const takeFromRedis = (tx: Tx, ids: readonly SessionId[]) => {
+    if (ids.length === 0) return;
+    completeAfterCommit(tx, async () => {
+      try {
+        await held.remove(ids);
+      } catch (error) {
+        deps.onLeftBehind(error);
+      }
+    });
+  };
+
+  return {
+    async findByHash(hash: TokenHash, use: CredentialUse): Promise<FoundCredential | undefined> {
+      if (use !== 'cookie') return durable.findByHash(hash, use);
+      const session = await held.findByHash(hash);
+      return session === undefined ? undefined : foundBy(hash, session, standing);
+    },
+
+    findSigner: (id) => durable.findSigner(id),
+
+    async find(id) {
+      const row = durable.find(id);
+      if (isSettled(row)) return row;
+      const [session] = await held.read([id]);
+      return session === undefined ? row : judged(session);
+    },
+
+    async listActive(userId) {
+      const others = durable.listActive(userId).filter(isDurable);
+      const ours = active(await held.ofUser(userId));
+      return [...others, ...ours].sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+    },
+
+    async findByProviderSid(provider, sid) {
+      return active(await held.ofProviderSid(provider, sid));
+    },
+
+    countActiveByKind: () => ({ ...durable.countActiveByKind(), user: deps.countHeld() }),
+
+    findUser: (tx, id) => durable.findUser(tx, id),
+
+    read(tx, id) {
+      const row = durable.read(tx, id);
+      if (isSettled(row)) return row;
+      const begun = stateOf(tx).begun.get(id);
+      if (begun !== undefined) return begun;
+      const [session] = readBefore(tx, `session ${id}`, () => held.read([id]));
+      return session === undefined ? row : judged(session);
+    },
+
+    readByProviderSid(tx, provider, sid) {
+      const sessions = readBefore(tx, `sid ${provider} ${sid}`, () => held.ofProviderSid(provider, sid));
+      return active(remember(tx, sessions));
+    },
+
+    childrenAt(tx, parentId, audience) {
+      const children = readBefore(tx, `children ${parentId}`, () => held.childrenOf(parentId));
+      const there = active(remember(tx, children)).filter((child) => child.audience.includes(audience));
+      return [...new Set([...durable.childrenAt(tx, parentId, audience), ...there.map(({ id }) => id)])];
+    },
+
+    insert(tx, session, credential) {
+      if (session.kind !== 'user') return durable.insert(tx, session, credential);
+      // What begins in the same millisecond as an "everywhere", and after it, is not meant by it.
+      const endedBefore = durable.findUser(tx, session.userId)?.endedBefore ?? -1;
+      const begun = { ...session, createdAt: Math.max(session.createdAt, endedBefore + 1) };
+      stateOf(tx).begun.set(begun.id, begun);
+      completeAfterCommit(tx, () => held.insert(begun, credential.hash));
+      return begun;
+    },
+
+    addCredential: (tx, credential) => durable.addCredential(tx, credential),
+
+    activeTree(tx, id) {
+      const rows = durable.tree(tx, id);
+      const alive = rows.filter(({ status }) => status === 'active').map((row) => row.id);
+      if (rows.find((row) => row.id === id)?.kind === 'grant') return alive;
+      const known = new Set(rows.map((row) => row.id));
+      const begun = stateOf(tx).begun.has(id) ? [id] : [];
+      const there = below(tx, id, rows).map((session) => session.id);
+      return [...alive, ...begun, ...there.filter((each) => !known.has(each))];
+    },
+
+    activeOfUser(tx, userId, kinds, before) {
+      const rows = durable.activeOfUser(tx, userId, kinds, before);
+      if (!kinds.includes('user')) return rows;
+      const there = heldOfUser(tx, userId).filter(
+        (session) => session.createdAt <= (before ?? Infinity) && standing.of(session)?.isBuried === false,
+      );
+      return [...new Set([...rows, ...there.map(({ id }) => id)])];
+    },
+
+    knowsAll: (tx) => !stateOf(tx).isPartial,
+
+    revoke(tx, ids, { at, reason }) {
+      const revoked = durable.revoke(tx, ids, { at, reason });
+      const rows = revoked.length === ids.length ? new Set(ids) : durable.knownAmong(tx, ids);
+      const there = heldAmong(
+        tx,
+        ids.filter((id) => !rows.has(id)),
+      );
+      const people = standing.peopleAmong(
+        tx,
+        there.map(({ userId }) => userId),
+      );
+      const ending = there.filter(({ userId }) => people.has(userId));
+      const buried = standing.bury(
+        tx,
+        ending.map((session) => ({ ...session, status: 'revoked', revokedAt: at, revokeReason: reason })),
+      );
+      const ended = [...revoked, ...buried];
+      takeFromRedis(
+        tx,
+        ended.filter(({ kind }) => kind === 'user').map(({ id }) => id),
+      );
+      return ended;
+    },
+
+    setEndedBefore: (tx, userId, at, except) => durable.setEndedBefore(tx, userId, at, except),
+
+    touch(tx, lastSeen) {
+      const rows = durable.knownAmong(tx, [...lastSeen.keys()]);
+      const [here, there] = [new Map<SessionId, number>(), new Map<SessionId, number>()];
+      for (const [id, at] of lastSeen) (rows.has(id) ? here : there).set(id, at);
+      if (here.size > 0) durable.touch(tx, here);
+      if (there.size > 0) completeAfterCommit(tx, () => held.touch(there));
+    },
+
+    knownTree(id) {
+      const root = memory.find(id);
+      const known = durable.knownTree(id);
+      const ofUser = root === undefined ? [] : memory.ofUser(root.userId);
+      const there = ofUser.filter((each) => each.id === id || each.parentId === id);
+      return [...new Set([...known, ...there.map((each) => each.id)])];
+    },
+
+    knownOfUser(userId, kinds) {
+      const there = memory.ofUser(userId).filter(({ kind }) => kinds.includes(kind));
+      return [...new Set([...durable.knownOfUser(userId, kinds), ...there.map(({ id }) => id)])];
+    },
+  };
+}
+
+const NOTHING: Asked = { sessions: [] };
+
+async function orAway(asking: Promise<readonly Session[]>): Promise<Asked> {
+  try {
+    return { sessions: await asking };
+  } catch (error) {
+    if (error instanceof AppError && error.kind === 'unavailable') return { away: error };
+    throw error;
+  }
+}
+
+function foundBy(hash: TokenHash, session: Session, standing: StandingStore): FoundCredential | undefined {
+  const found = standing.of(session);
+  if (found === undefined) return undefined;
+  const { id, kind, userId, parentId, audience, createdAt, lastSeenAt, idleTimeoutMs, expiresAt, clientId } =
+    session;
+  const status = found.ended === undefined ? 'active' : 'revoked';
+  return {
+    credential: { hash, sessionId: id, use: 'cookie', expiresAt: undefined, supersededAt: undefined },
+    session: {
+      id,
+      kind,
+      userId,
+      parentId,
+      audience,
+      status,
+      createdAt,
+      lastSeenAt,
+      idleTimeoutMs,
+      expiresAt,
+      clientId,
+    },
+    user: found.user,
+  };
+}
+
+/** What memory keeps of a session is enough to say that it is over, not where it came from. */
+function withoutOrigin(session: RecognisedSession): Session {
+  return {
+    ...session,
+    revokedAt: undefined,
+    revokeReason: undefined,
+    origin: { provider: undefined, providerSid: undefined, address: undefined, userAgent: undefined },
+    label: undefined,
+    scope: undefined,
+    deviceId: undefined,
+    clientPublicKey: undefined,
+  };
+}

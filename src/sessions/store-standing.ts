@@ -1,0 +1,142 @@
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { readOrOutage } from '../db/errors.ts';
+import { isOneOf } from '../db/one-of.ts';
+import type { Db } from '../db/open.ts';
+import { sessions, users } from '../db/schema/index.ts';
+import type { Tx } from '../db/write.ts';
+import { inChunks } from '../lib/chunks.ts';
+import type { User } from '../users/model.ts';
+import { toUser } from '../users/store-row.ts';
+import type { Session, SessionId } from './model.ts';
+import { fromSession, toSession } from './store-row.ts';
+
+/** What the database says of a session that is kept elsewhere. */
+export interface Standing {
+  readonly user: User;
+  /** Since when it is over, and why; `undefined`: it is not. */
+  readonly ended: Ended | undefined;
+  /** It has a tombstone of its own. */
+  readonly isBuried: boolean;
+}
+
+type Ended = Pick<Session, 'revokedAt' | 'revokeReason'>;
+
+/** The ids of some tombstones, and where the next page begins. */
+export interface TombstonePage {
+  readonly ids: readonly SessionId[];
+  readonly last: number;
+}
+
+type Kept = Pick<Session, 'id' | 'userId' | 'parentId' | 'createdAt' | 'audience'>;
+
+/** Rows in one statement. */
+const TOMBSTONES_AT_ONCE = 100;
+
+export interface StandingStoreDeps {
+  /** Whether the session came from a guest link: its parent is then the session of a device. */
+  isGuest: (session: Pick<Session, 'audience'>) => boolean;
+}
+
+export type StandingStore = ReturnType<typeof standingStore>;
+
+/**
+ * The part of browser sessions in Redis that stays in the database: who they belong to, and which were revoked. A revoked one
+ * leaves its whole row there, its tombstone, until its absolute end; "everywhere" stands in the row of the person. Both are
+ * read at every look-up, so that no copy of a session in Redis outlives what was committed.
+ *
+ * The statements of `db.reader` run in the open transaction, where there is one.
+ */
+export function standingStore(db: Db, { isGuest }: StandingStoreDeps) {
+  const rowOf = db.reader
+    .select({ at: sessions.revokedAtMs, reason: sessions.revokeReason, status: sessions.status })
+    .from(sessions)
+    .where(eq(sessions.id, sql.placeholder('id')))
+    .prepare();
+  const userOf = db.reader
+    .select()
+    .from(users)
+    .where(eq(users.id, sql.placeholder('userId')))
+    .prepare();
+
+  const parentEnd = ({ parentId, createdAt, audience }: Kept): Ended | undefined => {
+    const parent = rowOf.get({ id: parentId });
+    if (parent?.status === 'revoked')
+      return { revokedAt: parent.at ?? undefined, revokeReason: 'parent_ended' };
+    // The device of a guest is in the database, or it is gone.
+    const isLost = parent === undefined && isGuest({ audience });
+    return isLost ? { revokedAt: createdAt, revokeReason: 'parent_ended' } : undefined;
+  };
+
+  return {
+    /** `undefined`: the person is gone, and every session with them. */
+    of(session: Kept): Standing | undefined {
+      return readOrOutage(() => {
+        const row = userOf.get({ userId: session.userId });
+        if (row === undefined) return undefined;
+        const own = rowOf.get({ id: session.id });
+        const isBuried = own?.status === 'revoked';
+        const ended = isBuried
+          ? {
+              revokedAt: own.at ?? undefined,
+              revokeReason: (own.reason ?? undefined) as Session['revokeReason'],
+            }
+          : ((session.parentId === undefined ? undefined : parentEnd(session)) ??
+            everywhereEnd(session, row));
+        return { user: toUser(row), ended, isBuried };
+      });
+    },
+
+    /** Leaves the row of each behind, where there is none; returns those for which there was none. */
+    bury(tx: Tx, ended: readonly Session[]): Session[] {
+      return inChunks(ended, TOMBSTONES_AT_ONCE).flatMap((chunk) =>
+        tx
+          .insert(sessions)
+          .values(chunk.map((session) => ({ ...fromSession(session), userKey: userKeyOf(session) })))
+          .onConflictDoNothing()
+          .returning()
+          .all()
+          .map(toSession),
+      );
+    },
+
+    /** Tombstones of browser sessions that might still be somewhere, in the order of their rows. */
+    tombstonesAfter(last: number, now: number, limit: number): TombstonePage | undefined {
+      const rows = readOrOutage(() =>
+        db.reader
+          .select({ id: sessions.id, rowKey: sessions.rowKey })
+          .from(sessions)
+          .where(
+            and(
+              gt(sessions.rowKey, last),
+              eq(sessions.kind, 'user'),
+              eq(sessions.status, 'revoked'),
+              sql`coalesce(${sessions.expiresAtMs}, ${Number.MAX_SAFE_INTEGER}) > ${now}`,
+            ),
+          )
+          .orderBy(asc(sessions.rowKey))
+          .limit(limit)
+          .all(),
+      );
+      const end = rows.at(-1);
+      return end && { ids: rows.map(({ id }) => id as SessionId), last: end.rowKey };
+    },
+
+    /** The people whose sessions these are, who have not been removed. */
+    peopleAmong(tx: Tx, userIds: readonly string[]): Set<string> {
+      const rows = tx.select({ id: users.id }).from(users).where(isOneOf(users.id, userIds)).all();
+      return new Set(rows.map(({ id }) => id));
+    },
+  };
+}
+
+const userKeyOf = ({ userId }: Session) =>
+  sql`(SELECT ${users.rowKey} FROM ${users} WHERE ${users.id} = ${userId})`;
+
+function everywhereEnd(
+  { id, parentId, createdAt }: Kept,
+  { endedBeforeMs, endedExceptId }: typeof users.$inferSelect,
+): Ended | undefined {
+  if (endedBeforeMs === null || createdAt > endedBeforeMs) return undefined;
+  if (endedExceptId !== null && (endedExceptId === id || endedExceptId === parentId)) return undefined;
+  return { revokedAt: endedBeforeMs, revokeReason: 'everywhere' };
+}
