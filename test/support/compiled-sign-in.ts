@@ -1,12 +1,13 @@
-import { type Appliance, type AppliancePorts, startAppliance } from './appliance.ts';
+import { type ApplianceOptions, type AppliancePorts, startAppliance } from './appliance.ts';
 import type { Browser, Visit } from './browser.ts';
 import { freePort } from './free-port.ts';
+import type { Servers } from './nodes.ts';
 import { type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
 import { providerTable, siteRegistration } from './sign-in.ts';
 
 /** The compiled appliance, on loopback, with two providers. */
 export interface CompiledSignIn extends AsyncDisposable {
-  readonly appliance: Appliance;
+  readonly appliance: Servers;
   /** Its logout tokens carry `sid`. */
   readonly home: OidcTestProvider;
   /** Its logout tokens carry `sub` alone. */
@@ -22,7 +23,10 @@ export interface CompiledSignIn extends AsyncDisposable {
   startLate(): Promise<OidcTestProvider>;
 }
 
-export async function compiledSignIn(): Promise<CompiledSignIn> {
+/** As one process, unless `start` makes it several. */
+export async function compiledSignIn(
+  start: (options: ApplianceOptions) => Promise<Servers> = startAppliance,
+): Promise<CompiledSignIn> {
   const [port, latePort] = [freePort(), freePort()];
   await using starting = new AsyncDisposableStack();
   const home = starting.use(await startOidcProvider({ clients: [siteRegistration(port, 'home')] }));
@@ -34,7 +38,7 @@ export async function compiledSignIn(): Promise<CompiledSignIn> {
   );
   const issuers = { home: home.issuer, work: work.issuer, late: `http://127.0.0.1:${latePort}` };
   const toml = (ports: AppliancePorts) => configuration(ports, issuers);
-  const appliance = starting.use(await startAppliance({ port, toml }));
+  const appliance = starting.use(await start({ port, toml }));
   const running = starting.move();
 
   const url = (path: string) => new URL(path, `http://localhost:${port}`);

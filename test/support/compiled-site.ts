@@ -1,4 +1,4 @@
-import { type Appliance, type AppliancePorts, startAppliance } from './appliance.ts';
+import { type ApplianceOptions, type AppliancePorts, startAppliance } from './appliance.ts';
 import type { Visit } from './browser.ts';
 import { startCaddy } from './caddy.ts';
 import { makeCertificate } from './certificate.ts';
@@ -8,6 +8,7 @@ import { freePort } from './free-port.ts';
 import { guideFile, replaceAll } from './guide.ts';
 import { fetchMapped, MappedBrowser, type Mapping } from './mapped-browser.ts';
 import { startNginx } from './nginx.ts';
+import type { Servers } from './nodes.ts';
 import { type OidcClientRegistration, type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
 import { APP_URL, AUTH_URL, NOTES_URL, type ProxyName, SIBLING_URL } from './protected-site.ts';
 import type { TestProxy } from './proxy.ts';
@@ -15,7 +16,7 @@ import { CLIENT_ID, CLIENT_SECRET, providerTable } from './sign-in.ts';
 
 /** The compiled program with the configuration of a guide, behind the proxy of that guide, in front of two apps. */
 export interface CompiledSite extends AsyncDisposable {
-  readonly appliance: Appliance;
+  readonly appliance: Servers;
   readonly proxy: TestProxy;
   readonly app: EchoApp;
   readonly notes: EchoApp;
@@ -28,7 +29,11 @@ export interface CompiledSite extends AsyncDisposable {
   onBothApps(subject: string): Promise<MappedBrowser>;
 }
 
-export async function compiledSite(name: ProxyName): Promise<CompiledSite> {
+/** As one process, unless `start` makes it several. */
+export async function compiledSite(
+  name: ProxyName,
+  start: (options: ApplianceOptions) => Promise<Servers> = startAppliance,
+): Promise<CompiledSite> {
   await using starting = new AsyncDisposableStack();
   const directory = starting.use(temporaryDirectory()).path;
   const app = starting.use(startEchoApp('App'));
@@ -50,7 +55,7 @@ export async function compiledSite(name: ProxyName): Promise<CompiledSite> {
   const relay = starting.use(startRelay(mapping));
   const provider = starting.use(await startOidcProvider({ clients: [registration(relay.url)] }));
   const toml = (ports: AppliancePorts) => configuration(name, ports, provider.issuer);
-  const appliance = starting.use(await startAppliance({ directory, port: posternPort, toml }));
+  const appliance = starting.use(await start({ directory, port: posternPort, toml }));
   const running = starting.move();
 
   const signIn: CompiledSite['signIn'] = async (browser, subject, url) => {
