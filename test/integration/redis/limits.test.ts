@@ -6,24 +6,30 @@ import { createMetrics } from '../../../src/lib/metrics.ts';
 import { scriptRunner } from '../../../src/redis/script.ts';
 import { TEST_SECRET } from '../../support/ledger.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { connectionsOf, type TestConnections } from '../../support/redis-connections.ts';
 import { startRedis, type TestRedis } from '../../support/redis-server.ts';
 
 const OPTIONS: LimiterOptions = { name: 'tries', limit: 4, windowMs: 600_000, maxKeys: 100 };
 const ADDRESS = '198.51.100.7';
 
 let server: TestRedis;
+let connected: TestConnections;
 beforeAll(async () => {
   server = await startRedis();
+  connected = await connectionsOf(server.toml());
 });
-afterAll(() => server[Symbol.asyncDispose]());
+afterAll(async () => {
+  connected[Symbol.dispose]();
+  await server[Symbol.asyncDispose]();
+});
 beforeEach(() => server.client().flushall());
 
 /** A process that counts in Redis, with a clock of its own that stands still: what comes back comes by the time of Redis. */
-function process(secret = TEST_SECRET) {
+function process(secret = TEST_SECRET, { redis }: TestConnections = connected) {
   const metrics = createMetrics();
   const alone = metrics.counter('alone', 'Counted alone.');
   const clock = new ManualClock();
-  const run = scriptRunner(server.client());
+  const run = scriptRunner(redis.commands);
   const open: OpenLimiter = sharedLimiter({ run, ring: keyRing([secret]), clock, alone });
   return { open, clock, alone: () => Number(/^alone (\d+)/m.exec(metrics.render())?.[1]) };
 }
@@ -66,7 +72,8 @@ describe('a limit that processes share', () => {
       expect(taken?.ok).toBe(true);
       if (taken?.ok === true) taken.giveBack();
     }
-    expect(await server.client().keys('*')).toEqual([]);
+    // On the same connection, behind what was given back.
+    expect(await connected.redis.commands.keys('*')).toEqual([]);
   });
 
   test('takes odd limits to the last place', async () => {
@@ -112,20 +119,18 @@ describe('a limit that processes share', () => {
 
   test('holds in each process while Redis is away, and in all once it is back', async () => {
     await using own = await startRedis();
-    const client = own.client();
-    const run = scriptRunner(client);
-    const ring = keyRing([TEST_SECRET]);
-    const alone = createMetrics().counter('alone', 'Counted alone.');
-    const clock = new ManualClock();
-    const limit = sharedLimiter({ run, ring, clock, alone })(OPTIONS);
+    using connections = await connectionsOf(own.toml());
+    const { open, clock, alone } = process(TEST_SECRET, connections);
+    const limit = open(OPTIONS);
     expect((await limit.take(ADDRESS)).ok).toBe(true);
     await own.kill9();
-    client.disconnect();
     expect(await takeAll([limit], 4)).toEqual([true, true, true, false]);
+    expect(alone()).toBe(3);
     await own.restart();
-    await client.connect();
+    await connections.redis.connection.whenReady(AbortSignal.timeout(20_000));
     await clock.advance(OPTIONS.windowMs);
     expect(await takeAll([limit], 5)).toEqual([true, true, true, true, false]);
+    expect(alone()).toBe(3);
   });
 
   test('asks Redis nothing for what is over the limit here already', async () => {
