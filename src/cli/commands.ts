@@ -39,7 +39,7 @@ const USER_HELP = 'USER is a username or a user id.';
 /** Groups of commands, each with its line in the help. */
 export const GROUPS: ReadonlyMap<string, string> = new Map([
   ['user', 'people: invite, list, create, disable, enable, remove, set-role, reset-password'],
-  ['session', 'sessions: list, end, end-all'],
+  ['session', 'sessions: list, end, end-all, move'],
   ['device', 'devices: list, pair, unpair'],
   ['keys', 'the secret behind all keys: rotate, reseal'],
 ]);
@@ -166,6 +166,14 @@ export const COMMANDS: readonly CommandSpec[] = [
     flags: [DEVICES_FLAG],
     configured: true,
     load: async () => (await import('./commands/session.ts')).endAllSessions,
+  },
+  {
+    name: 'session move',
+    summary: 'take live browser sessions to Redis, or back, so that nobody is signed out',
+    details: 'For when Redis is turned on or off. Refused while a server runs; needs redis.url both ways.',
+    flags: [{ name: 'to', value: 'redis|sqlite', about: 'where they go' }],
+    configured: true,
+    load: async () => (await import('./commands/session-move.ts')).moveSessions,
   },
   {
     name: 'device list',

@@ -1,14 +1,21 @@
 import type { Db } from '../db/open.ts';
+import type { Tx } from '../db/write.ts';
 import type { Clock } from '../lib/clock.ts';
+import { guestLinkOf } from './audience.ts';
 import type { SessionId } from './model.ts';
-import { type Arrival, type MovingSession, movingStore } from './store-moving.ts';
+import { movingStore } from './store-moving.ts';
+import { standingStore } from './store-standing.ts';
+import type { HeldSession } from './store-values-redis.ts';
+
+/** What became of one that was brought: `ended` means that it is over by what the other store knows. */
+export type Arrival = 'moved' | 'ended';
 
 /** A store that browser sessions can leave for another one, and come from there. */
 export interface SessionPlace {
   /** All that live, a batch at a time; each session after the one it hangs on. What was dropped is not listed again. */
-  batches(): AsyncIterable<readonly MovingSession[]>;
+  batches(): AsyncIterable<readonly HeldSession[]>;
   /** Takes them in. What is here already stays as it is, with the later of both last uses. */
-  take(batch: readonly MovingSession[]): Promise<readonly Arrival[]>;
+  take(batch: readonly HeldSession[]): Promise<readonly Arrival[]>;
   /** Forgets what lives elsewhere now. */
   drop(ids: readonly SessionId[]): Promise<void>;
 }
@@ -51,8 +58,16 @@ export interface DatabasePlaceDeps {
 /** Holds a write for some milliseconds. */
 const BATCH_SIZE = 200;
 
+/** The database, as a place that sessions leave or come to. What it says of those in Redis counts: none that ended comes back. */
 export function databasePlace({ db, clock, batchSize = BATCH_SIZE }: DatabasePlaceDeps): SessionPlace {
   const store = movingStore();
+  const standing = standingStore(db, { isGuest: (session) => guestLinkOf(session) !== undefined });
+  const take = (tx: Tx, one: HeldSession): Arrival => {
+    const known = standing.of(one.session);
+    if (known === undefined || known.ended !== undefined) return 'ended';
+    store.take(tx, one);
+    return 'moved';
+  };
   return {
     async *batches() {
       const now = clock.now();
@@ -66,7 +81,7 @@ export function databasePlace({ db, clock, batchSize = BATCH_SIZE }: DatabasePla
         }
       }
     },
-    take: (batch) => db.write((tx) => batch.map((each) => store.take(tx, each))),
+    take: (batch) => db.write((tx) => batch.map((each) => take(tx, each))),
     drop: (ids) => db.write((tx) => store.drop(tx, ids)),
   };
 }

@@ -1,43 +1,44 @@
-import { and, asc, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
 import { applianceState, credentials, sessions, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
-import type { Credential, Session, SessionId, TokenHash } from './model.ts';
-import { fromCredential, fromSession, toSession } from './store-row.ts';
+import type { Session, SessionId, TokenHash } from './model.ts';
+import { fromSession, toSession } from './store-row.ts';
+import type { HeldSession } from './store-values-redis.ts';
 
-/** A browser session on its way from one store to another, with all that it takes to be recognised there. */
-export interface MovingSession {
-  readonly session: Session;
-  readonly credentials: readonly Credential[];
-  /** It was let live by an "everywhere" of its person, the newest of which was at this instant (epoch milliseconds). */
-  readonly outlived: number | undefined;
-}
-
-/** What became of one: `ended` means that it is over by what the other store knows. */
-export type Arrival = 'moved' | 'ended';
-
-/** Where a list goes on; absent at its beginning. */
+/** A piece of a list. */
 export interface MovingPage {
-  readonly sessions: readonly MovingSession[];
-  /** The last of them, for the next page. */
+  readonly sessions: readonly HeldSession[];
+  /** Where the next page begins; absent at the end. */
   readonly last: number | undefined;
 }
 
-export type MovingStore = ReturnType<typeof movingStore>;
+interface PageQuery {
+  /** Sessions that hang on another one, or those that do not. */
+  children: boolean;
+  /** `last` of the page before; 0 for the first. */
+  after: number;
+  /** Epoch milliseconds. */
+  now: number;
+  limit: number;
+}
 
 /** Browser sessions in the database that nobody ended: what leaves it when they go to Redis, and what comes back. */
 export function movingStore() {
   return {
-    /** Some that have not run out, in the order in which they began; `children`: those that hang on another session, or those that do not. */
-    list(
-      reader: Db['reader'],
-      { children, after, now, limit }: { children: boolean; after: number; now: number; limit: number },
-    ): MovingPage {
+    /** Those that have not run out, in the order of their rows. */
+    list(reader: Db['reader'], { children, after, now, limit }: PageQuery): MovingPage {
       const rows = reader
-        .select({ session: sessions, endedBeforeMs: users.endedBeforeMs })
+        .select({
+          session: sessions,
+          hash: credentials.hash,
+          endedBeforeMs: users.endedBeforeMs,
+          endedExceptId: users.endedExceptId,
+        })
         .from(sessions)
         .innerJoin(users, eq(users.rowKey, sessions.userKey))
+        .innerJoin(credentials, eq(credentials.sessionKey, sessions.rowKey))
         .where(
           and(
             isLiveBrowserSession(now),
@@ -48,16 +49,10 @@ export function movingStore() {
         .orderBy(asc(sessions.rowKey))
         .limit(limit)
         .all();
-      const known = credentialsOf(
-        reader,
-        rows.map(({ session }) => session.rowKey),
-      );
       return {
-        sessions: rows.map(({ session, endedBeforeMs }) => ({
-          session: toSession(session),
-          credentials: (known.get(session.rowKey) ?? []).map((row) => toCredential(row, session.id)),
-          outlived:
-            endedBeforeMs !== null && session.createdAtMs <= endedBeforeMs ? endedBeforeMs : undefined,
+        sessions: rows.map(({ session, hash, ...everywhere }) => ({
+          session: begunAfter(toSession(session), everywhere),
+          hash: hash as TokenHash,
         })),
         last: rows.at(-1)?.session.rowKey,
       };
@@ -68,32 +63,23 @@ export function movingStore() {
       reader.select({ count: sql<number>`count(*)` }).from(sessions).where(isLiveBrowserSession(now)).get()
         ?.count ?? 0,
 
-    /** Takes one in, unless it has ended here; one that is here already keeps the later of both last uses. */
-    take(tx: Tx, { session, credentials: brought, outlived }: MovingSession): Arrival {
-      const status = statusOf(tx, session.id);
-      const owner = tx.select().from(users).where(eq(users.id, session.userId)).get();
-      const isOver =
-        status === 'revoked' ||
-        owner === undefined ||
-        endedWithAll(session, owner.endedBeforeMs, outlived) ||
-        (session.parentId !== undefined && statusOf(tx, session.parentId) === 'revoked');
-      if (isOver) return 'ended';
-      if (status === 'active') {
-        const lastSeenAtMs = sql`max(${sessions.lastSeenAtMs}, ${session.lastSeenAt})`;
-        tx.update(sessions).set({ lastSeenAtMs }).where(eq(sessions.id, session.id)).run();
-        return 'moved';
-      }
-      const { sessionKey } = tx
+    /** Takes one in; one that is here already keeps the later of both last uses. Its person has to be there. */
+    take(tx: Tx, { session, hash }: HeldSession): void {
+      const userKey = sql`(SELECT ${users.rowKey} FROM ${users} WHERE ${users.id} = ${session.userId})`;
+      const inserted = tx
         .insert(sessions)
-        .values({ ...fromSession(session), userKey: owner.rowKey })
+        .values({ ...fromSession(session), userKey })
+        .onConflictDoNothing({ target: sessions.id })
         .returning({ sessionKey: sessions.rowKey })
         .get();
-      for (const credential of brought) {
+      if (inserted !== undefined) {
         tx.insert(credentials)
-          .values({ ...fromCredential(credential), sessionKey })
+          .values({ hash, use: 'cookie', ...inserted })
           .run();
+        return;
       }
-      return 'moved';
+      const lastSeenAtMs = sql`max(${sessions.lastSeenAtMs}, ${session.lastSeenAt})`;
+      tx.update(sessions).set({ lastSeenAtMs }).where(eq(sessions.id, session.id)).run();
     },
 
     /** Deletes rows of browser sessions that live elsewhere now; what was revoked stays, to be known by. */
@@ -117,6 +103,20 @@ export function movingStore() {
   };
 }
 
+/**
+ * Here an "everywhere" has ended rows; of what is in Redis it says when. One that stands here and began in the millisecond
+ * of the last one, after it, must not be taken for one that ended with it.
+ */
+function begunAfter(
+  session: Session,
+  { endedBeforeMs, endedExceptId }: Pick<typeof users.$inferSelect, 'endedBeforeMs' | 'endedExceptId'>,
+): Session {
+  const { id, parentId, createdAt } = session;
+  const outlivesIt = endedExceptId !== null && (endedExceptId === id || endedExceptId === parentId);
+  if (outlivesIt || createdAt > (endedBeforeMs ?? -1)) return session;
+  return { ...session, createdAt: (endedBeforeMs ?? -1) + 1 };
+}
+
 const isRedisMark = eq(applianceState.key, 'browser_sessions_in_redis');
 
 function isLiveBrowserSession(now: number): SQL | undefined {
@@ -124,44 +124,4 @@ function isLiveBrowserSession(now: number): SQL | undefined {
     coalesce(${sessions.expiresAtMs}, ${Number.MAX_SAFE_INTEGER}),
     coalesce(${sessions.lastSeenAtMs} + ${sessions.idleTimeoutMs}, ${Number.MAX_SAFE_INTEGER}))`;
   return and(eq(sessions.kind, 'user'), eq(sessions.status, 'active'), sql`${end} > ${now}`);
-}
-
-function statusOf(tx: Tx, id: SessionId): Session['status'] | undefined {
-  return tx.select({ status: sessions.status }).from(sessions).where(eq(sessions.id, id)).get()?.status;
-}
-
-/** Whether it ended with everything of its person: it began before that, and was not let live. */
-function endedWithAll(
-  { createdAt }: Session,
-  endedBeforeMs: number | null,
-  outlived: number | undefined,
-): boolean {
-  return endedBeforeMs !== null && createdAt <= endedBeforeMs && (outlived ?? -Infinity) < endedBeforeMs;
-}
-
-type CredentialRow = typeof credentials.$inferSelect;
-
-function credentialsOf(
-  reader: Db['reader'],
-  sessionKeys: readonly number[],
-): ReadonlyMap<number, CredentialRow[]> {
-  const rows = reader
-    .select()
-    .from(credentials)
-    .where(inArray(credentials.sessionKey, [...sessionKeys]))
-    .all();
-  return Map.groupBy(rows, ({ sessionKey }) => sessionKey);
-}
-
-function toCredential(
-  { hash, use, expiresAtMs, supersededAtMs }: CredentialRow,
-  sessionId: string,
-): Credential {
-  return {
-    hash: hash as TokenHash,
-    sessionId: sessionId as SessionId,
-    use,
-    expiresAt: expiresAtMs ?? undefined,
-    supersededAt: supersededAtMs ?? undefined,
-  };
 }
