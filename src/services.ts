@@ -269,7 +269,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
       db,
       clock,
       audit,
-      changeSecret: () => rotateKeptSecret(ring, config),
+      changeSecret: () => changeSecret(lock, serves, () => rotateKeptSecret(ring, config)),
       tasks: [
         ...upstream.resealTasks,
         { name: 'session_id_tokens', reseal: (tx) => signIn.resealIdTokens(tx) },
@@ -340,6 +340,17 @@ async function limiterOf(
     'Attempts that this process counted alone, because Redis did not answer.',
   );
   return sharedLimiter({ run: scriptRunner(redis.commands), ring, clock, alone });
+}
+
+/**
+ * Where several processes share the directory, each goes by the secret of its start, and could not read what one with another
+ * secret has sealed: then it is changed while none serves.
+ */
+function changeSecret(lock: DataDirectoryLock, serves: boolean, change: () => void): void {
+  const because =
+    'with Redis the secret is changed while no server runs: end every node, run this, start them again';
+  if (lock.mode === 'shared' && serves) throw new CommandError(because);
+  lock.alone(because, change);
 }
 
 /** @throws CommandError when the schema is old and may not be migrated, newer than this program, or others are at work on it. */
