@@ -24,6 +24,7 @@ import { openMcpBroker } from './mcp/open-mcp.ts';
 import { type McpFront, openMcpFront } from './mcp/routes-front.ts';
 import { loopMetrics } from './ops/loop-metrics.ts';
 import { type MemoryAtRest, memoryAtRest } from './ops/memory-at-rest.ts';
+import { observeNode } from './ops/node-metrics.ts';
 import { observeProcess } from './ops/process-metrics.ts';
 import { readiness } from './ops/readiness.ts';
 import { probeRoutes } from './ops/routes.ts';
@@ -75,6 +76,7 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
   });
   const tls = await tlsOf(config, origin, { clock: wallClock, log });
   if (tls !== undefined) starting.use(tls);
+  observeNode(services);
   observeProcess({ metrics, clock: wallClock, build: buildInfo });
   const shared = { clock: wallClock, log, metrics };
   starting.use(startMetricsServer({ ...shared, listen: addressOf(config.metrics_listen) }));

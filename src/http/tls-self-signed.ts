@@ -56,8 +56,12 @@ export async function selfSignedTls({
   let apply: ((material: TlsMaterial) => void) | undefined;
 
   const look = async () => {
-    if (isGood(current, names, clock.now())) return;
-    current = await renew(path, names, clock, log);
+    // Another process of this data directory may have made one.
+    const found = readKept(path);
+    const next =
+      found !== undefined && isGood(found, names, clock.now()) ? found : await renew(path, names, clock, log);
+    if (next.cert === current.cert) return;
+    current = next;
     apply?.(current);
   };
   const loop = startLoop({ name: 'tls', everyMs: LOOK_EVERY_MS, clock, log, run: look });
