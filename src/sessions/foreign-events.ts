@@ -92,11 +92,12 @@ export function foreignEvents({ here, own, dropped, clock, log }: ForeignEventsD
   const readAgain = (entry: StreamEntry, { id, kind, userId }: SessionChange) => {
     const isWanted = events.isWanted({ kind, userId: userId as Session['userId'] });
     if (!isWanted && !(kind === 'device' && live.has(id))) return;
-    if (kind !== 'user') return tellFound(here.findDurable(id));
-    later(entry, async () => tellFound(await here.find(id)));
+    if (kind !== 'user') return tellActive(here.findDurable(id));
+    later(entry, async () => tellActive(await here.find(id)));
   };
-  const tellFound = (session: Session | undefined) => {
-    if (session !== undefined) tell(session);
+  /** Of an end that the store knows of already, an event of its own is on the way. */
+  const tellActive = (session: Session | undefined) => {
+    if (session?.status === 'active') tell(session);
   };
 
   const applyChange = (entry: StreamEntry, event: SessionChange) => {

@@ -10,7 +10,7 @@ import { createMetrics } from '../../src/lib/metrics.ts';
 import { newId } from '../../src/lib/random.ts';
 import type { Issued } from '../../src/sessions/ledger.ts';
 import type { CredentialReader } from '../../src/sessions/model.ts';
-import { openLedger, type RunningLedger } from '../../src/sessions/open-ledger.ts';
+import { openLedger, type RunningLedger, type SharedWith } from '../../src/sessions/open-ledger.ts';
 import type { UserId } from '../../src/users/model.ts';
 import { type TemporaryDatabase, temporaryDatabase } from './database.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -42,6 +42,8 @@ export interface TemporaryLedgerOptions {
   origin?: string;
   /** Stands in front of the database, where look-ups should take their time. */
   credentials?: (db: Db) => CredentialReader;
+  /** The other processes that it shares its sessions with. */
+  elsewhere?: SharedWith;
 }
 
 /** A ledger over a database of its own, on real disk. */
@@ -65,6 +67,7 @@ export function temporaryLedger(options: TemporaryLedgerOptions = {}): Temporary
     origin: options.origin ?? TEST_ORIGIN,
     config: { ...config.sessions, ...options.sessions },
     credentials: options.credentials?.(db),
+    elsewhere: options.elsewhere,
   });
   return {
     ledger,
