@@ -3,6 +3,8 @@ import { CommandError } from '../lib/command-error.ts';
 
 /** More than any configuration or secret needs, in bytes; `/dev/zero` ends here. */
 const MAX_BYTES = 1_048_576;
+/** What is read at once: nearly every such file. */
+const PART_BYTES = 16_384;
 
 /**
  * The text of a small file, without a byte order mark; pipes and sockets work as well.
@@ -30,20 +32,27 @@ export function requireText(path: string): string {
 }
 
 function readBytes(path: string): Uint8Array {
-  const buffer = new Uint8Array(MAX_BYTES + 1);
-  let length = 0;
   try {
     const file = openSync(path, 'r');
     try {
-      for (let read = -1; read !== 0; length += read)
-        read = readSync(file, buffer, length, buffer.length - length, null);
+      return Buffer.concat([...partsOf(file)]);
     } finally {
       closeSync(file);
     }
   } catch (error) {
     throw new Error(reasonOf(error), { cause: error });
   }
-  return buffer.subarray(0, length);
+}
+
+/** What is in a file, and no more than a part beyond what is allowed. */
+function* partsOf(file: number): Iterable<Uint8Array> {
+  for (let length = 0; length <= MAX_BYTES; ) {
+    const part = new Uint8Array(PART_BYTES);
+    const read = readSync(file, part);
+    if (read === 0) return;
+    length += read;
+    yield part.subarray(0, read);
+  }
 }
 
 const REASONS: Readonly<Record<string, string>> = {

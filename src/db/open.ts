@@ -2,12 +2,12 @@ import { Database } from 'bun:sqlite';
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite';
 import type { Clock } from '../lib/clock.ts';
 import { makePrivately } from './files.ts';
-import * as schema from './schema/index.ts';
 import { trackStatements } from './statements.ts';
 import { openTimeMark, type TimeMark } from './time-mark.ts';
 import { groupCommit, type Tx } from './write.ts';
 
-export type DrizzleDatabase = BunSQLiteDatabase<typeof schema> & { $client: Database };
+/** Stores name the tables they read: drizzle’s own map of them all would be drawn at every start. */
+export type DrizzleDatabase = BunSQLiteDatabase & { $client: Database };
 
 /** The durable store: one writer connection, `synchronous=FULL`, in WAL mode. */
 export interface Db extends AsyncDisposable {
@@ -55,7 +55,7 @@ export function openDatabase({
 }: OpenDatabaseOptions): Db {
   const client = connect(path);
   const statements = trackStatements(client);
-  const reader: DrizzleDatabase = drizzle({ client, schema });
+  const reader: DrizzleDatabase = drizzle({ client });
   const timeMark = openTimeMark(reader, clock);
   const writer = groupCommit({
     database: reader,
@@ -107,7 +107,7 @@ export function readDatabase<T>(path: string, read: (reader: DrizzleDatabase) =>
   const client = connect(path);
   const statements = trackStatements(client);
   try {
-    return read(drizzle({ client, schema }));
+    return read(drizzle({ client }));
   } finally {
     statements.finalize();
     client.close();
