@@ -24,7 +24,8 @@ import type { User } from '../users/model.ts';
 import { toldTime } from './errors.ts';
 import { SIGNATURE_REFUSALS, type SignatureRefusalReason, signatureRefusal } from './guard-refusals.ts';
 import type { SignatureMetrics } from './metrics-signatures.ts';
-import type { NonceMemory } from './nonces.ts';
+import type { NonceVerdict } from './nonces.ts';
+import type { Nonces } from './shared-nonces.ts';
 import type { SignatureMarks } from './signature-marks.ts';
 
 /** The device that asks. */
@@ -39,7 +40,7 @@ export interface DeviceCaller {
 
 export interface DeviceGuardDeps {
   ledger: Pick<Ledger, 'authenticate' | 'recogniseDevice' | 'deviceSigned'>;
-  nonces: NonceMemory;
+  nonces: Nonces;
   marks: Pick<SignatureMarks, 'taken'>;
   /** The origin of `url`. */
   origin: { readonly origin: string; readonly secure: boolean };
@@ -145,9 +146,19 @@ export function deviceGuard(deps: DeviceGuardDeps) {
     found: KnownDevice,
   ): DeviceCaller | Promise<DeviceCaller> => {
     const verdict = nonces.take(found.session, signed.stated.nonce, signed.stated.created);
-    if (verdict === 'fresh') return accept(request, signed, toCaller(found));
-    if (verdict === 'replayed') note(request, verdict, found.session.id, found);
-    throw refusal(verdict);
+    const caller = toCaller(found);
+    const requireFresh = (given: NonceVerdict) => {
+      if (given === 'replayed') note(request, given, found.session.id, found);
+      if (given !== 'fresh') throw refusal(given);
+    };
+    if (!(verdict instanceof Promise)) {
+      requireFresh(verdict);
+      return accept(request, signed, caller);
+    }
+    return verdict.then(async (late) => {
+      requireFresh(late);
+      return accept(request, signed, await recogniseAgain(signed, caller));
+    });
   };
 
   /** A signature that does not hold may be one for the other host of this server; that is told apart, for who set it up. */

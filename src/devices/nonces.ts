@@ -117,9 +117,6 @@ export function nonceMemory({ clock, floorOf, keptMs, limits = LIMITS }: NonceMe
     return nonces;
   };
 
-  const isBelowFloor = (created: number, floor: number) =>
-    created <= floor && floor <= clock.now() / 1_000 + LEAP_SECONDS;
-
   return {
     take(signer, nonce, created) {
       const monotonicNow = clock.monotonicNow();
@@ -127,7 +124,8 @@ export function nonceMemory({ clock, floorOf, keptMs, limits = LIMITS }: NonceMe
       const session = noncesOf(signer);
       const print = fingerprint(nonce);
       if (session.slices.some(({ nonces }) => nonces.has(print))) return 'replayed';
-      if (isBelowFloor(created, session.floor) || isBelowFloor(created, pastFloor)) return 'stale';
+      const now = clock.now();
+      if (isBelowFloor(created, session.floor, now) || isBelowFloor(created, pastFloor, now)) return 'stale';
       if (size >= limits.inAll) makeRoomForAll();
       const slice = sliceOf(session, monotonicNow);
       slice.nonces.add(print);
@@ -140,6 +138,11 @@ export function nonceMemory({ clock, floorOf, keptMs, limits = LIMITS }: NonceMe
       return size;
     },
   };
+}
+
+/** Whether what was created by then counts as used: `created` and `floor` in seconds, `now` in milliseconds. */
+export function isBelowFloor(created: number, floor: number, now: number): boolean {
+  return created <= floor && floor <= now / 1_000 + LEAP_SECONDS;
 }
 
 /** A nonce as a number of 53 bits: a piece of a header would keep the whole header in memory. */

@@ -17,12 +17,12 @@ export type SignatureMarks = ReturnType<typeof signatureMarks>;
 
 /**
  * What makes a signature that an earlier life of the appliance took be refused in this one. Nonces are remembered in memory
- * alone, so nothing counts that was created before the start; and where the clock of a device runs ahead, a row tells
+ * alone, or in Redis that may forget, so nothing counts that was created before the start; and where the clock of a device runs ahead, a row tells
  * the next life how far.
  */
 export function signatureMarks({ db, store, clock }: SignatureMarksDeps) {
-  const startedAt = clock.now();
-  const fromBefore = new Map(store.all());
+  let startedAt = clock.now();
+  let fromBefore = new Map(store.all());
   const kept = new Map(fromBefore);
 
   const keep = async (id: SessionId, untilMs: number): Promise<void> => {
@@ -35,6 +35,12 @@ export function signatureMarks({ db, store, clock }: SignatureMarksDeps) {
     floorOf: ({ id, createdAt }: SigningSession): number => {
       const beforeStart = createdAt < startedAt ? Math.ceil(startedAt / 1_000) - 1 : 0;
       return Math.max(beforeStart, (fromBefore.get(id) ?? 0) / 1_000);
+    },
+
+    /** From now on as after a start: what was remembered of nonces is lost. @throws AppError `unavailable`. */
+    startOver(): void {
+      fromBefore = new Map(store.all());
+      startedAt = clock.now();
     },
 
     /** Notes that a signature was taken; where it was created ahead of our time, what is returned has to be awaited first. */

@@ -1,4 +1,6 @@
+import { sql } from 'drizzle-orm';
 import { deleteExpiredRows } from '../db/delete-expired.ts';
+import { readOrOutage } from '../db/errors.ts';
 import type { Db } from '../db/open.ts';
 import { signatureMarks } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
@@ -10,16 +12,19 @@ export type SignatureMarkStore = ReturnType<typeof signatureMarkStore>;
 export function signatureMarkStore(db: Db) {
   return {
     all: (): (readonly [SessionId, number])[] =>
-      db.reader
-        .select()
-        .from(signatureMarks)
-        .all()
-        .map(({ sessionId, untilMs }) => [sessionId as SessionId, untilMs]),
+      readOrOutage(() => db.reader.select().from(signatureMarks).all()).map(({ sessionId, untilMs }) => [
+        sessionId as SessionId,
+        untilMs,
+      ]),
 
     put(tx: Tx, sessionId: SessionId, untilMs: number): void {
       tx.insert(signatureMarks)
         .values({ sessionId, untilMs })
-        .onConflictDoUpdate({ target: signatureMarks.sessionId, set: { untilMs } })
+        // Another process may have seen the device further ahead.
+        .onConflictDoUpdate({
+          target: signatureMarks.sessionId,
+          set: { untilMs: sql`max(${signatureMarks.untilMs}, ${untilMs})` },
+        })
         .run();
     },
 
