@@ -161,6 +161,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     audit,
     metrics,
     clock,
+    shared: redis && (await noncesIn(redis, config)),
   });
   const devices = openDevices({
     config: config.devices,
@@ -324,7 +325,15 @@ async function elsewhereOver(
 ): Promise<SharedWith> {
   const { elsewhereOverRedis } = await import('./sessions/elsewhere-redis.ts');
   const open = await elsewhereOverRedis({ redis, config: config.redis, ...deps });
-  return { open, consistency: config.redis.consistency };
+  const { sessionsInRedis } = await import('./sessions/open-redis.ts');
+  return { open, sessions: sessionsInRedis(redis.commands), consistency: config.redis.consistency };
+}
+
+/** Where the processes remember together which nonces devices have used. */
+async function noncesIn(redis: RedisConnections, config: Config) {
+  const { nonceStore } = await import('./devices/store-nonces-redis.ts');
+  const store = nonceStore(redis);
+  return { store, life: await store.life(), isStrict: config.redis.consistency === 'strict' };
 }
 
 /** Limits are counted here, or in Redis for all processes together. */

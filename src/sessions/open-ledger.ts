@@ -2,11 +2,12 @@ import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
 import { afterCommit, type Tx } from '../db/write.ts';
+import { inChunks } from '../lib/chunks.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
 import { LATENCY_BUCKETS, type Metrics } from '../lib/metrics.ts';
-import { sessionCache } from './cache.ts';
+import { type CachedSession, sessionCache } from './cache.ts';
 import { deviceSessions } from './devices.ts';
 import type { OpenElsewhere } from './elsewhere.ts';
 import { ending } from './ending.ts';
@@ -23,13 +24,16 @@ import {
   isLive,
   type RecognisedSession,
   type Session,
+  type SessionId,
 } from './model.ts';
+import type { OpenSharedSessions } from './open-redis.ts';
 import { outbox } from './outbox.ts';
 import { sessionReapTask } from './reap-task.ts';
 import type { ReapTask } from './reaper.ts';
 import { recognition } from './recognition.ts';
 import { refusals } from './refusals.ts';
 import { sessionStore } from './store.ts';
+import type { SessionStore } from './store-contract.ts';
 import { deviceSessionStore } from './store-devices.ts';
 import { grantStore } from './store-grants.ts';
 import { outboxStore } from './store-outbox.ts';
@@ -57,6 +61,8 @@ export interface LedgerDeps {
 
 export interface SharedWith {
   open: OpenElsewhere;
+  /** Where browser sessions are kept for all of them; in the database, where nothing else is said. */
+  sessions?: OpenSharedSessions | undefined;
   /** What to do when neither memory nor the store can be believed: refuse, or serve what is in memory. */
   consistency: 'strict' | 'best_effort';
 }
@@ -78,6 +84,9 @@ export interface RunningLedger extends Ledger, AsyncDisposable {
   readonly credentialsReapTask: ReapTask;
 }
 
+/** Sessions that are asked for together, where somebody else has to be asked. */
+const FOUND_AT_ONCE = 500;
+
 /** Puts the ledger together over one database; see `Ledger` for what it promises. */
 export function openLedger({
   db,
@@ -91,7 +100,20 @@ export function openLedger({
   credentials: givenCredentials,
   elsewhere: shared,
 }: LedgerDeps): RunningLedger {
-  const store = sessionStore(db);
+  const durable = sessionStore(db);
+  const inRedis = shared?.sessions?.({
+    db,
+    ring,
+    clock,
+    log,
+    metrics,
+    durable,
+    memory: {
+      find: (id) => remembered(cache.peek(id)),
+      ofUser: (userId) => cache.ofUser(userId).flatMap((id) => remembered(cache.peek(id)) ?? []),
+    },
+  });
+  const store: SessionStore = inRedis?.store ?? durable;
   const credentials = givenCredentials ?? store;
   const mint = tokenMint(ring);
   const cache = sessionCache({
@@ -112,13 +134,13 @@ export function openLedger({
     events,
     outbox: rows,
     deleteRows: (ids) => db.write((tx) => rows.delete(tx, ids)),
-    findDurable: (id) => store.find(id),
+    findDurable: (id) => durable.find(id),
     find: (id) => store.find(id),
     activeOf: (userId) => store.listActive(userId),
     endForeign: (id) => ends.end(id, { reason: 'revoked_elsewhere' }),
     endEverywhere: (owed) => ends.endOwed(owed),
-    // What is revoked is nowhere but in the database.
-    reapply: async () => undefined,
+    // Without sessions in Redis, what is revoked is nowhere but in the database.
+    reapply: async (signal) => inRedis?.reapply(signal),
   });
   const box = outbox(rows, events, elsewhere?.carrier);
   const ends = ending({ db, store, outbox: box, cache, live, refusals: refused, audit, clock });
@@ -219,7 +241,7 @@ export function openLedger({
   const grantCredentials = grantStore(db);
   const granted = grants({
     store: grantCredentials,
-    findByHash: (hash) => store.findByHash(hash),
+    findByHash: (hash) => durable.findByHash(hash),
     mint,
     clock,
     accessLifetimeMs: config.access_token_lifetime,
@@ -241,15 +263,15 @@ export function openLedger({
     },
     ...recognise,
     events,
-    list: async (userId) => liveHere(store.listActive(userId)),
+    list: async (userId) => liveHere(await store.listActive(userId)),
     find: async (id) => store.find(id),
     findByProviderSid: async (provider, sid) => store.findByProviderSid(provider, sid),
     findIn: (tx, id) => store.read(tx, id),
-    findByProviderSidIn: (_tx, provider, sid) => store.findByProviderSid(provider, sid),
-    listDurable: (userId) => liveHere(store.listActive(userId).filter(({ kind }) => kind !== 'user')),
-    findDurable: (id) => store.find(id),
+    findByProviderSidIn: (tx, provider, sid) => store.readByProviderSid(tx, provider, sid),
+    listDurable: (userId) => liveHere(durable.listActive(userId).filter(({ kind }) => kind !== 'user')),
+    findDurable: (id) => durable.find(id),
     lastSeenAt(id) {
-      const session = store.find(id);
+      const session = durable.find(id);
       return session === undefined ? undefined : lastUseOf(session);
     },
     announceChanged: (tx, sessions) => sendChanged(tx, ...sessions),
@@ -263,28 +285,37 @@ export function openLedger({
     sweepOutbox: async () => elsewhere?.sweep(),
 
     async flush() {
-      if (seen.waiting > 0 || box.isUnsettled) {
-        await seen.flush((lastSeen) =>
-          db.write((tx) => {
-            if (lastSeen.size > 0) store.touch(tx, lastSeen);
-            box.settle(tx);
-          }),
-        );
+      try {
+        if (seen.waiting > 0 || box.isUnsettled) {
+          await seen.flush((lastSeen) =>
+            db.write((tx) => {
+              if (lastSeen.size > 0) store.touch(tx, lastSeen);
+              box.settle(tx);
+            }),
+          );
+        }
+      } finally {
+        // Uses that Redis cannot take keep no end from being committed.
+        await ends.retryRefused();
       }
-      await ends.retryRefused();
     },
 
     async closeExpired() {
-      const now = clock.now();
-      for (const id of live.ids()) {
-        const session = store.find(id);
-        if (session === undefined || !isLiveHere(session, now)) {
-          live.close(id, session?.revokeReason ?? 'expired');
+      let outage: unknown;
+      const closeIfOver = async (id: SessionId) => {
+        try {
+          const session = await store.find(id);
+          if (session === undefined || !isLiveHere(session, clock.now()))
+            live.close(id, session?.revokeReason ?? 'expired');
+        } catch (error) {
+          outage = error;
         }
-      }
+      };
+      for (const ids of inChunks(live.ids(), FOUND_AT_ONCE)) await Promise.all(ids.map(closeIfOver));
+      if (outage !== undefined) throw outage;
     },
 
-    reapTask: sessionReapTask(reapingStore(), store, seen),
+    reapTask: sessionReapTask(reapingStore(), durable, seen),
 
     credentialsReapTask: {
       name: 'credentials',
@@ -301,4 +332,10 @@ export function openLedger({
         log.error('these sessions were to end, and could not be written: end them again', { sessions: lost });
     },
   };
+}
+
+/** What of the cache may stand for a session that cannot be read. */
+function remembered(entry: CachedSession | undefined): RecognisedSession | undefined {
+  if (entry === undefined || entry.revoked) return undefined;
+  return { ...entry.session, lastSeenAt: entry.lastSeenAt };
 }

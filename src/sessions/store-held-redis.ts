@@ -3,6 +3,7 @@ import { AppError } from '../lib/app-error.ts';
 import { inChunks } from '../lib/chunks.ts';
 import type { Clock } from '../lib/clock.ts';
 import { redisOutage } from '../redis/errors.ts';
+import { scriptRunner } from '../redis/script.ts';
 import type { UserId } from '../users/model.ts';
 import { type Session, type SessionId, sessionEndsAt, type TokenHash } from './model.ts';
 import {
@@ -14,7 +15,6 @@ import {
   providerSidKey,
   READ,
   REMOVE,
-  scriptRunner,
   sessionKey,
   TOUCH,
   TREE,

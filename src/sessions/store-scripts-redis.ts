@@ -1,14 +1,4 @@
-import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import { redisOutage } from '../redis/errors.ts';
-
-/** A script that Redis runs as one step, so that a change is whole or not at all. */
-export interface RedisScript {
-  readonly lua: string;
-  readonly sha: string;
-}
-
-const script = (lua: string): RedisScript => ({ lua, sha: createHash('sha1').update(lua).digest('hex') });
+import { redisScript } from '../redis/script.ts';
 
 /** Where a session is: a hash of `FIELDS`, and what the scripts below need to know of it. */
 export const sessionKey = (id: string): string => `postern:session:${id}`;
@@ -47,7 +37,7 @@ end
  * KEYS session, credential. ARGV id, body, mac, hash, seen, seen_mac, idle, end, time left until the next end, until the absolute
  * end (each -1: none), then the indexes that it stands in. Answers 0 where one of the two is taken.
  */
-export const INSERT = script(`${PRELUDE}
+export const INSERT = redisScript(`${PRELUDE}
 if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return 0 end
 local id, left, leftInAll = ARGV[1], tonumber(ARGV[9]), tonumber(ARGV[10])
 redis.call('HSET', KEYS[1], 'body', ARGV[2], 'mac', ARGV[3], 'hash', ARGV[4], 'seen', ARGV[5], 'seen_mac', ARGV[6],
@@ -69,13 +59,13 @@ return 1
 `);
 
 /** KEYS credential. Answers what is read of its session, or nothing. */
-export const FIND = script(`${PRELUDE}
+export const FIND = redisScript(`${PRELUDE}
 local id = redis.pcall('GET', KEYS[1])
 return type(id) == 'string' and values(id)
 `);
 
 /** ARGV ids. KEYS an index, or none: what is gone is taken from it. Answers what is read of each that is there. */
-export const READ = script(`${PRELUDE}
+export const READ = redisScript(`${PRELUDE}
 local all = {}
 for _, id in ipairs(ARGV) do
   local found = values(id)
@@ -86,7 +76,7 @@ return all
 `);
 
 /** ARGV ids. Answers these and the ids of everything below them, each once. */
-export const TREE = script(`
+export const TREE = redisScript(`
 local all, seen = {}, {}
 local function add(id)
   if not seen[id] then seen[id] = true; all[#all + 1] = id end
@@ -105,7 +95,7 @@ return all
  * ARGV the time that the ends are told in (ours), then id, last use and its MAC of each. Moves last uses forward, and with them
  * the ends of the keys. Answers how many moved.
  */
-export const TOUCH = script(`${PRELUDE}
+export const TOUCH = redisScript(`${PRELUDE}
 local moved = 0
 for at = 2, #ARGV, 3 do
   local id, seen = ARGV[at], tonumber(ARGV[at + 1])
@@ -128,7 +118,7 @@ return moved
 `);
 
 /** ARGV ids. Takes sessions away, with their credentials and from the indexes that they stand in; answers how many there were. */
-export const REMOVE = script(`
+export const REMOVE = redisScript(`
 local gone = 0
 for _, id in ipairs(ARGV) do
   local key = 'postern:session:' .. id
@@ -144,29 +134,3 @@ for _, id in ipairs(ARGV) do
 end
 return gone
 `);
-
-/** Runs scripts by their digest; one that Redis does not know (yet, or after a restart) is sent whole. */
-export function scriptRunner(redis: Redis) {
-  return async (
-    { lua, sha }: RedisScript,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> => {
-    try {
-      return await redis.evalsha(sha, keys.length, ...keys, ...args);
-    } catch (error) {
-      if (!isUnknownScript(error)) throw redisOutage(error);
-    }
-    try {
-      return await redis.eval(lua, keys.length, ...keys, ...args);
-    } catch (error) {
-      throw redisOutage(error);
-    }
-  };
-}
-
-export type RunScript = ReturnType<typeof scriptRunner>;
-
-function isUnknownScript(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT');
-}
