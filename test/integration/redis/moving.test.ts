@@ -76,7 +76,7 @@ function browserSessionsOf({ db }: TemporaryLedger): Map<string, unknown> {
     .from(sessions)
     .where(and(eq(sessions.kind, 'user'), eq(sessions.status, 'active')))
     .all();
-  const hashes = db.reader.query.credentials.findMany().sync();
+  const hashes = db.reader.select({ hash: credentials.hash }).from(credentials).all();
   return new Map(
     rows.flatMap(({ id }) =>
       hashes
