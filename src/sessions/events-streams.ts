@@ -31,12 +31,14 @@ export interface SessionEventStreams extends Disposable {
   readonly count: number;
 }
 
-type Change = SessionSnapshot['change'] | 'expired';
+type Change = 'created' | 'revoked' | 'expired';
 
 /** The streams of one user, and the sessions that were live when last looked. */
 interface Watch {
   readonly streams: Set<EventStream>;
   live: Map<SessionId, Session>;
+  /** Whether `live` was ever read. */
+  isRead: boolean;
   /** How often something was told: what was asked for before that is older. */
   told: number;
 }
@@ -67,12 +69,18 @@ export function sessionEventStreams({
       const watch = watches.get(userId);
       if (watch === undefined) continue;
       watch.told++;
-      for (const { change, session } of ofUser) {
-        if (change === 'created') watch.live.set(session.id, session);
-        else watch.live.delete(session.id);
-      }
-      tell(watch, ofUser);
+      const changes = ofUser.flatMap((snapshot) => note(watch, snapshot) ?? []);
+      if (changes.length > 0) tell(watch, changes);
     }
+  };
+
+  /** What began in another process comes as a change; of other changes there is nothing to tell. */
+  const note = ({ live, isRead }: Watch, { change, session }: SessionSnapshot) => {
+    const isKnown = live.has(session.id);
+    if (change === 'revoked') live.delete(session.id);
+    else live.set(session.id, session);
+    if (change !== 'changed') return { change, session };
+    return isKnown || !isRead ? undefined : { change: 'created' as const, session };
   };
 
   const forget = (userId: UserId, watch: Watch, stream: EventStream) => {
@@ -94,19 +102,25 @@ export function sessionEventStreams({
     if (!isNewest) return;
     const gone = [...watch.live.values()].filter(({ id }) => !live.has(id));
     watch.live = live;
+    watch.isRead = true;
     const changes = gone.map((session) => ({ change: 'expired', session }) as const);
     if (changes.length > 0) tell(watch, changes);
   };
 
   const everyStream = () => [...watches.values()].flatMap(({ streams }) => [...streams]);
 
-  const subscription = events.subscribe(onSnapshots);
+  const subscription = events.subscribe(onSnapshots, ({ userId }) => watches.has(userId));
 
   return {
     async open(session) {
       if (closed) throw shuttingDown();
       const { userId } = session;
-      const watch = watches.get(userId) ?? { streams: new Set(), live: new Map(), told: 0 };
+      const watch = watches.get(userId) ?? {
+        streams: new Set(),
+        live: new Map(),
+        isRead: false,
+        told: 0,
+      };
       if (watch.streams.size >= maxStreamsPerUser) throw tooManyStreams();
       const stream = eventStream((reason) => {
         if (reason === 'too_slow') tooSlow.inc();
@@ -121,7 +135,10 @@ export function sessionEventStreams({
         // Read after attaching: an end before that was told to nobody here, and an end after it closes the stream.
         const { live, isNewest } = await ask(userId, watch);
         if (!live.has(session.id)) throw sessionEnded();
-        if (isNewest && watch.live.size === 0) watch.live = live;
+        if (isNewest && !watch.isRead) {
+          watch.live = live;
+          watch.isRead = true;
+        }
         return stream;
       } catch (error) {
         stream.abandon();

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'bun:test';
-import { hostAudience } from '../../src/sessions/audience.ts';
 import type { SessionSnapshot } from '../../src/sessions/model.ts';
 import type { TemporaryLedger } from '../support/ledger.ts';
 import { until } from '../support/until.ts';
