@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { and, eq } from 'drizzle-orm';
-import { sessions } from '../../../src/db/schema/index.ts';
+import { credentials, sessions } from '../../../src/db/schema/index.ts';
 import { keyRing } from '../../../src/lib/key-ring.ts';
 import type { Issued } from '../../../src/sessions/ledger.ts';
 import type { SessionId } from '../../../src/sessions/model.ts';
