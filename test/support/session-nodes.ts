@@ -4,6 +4,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { createMetrics, type Metrics } from '../../src/lib/metrics.ts';
 import { openRedis, type RedisConnections } from '../../src/redis/open.ts';
 import { elsewhereOverRedis } from '../../src/sessions/elsewhere-redis.ts';
+import { sessionsInRedis } from '../../src/sessions/open-redis.ts';
 import { type TemporaryDatabase, temporaryDatabase } from './database.ts';
 import { type TemporaryLedger, temporaryLedger } from './ledger.ts';
 import type { TestRedis } from './redis-server.ts';
@@ -17,6 +18,10 @@ export interface SessionNode extends TemporaryLedger {
   /** What it says of them. */
   readonly said: ReturnType<typeof recordedLog>['lines'];
   readonly redisConfig: RedisConfig;
+  /** Whether what is in memory is believed. */
+  isTrusted(): boolean;
+  /** One of the figures above; 0 for what has not happened yet. */
+  figure(series: string): number;
 }
 
 export interface SessionNodesOptions {
@@ -88,7 +93,7 @@ async function openNode(
       clock: systemClock,
       database,
       sessions,
-      elsewhere: { open, consistency: redisConfig.consistency },
+      elsewhere: { open, sessions: sessionsInRedis(redis.commands), consistency: redisConfig.consistency },
     }),
   );
   await base.ledger.ready;
@@ -99,8 +104,18 @@ async function openNode(
     redisConfig,
     elsewhere: metrics,
     said: log.lines,
+    isTrusted: () => figureIn(metrics, 'postern_session_cache_trusted') === 1,
+    figure: (series) => figureIn(metrics, series),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+export function figureIn(metrics: Metrics, series: string): number {
+  const line = metrics
+    .render()
+    .split('\n')
+    .find((each) => each.startsWith(`${series} `));
+  return Number(line?.slice(series.length + 1) ?? 0);
 }
 
 /** Another connection to the same file. */
