@@ -40,7 +40,8 @@ export function signatureMarks({ db, store, clock }: SignatureMarksDeps) {
     /** From now on as after a start: what was remembered of nonces is lost. @throws AppError `unavailable`. */
     startOver(): void {
       fromBefore = new Map(store.all());
-      startedAt = clock.now();
+      // What is signed in this very millisecond may have been used in it.
+      startedAt = clock.now() + 1;
     },
 
     /** Notes that a signature was taken; where it was created ahead of our time, what is returned has to be awaited first. */

@@ -32,7 +32,12 @@ export interface TemporaryDeviceGuard extends AsyncDisposable {
   verdict(request: Request): Promise<string>;
   /** A later life of the appliance, over the same ledger. */
   restart(): void;
+  /** One of several processes over the same ledger, that remember nonces together; `verdict` asks the one that is `open`. */
+  openShared(shared: SharedNonces): OpenGuard;
 }
+
+type OpenGuard = ReturnType<typeof openDeviceGuard>;
+type SharedNonces = Parameters<typeof openDeviceGuard>[0]['shared'];
 
 interface TemporaryDeviceGuardOptions extends TemporaryLedgerOptions {
   devices?: Partial<TemporaryLedger['config']['devices']>;
@@ -45,8 +50,9 @@ export function temporaryDeviceGuard({
 }: TemporaryDeviceGuardOptions = {}): TemporaryDeviceGuard {
   const clock = new ManualClock();
   const base = temporaryLedger({ clock, ...options });
-  const openGuard = () =>
+  const openGuard = (shared?: SharedNonces) =>
     openDeviceGuard({
+      shared,
       config: { ...base.config.devices, ...devices },
       db: base.db,
       ledger: base.ledger,
@@ -99,6 +105,8 @@ export function temporaryDeviceGuard({
     restart() {
       guard.open = openGuard();
     },
+
+    openShared: openGuard,
 
     [Symbol.asyncDispose]: () => base[Symbol.asyncDispose](),
   };
