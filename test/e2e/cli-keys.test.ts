@@ -1,7 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { loopbackSite } from '../support/loopback-site.ts';
 import { PROGRAMS, workplace } from '../support/program.ts';
+import { startRedis } from '../support/redis-server.ts';
 
 setDefaultTimeout(60_000);
 
@@ -52,5 +54,40 @@ describe.each(PROGRAMS)('keys and rotate, %s', (_name, command) => {
     expect(await place.run('keys', 'reseal')).toMatchObject({ exitCode: 0 });
     expect(await place.run('keys')).toMatchObject({ exitCode: 2 });
     expect(await place.run('keys', 'forget')).toMatchObject({ exitCode: 2 });
+  });
+});
+
+describe('with Redis', () => {
+  test('the secret is changed while no server runs, and sessions that lie in Redis stay good', async () => {
+    await using redis = await startRedis();
+    await using site = await loopbackSite({ toml: () => redis.toml() });
+    const { appliance, owner } = site;
+    const status = async (browser: typeof owner) => (await browser.fetch(site.url('/api/v1/session'))).status;
+    const secret = () => readFileSync(join(appliance.dataDir, 'secret'), 'utf8');
+    const before = secret();
+    const refused = await appliance.run('keys', 'rotate');
+    expect(refused).toMatchObject({ exitCode: 1, err: expect.stringContaining('end every node') });
+    expect(secret()).toBe(before);
+    expect(await appliance.run('keys', 'reseal')).toMatchObject({ exitCode: 0 });
+
+    await appliance.stop();
+    expect(await appliance.run('keys', 'rotate')).toMatchObject({ exitCode: 0 });
+    expect(secret()).not.toBe(before);
+    await appliance.start();
+    const since = await site.signIn('owner');
+    expect([await status(owner), await status(since)]).toEqual([200, 200]);
+    expect(await appliance.run('session', 'end-all', 'owner')).toMatchObject({
+      exitCode: 0,
+      out: expect.stringContaining('ended 2 sessions'),
+    });
+    expect([await status(owner), await status(since)]).toEqual([401, 401]);
+
+    // Without the secret before, what was sealed with it is nobody's.
+    const kept = await site.signIn('owner');
+    await appliance.stop();
+    expect(await appliance.run('keys', 'rotate')).toMatchObject({ exitCode: 0 });
+    rmSync(join(appliance.dataDir, 'previous-secrets'));
+    await appliance.start();
+    expect(await status(kept)).toBe(401);
   });
 });
