@@ -33,7 +33,7 @@ export function startCaddy(setup: ProxySetup): Promise<TestProxy> {
   });
 }
 
-function globalOptions(port: number, httpPort: number): string {
+export function globalOptions(port: number, httpPort: number): string {
   return `{
 	admin off
 	auto_https disable_redirects

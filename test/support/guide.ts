@@ -4,7 +4,7 @@ import { join } from 'node:path';
 const GUIDES = join(import.meta.dir, '..', '..', 'docs', 'guides');
 const BLOCK = /^```(\w+) (\S+)\n(.*?)^```$/gms;
 
-type Guide = 'nginx' | 'caddy' | 'traefik' | 'device-hosts';
+type Guide = 'nginx' | 'caddy' | 'traefik' | 'device-hosts' | 'two-nodes';
 
 /** The files that a guide tells its reader to write, by the path that stands beside the language of each block. */
 export function guideFiles(name: Guide): Map<string, string> {

@@ -41,7 +41,7 @@ function ownCertificate({ certificate: { cert, key } }: ProxySetup): string {
 }
 
 /** What a distribution's package brings, without anything outside of the directory. */
-function mainFile(directory: string, more: string): string {
+export function mainFile(directory: string, more: string): string {
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${join(directory, `${kind}_temp`)};`,
   );
