@@ -38,6 +38,9 @@ import { passwordHasher } from './users/password-hash.ts';
 
 export type App = Awaited<ReturnType<typeof openApp>>;
 
+/** Processes of one data directory that begin within so many milliseconds begin together. */
+const SAME_START_MS = 10_000;
+
 /** How soon events of processes that died are published. */
 const OUTBOX_SWEEP_MS = 1_000;
 
@@ -47,7 +50,9 @@ export async function openApp(config: Config, { clock: wallClock, log }: AppDeps
   const services = starting.use(await openServices(config, { clock: wallClock, log, serves: true }));
   const { db, clock, metrics, redis, local, ledger, origin, forwardAuth } = services;
   const demo = config.demo ? await addDemo(services) : undefined;
-  const setupLink = await local.setup.makeLink();
+  const setupLink = await local.setup.makeLink({
+    sparingMs: config.redis.url === undefined ? 0 : SAME_START_MS,
+  });
 
   const streams = starting.use(
     sessionEventStreams({

@@ -67,11 +67,15 @@ export function setup({ db, clock, store, setups, audit, createAccount, origin, 
     requireSecret,
     finish,
 
-    /** Makes the link of this start, in the place of any other; `undefined` once anybody has ever been a user. */
-    async makeLink(): Promise<string | undefined> {
+    /**
+     * Makes the link of this start, in the place of any other; `undefined` once anybody has ever been a user, and where another
+     * process has made one in the `sparingMs` before: of several that start together, one tells people.
+     */
+    async makeLink({ sparingMs = 0 } = {}): Promise<string | undefined> {
       const secret = newSecret();
       const isMade = await db.write((tx) => {
-        if (!isOpen()) return false;
+        const madeAt = (setups.find()?.expiresAt ?? 0) - lifetimeMs;
+        if (!isOpen() || clock.now() - madeAt < sparingMs) return false;
         setups.replace(tx, { hash: hashSecret(secret), expiresAt: clock.now() + lifetimeMs });
         return true;
       });

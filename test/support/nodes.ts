@@ -57,8 +57,11 @@ export async function startNodes(options: NodesOptions): Promise<Nodes> {
     startProgram([...(options.command ?? [binary()]), ...args], directory, {
       PATH: process.env['PATH'] ?? '',
     });
-  const first = starting.use(await startNode('one', 'broker,hub', launch));
-  const second = starting.use(await startNode('two', '', launch));
+  const [first, second] = await bothOf(
+    starting,
+    startNode('one', 'broker,hub', launch),
+    startNode('two', '', launch),
+  );
   const nodes = [first, second] as const;
   starting.use(
     startRoundRobin(
@@ -84,6 +87,18 @@ export async function startNodes(options: NodesOptions): Promise<Nodes> {
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** They start in the same moment; when one does not, the other ends. */
+async function bothOf<T extends AsyncDisposable>(
+  starting: AsyncDisposableStack,
+  one: Promise<T>,
+  other: Promise<T>,
+): Promise<[T, T]> {
+  for (const each of await Promise.allSettled([one, other])) {
+    if (each.status === 'fulfilled') starting.use(each.value);
+  }
+  return [await one, await other];
 }
 
 type Launch = (...args: string[]) => Running;

@@ -25,7 +25,9 @@ const DEMO_PAIRING_FILE = 'demo-pairing';
 /** Tells the person who started it that it is ready, how to reach it, and what lets them in. */
 export function greet(started: Started, config: Config, io: Io): void {
   const secrets = [setupSecret(started), demoSecret(started), demoPairing(started)];
-  for (const file of [SETUP_FILE, DEMO_FILE, DEMO_PAIRING_FILE]) forget(file, config.data_dir);
+  // Where others share the directory, the file may be of one that has just started too.
+  const files = config.redis.url === undefined ? [SETUP_FILE] : [];
+  for (const file of [...files, DEMO_FILE, DEMO_PAIRING_FILE]) forget(file, config.data_dir);
   const confided = secrets.flatMap((each) => (each === undefined ? [] : confide(each, config.data_dir, io)));
   // In one piece: whoever waits for the first line has them all.
   io.out([...greetingLines(started, config), ...confided].join('\n'));

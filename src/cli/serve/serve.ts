@@ -56,6 +56,7 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
     events: ledger.events,
     isOpen: () => local.setup.isOpen(),
     dataDir: config.data_dir,
+    isShared: config.redis.url !== undefined,
   });
   using _started = endStart(clock);
   log.info('ready', { url: app.url, listen: app.listen });

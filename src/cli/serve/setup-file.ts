@@ -7,11 +7,14 @@ export interface SetupFileDeps {
   /** Whether the setup link can still be used. */
   isOpen: () => boolean;
   dataDir: string;
+  /** Whether others share the data directory: the link then stays good when this process ends. */
+  isShared: boolean;
 }
 
-/** The file with the setup link goes as soon as the link has been used, and with the process that made it. */
-export function keepSetupFileWhileOpen({ events, isOpen, dataDir }: SetupFileDeps): Disposable {
+/** The file with the setup link goes as soon as the link has been used, and with a process that is alone. */
+export function keepSetupFileWhileOpen({ events, isOpen, dataDir, isShared }: SetupFileDeps): Disposable {
   const remove = () => forget(SETUP_FILE, dataDir);
+  if (!isOpen()) remove();
   const subscription = events.subscribe(() => {
     if (isOpen()) return;
     remove();
@@ -20,7 +23,7 @@ export function keepSetupFileWhileOpen({ events, isOpen, dataDir }: SetupFileDep
   return {
     [Symbol.dispose]() {
       subscription[Symbol.dispose]();
-      remove();
+      if (!isShared) remove();
     },
   };
 }
