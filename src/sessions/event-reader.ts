@@ -3,8 +3,14 @@ import type { Logger } from '../lib/log.ts';
 import type { Counter } from '../lib/metrics.ts';
 import { type EventStreamName, encodeHeartbeat, type WireFields } from './event-wire.ts';
 import type { StreamEntry } from './foreign-events.ts';
-import { type Heartbeats, reachedBoth } from './heartbeats.ts';
-import { type StreamProgress, type StreamState, type StreamTail, streamProgress } from './stream-progress.ts';
+import { type Beat, type Heartbeats, reachedBoth } from './heartbeats.ts';
+import {
+  type Reached,
+  type StreamProgress,
+  type StreamState,
+  type StreamTail,
+  streamProgress,
+} from './stream-progress.ts';
 
 /** Which server it was, and whether it takes writes. */
 export interface ServerIdentity {
@@ -21,8 +27,14 @@ export interface EventSource {
   whenReady(signal: AbortSignal): Promise<void>;
   tails(): Promise<{ server: ServerIdentity; tails: OfBoth<StreamTail> }>;
   /** Waits a while for something new. */
-  read(cursors: OfBoth<string>): Promise<StreamEntry[]>;
+  read(cursors: OfBoth<string>): Promise<StreamRead>;
   beat(fields: WireFields): Promise<{ server: ServerIdentity; states: OfBoth<StreamState> }>;
+}
+
+export interface StreamRead {
+  readonly entries: readonly StreamEntry[];
+  /** Whether nothing of a stream was left unread. */
+  readonly isDrained: OfBoth<boolean>;
 }
 
 /** Why reading has to begin anew. */
@@ -50,6 +62,10 @@ interface Stretch {
   readonly server: ServerIdentity;
   readonly progress: OfBoth<StreamProgress>;
   isReapplied: boolean;
+  /** Reads begun. */
+  round: number;
+  /** The newest read that left nothing of a stream unread. */
+  readonly drained: Record<EventStreamName, number>;
   /** Why it is over. */
   broken: ResetReason | undefined;
 }
@@ -86,7 +102,7 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
     if (!current.isReapplied || current.broken !== undefined) return;
     const { sessions, devices } = current.progress;
     const { complete, isLost } = beats.review((beat) =>
-      reachedBoth(sessions.reached(beat.sessions), devices.reached(beat.devices)),
+      reachedBoth(reached(current, 'sessions', beat), reached(current, 'devices', beat)),
     );
     if (isLost) stop(current, 'events_lost');
     if (complete === undefined) return;
@@ -104,6 +120,8 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
       server,
       progress: { sessions: streamProgress(tails.sessions), devices: streamProgress(tails.devices) },
       isReapplied: false,
+      round: 0,
+      drained: { sessions: -1, devices: -1 },
       broken: undefined,
     };
   };
@@ -122,9 +140,15 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
   const follow = async (current: Stretch) => {
     const { sessions, devices } = current.progress;
     while (current.broken === undefined && !signal.aborted) {
-      const entries = await source.read({ sessions: sessions.cursor, devices: devices.cursor });
+      const round = ++current.round;
+      const { entries, isDrained } = await source.read({
+        sessions: sessions.cursor,
+        devices: devices.cursor,
+      });
       const room = deps.apply(entries);
       for (const { stream, id } of entries) current.progress[stream].advance(id);
+      if (isDrained.sessions) current.drained.sessions = round;
+      if (isDrained.devices) current.drained.devices = round;
       review(current);
       if (room !== undefined) await room;
     }
@@ -164,12 +188,18 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
     const { server, states } = await source.beat(encodeHeartbeat(deps.node, ++sequence));
     if (current !== stretch || current.broken !== undefined) return;
     if (!isSame(server, current.server)) return stop(current, 'server');
-    beats.sent({ publishedUntil, ...states });
+    beats.sent({ publishedUntil, round: current.round, ...states });
     review(current);
   };
 
   begun.promise.catch(() => undefined);
   return { begun: begun.promise, beat, ended: run() };
+}
+
+/** What a read that began later has not found, and left nothing behind, is not there any more. */
+function reached({ progress, drained }: Stretch, stream: EventStreamName, beat: Beat): Reached {
+  const found = progress[stream].reached(beat[stream]);
+  return found === 'behind' && drained[stream] > beat.round ? 'lost' : found;
 }
 
 /** A server that was started again, or a replica that took its place, may know less; one that is a replica now takes nothing. */

@@ -1,7 +1,7 @@
 import type { ChainableCommander, Redis } from 'ioredis';
 import { inChunks } from '../lib/chunks.ts';
 import type { OutgoingEvent } from './event-carrier.ts';
-import type { ServerIdentity } from './event-reader.ts';
+import type { ServerIdentity, StreamRead } from './event-reader.ts';
 import type { EventStreamName, WireFields } from './event-wire.ts';
 import type { StreamEntry } from './foreign-events.ts';
 import { EMPTY_STREAM, type StreamState, type StreamTail } from './stream-progress.ts';
@@ -76,7 +76,7 @@ export function eventStreamsRedis({ names, maxLength, blockMs }: EventStreamsOpt
     async read(
       redis: Redis,
       { sessions, devices }: Readonly<Record<EventStreamName, string>>,
-    ): Promise<StreamEntry[]> {
+    ): Promise<StreamRead> {
       const found = await redis.xread(
         'COUNT',
         READ_ENTRIES,
@@ -88,10 +88,18 @@ export function eventStreamsRedis({ names, maxLength, blockMs }: EventStreamsOpt
         sessions,
         devices,
       );
-      return (found ?? []).flatMap(([name, entries]) => {
-        const stream = name === names.sessions ? 'sessions' : 'devices';
-        return entries.map(([id, fields]) => ({ stream, id, fields }) as const);
-      });
+      const of = (stream: EventStreamName): StreamEntry[] =>
+        (found ?? [])
+          .filter(([name]) => name === names[stream])
+          .flatMap(([, entries]) => entries.map(([id, fields]) => ({ stream, id, fields })));
+      const both = { sessions: of('sessions'), devices: of('devices') };
+      return {
+        entries: [...both.sessions, ...both.devices],
+        isDrained: {
+          sessions: both.sessions.length < READ_ENTRIES,
+          devices: both.devices.length < READ_ENTRIES,
+        },
+      };
     },
   };
 }

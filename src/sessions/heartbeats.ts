@@ -5,6 +5,8 @@ import { NEVER, type Trust } from './trust.ts';
 export interface Beat {
   /** Monotonic: everything that was committed before had been published when it was sent. `undefined`: too much had not. */
   readonly publishedUntil: number | undefined;
+  /** Which read of the streams was under way when it was known; what it stands behind may have passed that one by. */
+  readonly round: number;
   /** Both streams when it had been added to one of them. */
   readonly sessions: StreamState;
   readonly devices: StreamState;
