@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test';
+import { AppError } from '../../../src/lib/app-error.ts';
 import { encodeEvent, eventStream } from '../../../src/sessions/events-stream.ts';
 import { sessionEventStreams } from '../../../src/sessions/events-streams.ts';
 import { droppedEvents } from '../../../src/sessions/metrics.ts';
@@ -132,6 +133,69 @@ test('what runs out is told once, also to a stream that came later', async () =>
   ];
   expect(await first.rest()).toEqual(expected);
   expect(await second.rest()).toEqual(expected);
+});
+
+test('what happens while the ledger is asked is told once, and as what it is', async () => {
+  await using api = temporaryApi();
+  const ada = await api.signIn();
+  const phone = await api.signIn(ada.userId);
+  const { ledger } = api.base;
+  let meanwhile: () => Promise<unknown> = async () => undefined;
+  const streams = sessionEventStreams({
+    ledger: {
+      // An answer that is old by the time it comes.
+      async list(userId) {
+        const sessions = await ledger.list(userId);
+        await meanwhile();
+        return sessions;
+      },
+      attach: (id, close) => ledger.attach(id, close),
+    },
+    events: ledger.events,
+    describe: ({ id }) => ({ id }),
+    maxStreamsPerUser: 10,
+    tooSlow: droppedEvents(api.base.metrics, 'reader_too_slow'),
+  });
+  const session = await sessionOf(api, ada);
+  meanwhile = () => ledger.end(phone.sessionId, { reason: 'signed_out' });
+  const reader = eventStreamReader(new Response((await streams.open(session)).body));
+  let tablet: SignedIn | undefined;
+  meanwhile = async () => {
+    tablet ??= await api.signIn(ada.userId);
+  };
+  await streams.tellExpired();
+  await streams.tellExpired();
+  meanwhile = () => ledger.end(ada.sessionId, { reason: 'signed_out' });
+  const late = eventStreamReader(new Response((await streams.open(session)).body));
+  const end = [
+    { event: 'revoked', data: { id: ada.sessionId } },
+    { event: 'end', data: { reason: 'signed_out' } },
+  ];
+  expect(await late.rest()).toEqual(end);
+  expect(await reader.rest()).toEqual([
+    { event: 'revoked', data: { id: phone.sessionId } },
+    { event: 'created', data: { id: tablet?.sessionId } },
+    ...end,
+  ]);
+  expect(streams.count).toBe(0);
+});
+
+test('where the ledger cannot be asked, no stream opens and none is left', async () => {
+  await using api = temporaryApi();
+  const session = await sessionOf(api, await api.signIn());
+  const away = new AppError('unavailable', 'store_unavailable', 'Sessions cannot be looked up right now.');
+  const streams = sessionEventStreams({
+    ledger: {
+      list: () => Promise.reject(away),
+      attach: (id, close) => api.base.ledger.attach(id, close),
+    },
+    events: api.base.ledger.events,
+    describe: ({ id }) => ({ id }),
+    maxStreamsPerUser: 10,
+    tooSlow: droppedEvents(api.base.metrics, 'reader_too_slow'),
+  });
+  expect(await refusalOf(streams.open(session))).toBe(away);
+  expect(streams.count).toBe(0);
 });
 
 test('a reader that falls behind is counted', async () => {
