@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { preparedConfig } from './scripts/prepared-config.ts';
 import { recordProfile } from './scripts/profile.ts';
 
 /**
@@ -58,6 +59,7 @@ function compile(options: Partial<Bun.CompileBuildOptions>) {
     minify: { syntax: true, whitespace: false, identifiers: false },
     define: {
       POSTERN_BUILD: JSON.stringify({ version: versionOfPackage(), commit: commitOfCheckout() }),
+      ...preparedConfig(),
       // Otherwise the bundler writes "development" where libraries ask.
       'process.env.NODE_ENV': '"production"',
     },

@@ -71,7 +71,7 @@ function isKnown({ name, named }: Flag): boolean {
 function flagAt(argv: readonly string[], at: number): Flag | undefined {
   const [, name, inline] = /^--([^=]+)(?:=([^]*))?$/.exec(argv[at] ?? '') ?? [];
   if (name === undefined) return undefined;
-  const named = keyOfFlagName(name);
+  const named = name === CONFIG_FLAG ? undefined : keyOfFlagName(name);
   if (inline !== undefined) return { name, named, value: inline, words: 1 };
   const next = argv[at + 1];
   const isSwitch = named?.key.kind === 'boolean';

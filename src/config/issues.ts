@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { nearest } from '../lib/nearest.ts';
+import { once } from '../lib/once.ts';
 import { knownEntries, knownKeyAt } from './known-keys.ts';
 import { describeFound, type Problem, printable } from './problem.ts';
 import { describePath, type Path, pathKey, type RawConfig, valueAt } from './raw-config.ts';
@@ -61,22 +62,26 @@ export function problemOfRefusal({ path, expected, meant }: Refusal, raw: RawCon
 function nearestKey(path: Path, raw: RawConfig): string | undefined {
   const last = String(path.at(-1));
   if (last.length > MAX_NAME) return undefined;
-  const [misplaced, ...others] = allNames.filter((name) => name.endsWith(`.${last}`));
+  const [misplaced, ...others] = allNames().filter((name) => name.endsWith(`.${last}`));
   if (misplaced !== undefined && others.length === 0) return misplaced;
   const pattern = path.map((segment) => (typeof segment === 'number' ? '*' : segment));
   const beside = nearest(last, namesIn(pattern.slice(0, -1)));
   if (beside !== undefined) return describePath(raw.table, [...path.slice(0, -1), beside]);
-  return nearest(pattern.join('.'), allNames);
+  return nearest(pattern.join('.'), allNames());
 }
 
 /** Longer names are nobody's slip of the hand. */
 const MAX_NAME = 64;
 
-const allNames = knownEntries.filter(({ path }) => path.at(-1) !== '*').map(({ path }) => path.join('.'));
+const allNames = once(() =>
+  knownEntries()
+    .filter(({ path }) => path.at(-1) !== '*')
+    .map(({ path }) => path.join('.')),
+);
 
 function namesIn(table: readonly string[]): string[] {
   const start = table.length;
-  const inside = knownEntries.filter(
+  const inside = knownEntries().filter(
     ({ path }) => path.length > start && table.every((segment, at) => path[at] === segment),
   );
   return [...new Set(inside.map(({ path }) => path[start] ?? ''))].filter((name) => name !== '*');

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { once } from '../lib/once.ts';
+import { preparedEntries } from './prepared.ts';
 import { configSchema } from './schema.ts';
 
 /** A `map` is a table whose names are the operator's own. */
@@ -36,31 +38,33 @@ interface Facts {
   duration: boolean;
 }
 
-/** Every table and key, in the order of the schema. */
-export const knownEntries: readonly (KnownKey | KnownTable)[] = [...entriesOf(configSchema, [])];
-export const knownKeys: readonly KnownKey[] = knownEntries.filter((entry) => entry.kind !== 'table');
+export type KnownEntry = KnownKey | KnownTable;
 
-const byName = new Map(knownKeys.map((key) => [key.path.join('.'), key]));
+/** Every table and key, in the order of the schema. */
+export const knownEntries = once(
+  (): readonly KnownEntry[] => preparedEntries() ?? [...entriesOf(configSchema, [])],
+);
+export const knownKeys = once(() =>
+  knownEntries().filter((entry): entry is KnownKey => entry.kind !== 'table'),
+);
+
+const byName = once(() => new Map(knownKeys().map((key) => [key.path.join('.'), key])));
 
 /** The key that a place in a parsed file belongs to: its indexes stand for any element. */
 export function knownKeyAt(path: readonly PropertyKey[]): KnownKey | undefined {
   const name = path.map((segment) => (typeof segment === 'number' ? '*' : String(segment))).join('.');
-  return byName.get(name) ?? byName.get(name.replace(/\.\*$/, ''));
+  return byName().get(name) ?? byName().get(name.replace(/\.\*$/, ''));
 }
 
 /** Whether the tables of a list are told apart by their `name`. */
 export function isNamedList(path: readonly string[]): boolean {
-  return byName.has([...path, '*', 'name'].join('.'));
+  return byName().has([...path, '*', 'name'].join('.'));
 }
 
 type Schema = z.core.$ZodTypes;
 type Definition = Schema['_zod']['def'];
 
-function* entriesOf(
-  schema: z.core.$ZodType,
-  path: readonly string[],
-  about = '',
-): Iterable<KnownKey | KnownTable> {
+function* entriesOf(schema: z.core.$ZodType, path: readonly string[], about = ''): Iterable<KnownEntry> {
   const { definition, facts } = peel(schema);
   const description = facts.description === '' ? about : facts.description;
   if (definition.type === 'object') {
@@ -75,8 +79,10 @@ function* entriesOf(
   }
 }
 
+/** Of what is made when it is asked for, what it then is. */
 function definitionOf(schema: z.core.$ZodType): Definition {
-  return (schema as Schema)._zod.def;
+  const definition = (schema as Schema)._zod.def;
+  return definition.type === 'lazy' ? definitionOf(definition.getter()) : definition;
 }
 
 /** Takes optional, default and transforming layers off; the outermost word on anything counts. */

@@ -1,4 +1,5 @@
 import { nearest } from '../lib/nearest.ts';
+import { once } from '../lib/once.ts';
 import { isNamedList, type KnownKey, knownKeys } from './known-keys.ts';
 import { PROVIDER_NAME } from './provider-name.ts';
 
@@ -24,8 +25,8 @@ export function isNameable({ path, kind }: KnownKey): boolean {
   return star === -1 || (isNamedList(path.slice(0, star)) && path[star + 1] !== 'name');
 }
 
-const nameable = knownKeys.filter(isNameable);
-const ofElements = nameable.filter(({ path }) => path.includes('*'));
+const nameable = once(() => knownKeys().filter(isNameable));
+const ofElements = once(() => nameable().filter(({ path }) => path.includes('*')));
 
 /** `POSTERN_SESSIONS_CACHE_SIZE`; hyphens of an element's name become underscores. */
 export function environmentName(path: readonly string[]): string {
@@ -37,14 +38,15 @@ export function flagName(path: readonly string[]): string {
   return `--${path.map((segment) => segment.replaceAll('_', '-')).join('.')}`;
 }
 
-const plainByEnvironmentName = new Map(
-  nameable.filter(({ path }) => !path.includes('*')).map((key) => [environmentName(key.path), key]),
-);
+const plainByEnvironmentName = once(() => {
+  const plain = nameable().filter(({ path }) => !path.includes('*'));
+  return new Map(plain.map((key) => [environmentName(key.path), key]));
+});
 
 export function keyOfEnvironmentName(name: string): NamedKey | undefined {
-  const plain = plainByEnvironmentName.get(name);
+  const plain = plainByEnvironmentName().get(name);
   if (plain !== undefined) return { key: plain, path: plain.path };
-  return ofElements
+  return ofElements()
     .flatMap((key) => elementKey(name, key) ?? [])
     .sort((a, b) => b.key.path.length - a.key.path.length || lastLength(b) - lastLength(a))[0];
 }
@@ -70,7 +72,7 @@ function aroundElement({ path }: KnownKey): { before: readonly string[]; after: 
 /** `name` is without its dashes; underscores do as well as hyphens. */
 export function keyOfFlagName(name: string): NamedKey | undefined {
   const segments = name.split('.');
-  const key = nameable.find(({ path }) => isFlagOf(path, segments));
+  const key = nameable().find(({ path }) => isFlagOf(path, segments));
   if (key === undefined) return undefined;
   return { key, path: key.path.map((segment, at) => (segment === '*' ? (segments[at] ?? '') : segment)) };
 }
@@ -86,8 +88,8 @@ function isFlagOf(path: readonly string[], segments: readonly string[]): boolean
 /** The environment name that was most likely meant. */
 export function nearestEnvironmentName(name: string): string | undefined {
   if (name.length > MAX_NAME) return undefined;
-  const elements = ofElements.flatMap((key) => elementCandidates(name, key));
-  return nearest(name, [...plainByEnvironmentName.keys(), ...elements]);
+  const elements = ofElements().flatMap((key) => elementCandidates(name, key));
+  return nearest(name, [...plainByEnvironmentName().keys(), ...elements]);
 }
 
 /** Every way in which the words of `name` could be the element's name and this key. */
@@ -106,7 +108,7 @@ function elementCandidates(name: string, key: KnownKey): string[] {
 export function nearestFlagName(name: string): string | undefined {
   if (name.length > MAX_NAME) return undefined;
   const segments = name.split('.');
-  const candidates = nameable.map(({ path }) =>
+  const candidates = nameable().map(({ path }) =>
     flagName(path.map((segment, at) => (segment === '*' ? (segments[at] ?? segment) : segment))),
   );
   return nearest(`--${name}`, ['--config', ...candidates]);

@@ -63,16 +63,16 @@ export function configurationReference(): string {
   return [INTRODUCTION, ...sections].join('\n');
 }
 
-const keyNames = new Set(knownKeys.map(({ path }) => path.join('.')));
+const keyNames = new Set(knownKeys().map(({ path }) => path.join('.')));
 
 /** Tables with a heading of their own. The others stand in the place of a word, or inside an element of a list. */
-const headings = knownEntries.filter((entry): entry is KnownTable => {
+const headings = knownEntries().filter((entry): entry is KnownTable => {
   const inElement = entry.path.slice(0, -1).includes('*');
   return entry.kind === 'table' && !inElement && !keyNames.has(entry.path.join('.'));
 });
 
 function keysUnder(heading: KnownTable): KnownKey[] {
-  return knownKeys.filter(({ path }) => {
+  return knownKeys().filter(({ path }) => {
     const holders = headings.filter((each) => each.path.every((segment, at) => path[at] === segment));
     const nearest = holders.toSorted((a, b) => b.path.length - a.path.length)[0];
     return nearest === heading;
@@ -100,7 +100,7 @@ function renderKey(key: KnownKey, depth: number): string {
 function typeOf({ kind, choices, path }: KnownKey): string {
   const words = choices.map((choice) => `\`${JSON.stringify(choice)}\``).join(' or ');
   const name = path.join('.');
-  const orTable = knownEntries.some((entry) => entry.kind === 'table' && entry.path.join('.') === name);
+  const orTable = knownEntries().some((entry) => entry.kind === 'table' && entry.path.join('.') === name);
   return kind === 'choice' ? `${words}${orTable ? ' or a table' : ''}` : TYPES[kind];
 }
 

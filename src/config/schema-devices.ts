@@ -14,7 +14,7 @@ export const devicesSchema = <T extends z.ZodType>(people: T) =>
         .describe(
           'browsers reach the services of devices at `<service>--<handle>.<base>`; with its port unless that is the scheme’s own. By default `devices.localhost` with the port of `url` where `url` is http, otherwise there are no such hosts',
         ),
-      rule: tables('devices.rule', deviceRule(people)).describe(
+      rule: tables('devices.rule', () => deviceRule(people)).describe(
         'who may reach which devices besides those they belong to',
       ),
       guest_link_max_lifetime: duration('30d', '365d').describe('longest life of a guest link'),

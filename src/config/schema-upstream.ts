@@ -31,40 +31,46 @@ function parameterFault(value: string): string | undefined {
 export const authorizationParams = () =>
   list(checkedText('name=value', parameterFault), 'a list of name=value').default([]);
 
-const upstreamProvider = z.strictObject(
-  {
-    name: providerName(),
-    label: text('a text').optional().describe('what it is called on the page of linked accounts'),
-    kind: choice(['oidc', 'github', 'gitlab', 'forgejo', 'gitea'])
-      .default('oidc')
-      .describe('`oidc`, or a service whose endpoints are known'),
-    issuer: issuer(
-      'the issuer identifier, exactly as the provider publishes it, required for `oidc`; otherwise the address of the server, required for `forgejo` and `gitea`',
-    ),
-    ...clientKeys(),
-    scopes: list(text('a scope'), 'a list of scopes')
-      .default([])
-      .describe('scopes asked for; `oidc` adds `openid`, and `offline_access` where the provider offers it'),
-    params: authorizationParams().describe('further parameters of the authorization request, `name=value`'),
-  },
-  { error: 'a table [[upstream.provider]]' },
-);
+const upstreamProvider = () =>
+  z.strictObject(
+    {
+      name: providerName(),
+      label: text('a text').optional().describe('what it is called on the page of linked accounts'),
+      kind: choice(['oidc', 'github', 'gitlab', 'forgejo', 'gitea'])
+        .default('oidc')
+        .describe('`oidc`, or a service whose endpoints are known'),
+      issuer: issuer(
+        'the issuer identifier, exactly as the provider publishes it, required for `oidc`; otherwise the address of the server, required for `forgejo` and `gitea`',
+      ),
+      ...clientKeys(),
+      scopes: list(text('a scope'), 'a list of scopes')
+        .default([])
+        .describe(
+          'scopes asked for; `oidc` adds `openid`, and `offline_access` where the provider offers it',
+        ),
+      params: authorizationParams().describe('further parameters of the authorization request, `name=value`'),
+    },
+    { error: 'a table [[upstream.provider]]' },
+  );
 
-export const upstreamSchema = z.strictObject(
-  {
-    provider: tables('upstream.provider', upstreamProvider).describe(
-      'services whose tokens MCP backends are given, and through which nobody signs in',
-    ),
-    link_lifetime: duration('10m').describe('time to come back from the provider when an account is linked'),
-    rotate_interval: duration('1m').describe(
-      'how often tokens in use are looked at, besides when they are due',
-    ),
-    refresh_lead: duration('5m').describe(
-      'how long before its end a token in use is refreshed; half its life where that is shorter',
-    ),
-    refresh_timeout: duration('30s').describe('time a provider has to answer a refresh'),
-    retry_first: duration('1s').describe('wait after a refresh that failed; it doubles with each failure'),
-    retry_longest: duration('1m').describe('longest wait between two refreshes that fail'),
-  },
-  { error: 'a table [upstream]' },
-);
+export const upstreamSchema = () =>
+  z.strictObject(
+    {
+      provider: tables('upstream.provider', upstreamProvider).describe(
+        'services whose tokens MCP backends are given, and through which nobody signs in',
+      ),
+      link_lifetime: duration('10m').describe(
+        'time to come back from the provider when an account is linked',
+      ),
+      rotate_interval: duration('1m').describe(
+        'how often tokens in use are looked at, besides when they are due',
+      ),
+      refresh_lead: duration('5m').describe(
+        'how long before its end a token in use is refreshed; half its life where that is shorter',
+      ),
+      refresh_timeout: duration('30s').describe('time a provider has to answer a refresh'),
+      retry_first: duration('1s').describe('wait after a refresh that failed; it doubles with each failure'),
+      retry_longest: duration('1m').describe('longest wait between two refreshes that fail'),
+    },
+    { error: 'a table [upstream]' },
+  );

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Fault } from './faults.ts';
+import { usualConfig } from './prepared.ts';
 
 /** The values that configuration is made of. Every message says what is expected, in words for the operator. */
 
@@ -29,9 +30,18 @@ export const filePath = (expected: string) => text(expected).meta({ file: true }
 export const list = <T extends z.ZodType>(element: T, expected: string) =>
   z.array(element, { error: expected });
 
-/** Tables that repeat, each under its own `[[name]]`. */
-export const tables = <T extends z.ZodType>(name: string, element: T) =>
-  z.array(element, { error: `tables, each under its own [[${name}]]` }).default([]);
+/** Tables that repeat, each under its own `[[name]]`. What one may hold is made when there is one. */
+export const tables = <T extends z.ZodType>(name: string, element: () => T) =>
+  z.array(z.lazy(element), { error: `tables, each under its own [[${name}]]` }).default([]);
+
+/** A table at the top, whose schema is made when it is given: a start is given few, and makes hundreds of keys of them. */
+export function whenGiven<T extends z.ZodType>(name: string, table: () => T) {
+  const schema = z.lazy(table);
+  const usual = usualConfig?.[name];
+  return usual === undefined
+    ? schema.prefault({} as z.input<T>)
+    : schema.default(usual as z.core.util.NoUndefined<z.output<T>>);
+}
 
 export const choice = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: oneOf(values) });

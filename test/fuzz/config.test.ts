@@ -11,8 +11,8 @@ const SECRET = 'hush-7Kq2';
 const RUNS = 1500;
 
 const named = (path: readonly string[]) => path.map((segment) => (segment === '*' ? 'home' : segment));
-const secretKeys = knownKeys.filter(({ secret }) => secret);
-const openKeys = knownKeys.filter(({ secret }) => !secret);
+const secretKeys = knownKeys().filter(({ secret }) => secret);
+const openKeys = knownKeys().filter(({ secret }) => !secret);
 
 /** A name with one letter too many, too few, or another. */
 const mistyped = (name: fc.Arbitrary<string>) =>
@@ -54,7 +54,7 @@ const secretValue = fc.constantFrom(
 const keyName = fc.constantFrom(...openKeys.map(({ path }) => path.at(-1) ?? ''));
 const heading = fc
   .constantFrom(
-    ...knownEntries.flatMap(({ kind, path }) => (kind === 'table' && path.length > 0 ? [path] : [])),
+    ...knownEntries().flatMap(({ kind, path }) => (kind === 'table' && path.length > 0 ? [path] : [])),
   )
   .map((path) => {
     const name = path.filter((segment) => segment !== '*').join('.');
@@ -89,7 +89,7 @@ const variable = fc.oneof(
     fc.constant(SECRET),
   ),
   fc.tuple(
-    fc.constantFrom(...knownKeys.map(({ path }) => `${environmentName(named(path))}_FILE`)),
+    fc.constantFrom(...knownKeys().map(({ path }) => `${environmentName(named(path))}_FILE`)),
     fc.constantFrom('given', 'missing', '.', ''),
   ),
   fc.tuple(

@@ -16,7 +16,7 @@ test('docs/configuration.md is current (otherwise: bun scripts/configuration-ref
 
 test('it has the variable of every key', () => {
   const page = configurationReference();
-  for (const { path } of knownKeys.filter(isNameable)) {
+  for (const { path } of knownKeys().filter(isNameable)) {
     expect(page).toContain(`\`${environmentName(path).replace('*', '<NAME>')}\``);
   }
 });

@@ -16,7 +16,11 @@ const ITS_OWN_WORDS =
   /invalid|received|too (?:small|big)|unrecognized|expected (?:string|number|array|object|boolean|one of)/i;
 
 describe('what the schema says to a wrong value is in our words', () => {
-  test.each(knownEntries.map(({ path }) => path).filter((path) => path.length > 0))('%s', (...path) => {
+  test.each(
+    knownEntries()
+      .map(({ path }) => path)
+      .filter((path) => path.length > 0),
+  )('%s', (...path) => {
     for (const value of WRONG) {
       const { error } = configSchema.safeParse(at(path, value));
       for (const issue of error?.issues ?? []) {
@@ -40,23 +44,26 @@ function at(path: readonly string[], value: unknown): unknown {
 
 describe('every key', () => {
   test('has a description', () => {
-    expect(knownKeys.filter(({ description }) => description === '')).toEqual([]);
+    expect(knownKeys().filter(({ description }) => description === '')).toEqual([]);
   });
 
   test('has a name of its own in the environment, which no file variable can be taken for', () => {
-    const names = knownKeys.filter(isNameable).map(({ path }) => environmentName(path));
+    const names = knownKeys()
+      .filter(isNameable)
+      .map(({ path }) => environmentName(path));
     expect(new Set(names).size).toBe(names.length);
     expect(names.filter((name) => name.endsWith('_FILE'))).toEqual([]);
     expect(names).not.toContain('POSTERN_CONFIG');
   });
 
-  test.each(knownKeys.filter(isNameable).map(({ path }) => path))(
-    'is found by its names: %s',
-    (...pattern) => {
-      const path = pattern.map((segment) => (segment === '*' ? 'home-lab' : segment));
-      const key = expect.objectContaining({ path: pattern });
-      expect(keyOfEnvironmentName(environmentName(path))).toEqual({ key, path });
-      expect(keyOfFlagName(flagName(path).slice(2))).toEqual({ key, path });
-    },
-  );
+  test.each(
+    knownKeys()
+      .filter(isNameable)
+      .map(({ path }) => path),
+  )('is found by its names: %s', (...pattern) => {
+    const path = pattern.map((segment) => (segment === '*' ? 'home-lab' : segment));
+    const key = expect.objectContaining({ path: pattern });
+    expect(keyOfEnvironmentName(environmentName(path))).toEqual({ key, path });
+    expect(keyOfFlagName(flagName(path).slice(2))).toEqual({ key, path });
+  });
 });
