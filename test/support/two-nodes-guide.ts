@@ -13,9 +13,6 @@ import { APP_URL, AUTH_URL, NOTES_URL, type ProxyName } from './protected-site.t
 import { startProxy, type TestProxy } from './proxy.ts';
 import { startRedis, type TestRedis } from './redis-server.ts';
 
-/** What the guide has people write as the password of Redis. */
-const PASSWORD = 'a-long-password-of-your-own';
-
 export interface GuideSite extends AsyncDisposable {
   readonly mapping: Required<Mapping>;
   readonly app: EchoApp;
@@ -76,7 +73,7 @@ export async function twoNodesOfGuide(proxy: ProxyName, command: readonly string
     app,
     redis,
     nodes,
-    run: (...args) => start({ POSTERN_REDIS_PASSWORD: PASSWORD }, ...args).finished,
+    run: (...args) => start({}, ...args).finished,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
@@ -105,7 +102,6 @@ function environmentOf(name: string, port: number): Record<string, string> {
     ...Object.fromEntries(pairs),
     POSTERN_LISTEN: `127.0.0.1:${port}`,
     POSTERN_METRICS_LISTEN: `127.0.0.1:${freePort()}`,
-    POSTERN_REDIS_PASSWORD: PASSWORD,
   };
 }
 
