@@ -174,6 +174,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     metrics,
     limiter,
     addressKey,
+    isShared,
     isConnected: (id) => (hubRole.isHere ? hub.find(id)?.isOpen === true : undefined),
   });
   const deviceReach = openDeviceAccess({

@@ -10,7 +10,7 @@ import { tunnelUrl } from './addresses.ts';
 import { admission } from './admission.ts';
 import { deliveries } from './deliveries.ts';
 import { devices } from './devices.ts';
-import { deviceDirectory } from './directory.ts';
+import { deviceDirectory, sharedDirectory } from './directory.ts';
 import { deviceKeys } from './keys.ts';
 import { deviceCounts } from './metrics.ts';
 import type { DeviceId } from './model.ts';
@@ -36,6 +36,8 @@ export interface OpenDevicesDeps extends Omit<RedeemLimitsDeps, 'config'> {
   metrics: Metrics;
   /** Whether the tunnel of this device is open. */
   isConnected: (id: DeviceId) => boolean | undefined;
+  /** Whether other processes change devices too. */
+  isShared?: boolean;
 }
 
 export type OpenDevices = ReturnType<typeof openDevices>;
@@ -46,7 +48,7 @@ export function openDevices({ config, origin, ...deps }: OpenDevicesDeps) {
   const store = deviceStore(db);
   const codes = pairingStore(db);
   const counts = deviceCounts(deps.metrics, () => store.count(db.reader));
-  const directory = deviceDirectory(store);
+  const directory = (deps.isShared === true ? sharedDirectory : deviceDirectory)(store);
   const admitting = admission({ store, ledger, audit, clock, maxPerUser: config.per_user });
   const shared = { db, ledger, audit, clock, origin };
 
