@@ -66,13 +66,11 @@ function readDatabase(path: string): number | undefined {
 
 /** Longer than any name somebody means, and far below what a key may be. */
 const MAX_STREAM_NAME = 200;
-const OWN_KEYS = /^postern:[^:]*:/;
+const OWN_KEYS = /^postern:(?:[^:]*:|(?:nonces|sessions)$)/;
 
-/** The key of a stream. Our other keys are `postern:<what>:<which>`; a stream of that name would be taken for one. */
+/** The key of a stream. Our other keys are `postern:<what>:<which>` and two that stand for all: a stream of that name would be taken for one. */
 export const streamNameFault: Fault = (text) => {
   if (/\s/.test(text) || text.length > MAX_STREAM_NAME)
     return `the name of a stream: at most ${MAX_STREAM_NAME} characters, without blanks`;
-  return OWN_KEYS.test(text)
-    ? 'a name unlike postern:<word>:…, which is how other keys of Postern begin'
-    : undefined;
+  return OWN_KEYS.test(text) ? 'another name; this one is, or may become, another key of Postern' : undefined;
 };
