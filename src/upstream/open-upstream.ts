@@ -175,13 +175,16 @@ export function openUpstream(deps: OpenUpstreamDeps) {
       revokeTimeoutMs: config.sign_in.provider_timeout,
     }),
     secrets: stored,
-    /** Whether there is anything to rotate: some backend is given tokens. */
-    isNeeded: needs.providers.size > 0,
+    /** Whether there is anything to rotate: some backend is given tokens, or secrets that other processes may change. */
+    isNeeded: needs.providers.size > 0 || (deps.isShared && needs.secrets.size > 0),
     /** Says what runs with tokens of whom, in the place of every live grant. */
     setDependents(find: () => Iterable<UpstreamDependent>): void {
       dependents = find;
     },
-    rotate: () => rotation.rotate(),
+    rotate: () => {
+      if (deps.isShared) stored.catchUpAll();
+      return rotation.rotate();
+    },
     resealTasks: resealTasks({ grants: store, secrets: secretStore, vault: box }),
     reapTask: {
       name: 'upstream_links',

@@ -66,6 +66,11 @@ export function secrets({ db, clock, log, audit, store, vault, needs, announce }
     changed.tell(of);
   };
 
+  const catchUp = ({ userId, name }: SecretOfUser): void => {
+    const id = store.find(userId, name)?.id;
+    if (known().get(`${userId} ${name}`) !== (id ?? 'none')) tellChanged({ userId, name }, id);
+  };
+
   return {
     onChanged: changed.add,
 
@@ -140,9 +145,14 @@ export function secrets({ db, clock, log, audit, store, vault, needs, announce }
     },
 
     /** Tells that another process has stored or removed a secret, unless it is known here. */
-    catchUp({ userId, name }: SecretOfUser): void {
-      const id = store.find(userId, name)?.id;
-      if (known().get(`${userId} ${name}`) !== (id ?? 'none')) tellChanged({ userId, name }, id);
+    catchUp,
+
+    /** The same for all that somebody here was given, where it could not be heard. */
+    catchUpAll(): void {
+      for (const key of [...known().keys()]) {
+        const [userId = '', name = ''] = key.split(' ');
+        catchUp({ userId: userId as UserId, name });
+      }
     },
   };
 }

@@ -238,7 +238,9 @@ describe('a token that another process has refreshed', () => {
     expect(heard).toEqual(['TOKEN']);
     expect(one.upstream.tokens.secret(userId, 'TOKEN')).toBe('of another process');
     await other.upstream.secrets.remove('TOKEN', { userId });
-    one.ledger.events.publish([{ change: 'changed', session }]);
+    // Where nobody heard, the rotator finds out.
+    await one.upstream.rotate();
+    await one.upstream.rotate();
     expect(heard).toEqual(['TOKEN', 'TOKEN']);
   });
 });
