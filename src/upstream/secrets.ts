@@ -149,7 +149,8 @@ export function secrets({ db, clock, log, audit, store, vault, needs, announce }
 
     /** The same for all that somebody here was given, where it could not be heard. */
     catchUpAll(): void {
-      for (const key of [...known().keys()]) {
+      const keys = [...known().keys()];
+      for (const key of keys) {
         const [userId = '', name = ''] = key.split(' ');
         catchUp({ userId: userId as UserId, name });
       }
