@@ -167,6 +167,8 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
     },
 
     childrenAt(tx, parentId, audience) {
+      // Redis has not heard of it; and whoever asked for what has a new name in every run would never be done.
+      if (stateOf(tx).begun.has(parentId)) return [];
       const children = readBefore(tx, `children ${parentId}`, () => held.childrenOf(parentId));
       const there = active(remember(tx, children)).filter((child) => child.audience.includes(audience));
       return [...new Set([...durable.childrenAt(tx, parentId, audience), ...there.map(({ id }) => id)])];
@@ -189,9 +191,9 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
       const alive = rows.filter(({ status }) => status === 'active').map((row) => row.id);
       if (rows.find((row) => row.id === id)?.kind === 'grant') return alive;
       const known = new Set(rows.map((row) => row.id));
-      const begun = stateOf(tx).begun.has(id) ? [id] : [];
+      if (stateOf(tx).begun.has(id)) return [id];
       const there = below(tx, id, rows).map((session) => session.id);
-      return [...alive, ...begun, ...there.filter((each) => !known.has(each))];
+      return [...alive, ...there.filter((each) => !known.has(each))];
     },
 
     activeOfUser(tx, userId, kinds, before) {
