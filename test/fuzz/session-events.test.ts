@@ -1,0 +1,220 @@
+import { afterAll, expect, test } from 'bun:test';
+import * as fc from 'fast-check';
+import { inChunks } from '../../src/lib/chunks.ts';
+import { decodeEvent, type EventStreamName } from '../../src/sessions/event-wire.ts';
+import type { Issued } from '../../src/sessions/ledger.ts';
+import { FUZZ_CASES } from '../support/fuzz-cases.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { type SessionNode, sessionNodes } from '../support/session-nodes.ts';
+import { until } from '../support/until.ts';
+
+const server = await startRedis();
+afterAll(() => server[Symbol.asyncDispose]());
+
+const KEY = Buffer.alloc(32, 7);
+const NAMES = { sessions: 'postern:events', devices: 'postern:device-sessions' } as const;
+const SENT_AT_ONCE = 500;
+/** Real ends stand between so many hostile events. */
+const REAL_ENDS = 40;
+
+interface Hostile {
+  stream: EventStreamName;
+  fields: Buffer[];
+}
+
+/** Ids that must not come to harm, and those that are over. */
+interface Known {
+  kept: readonly string[];
+  ended: readonly string[];
+}
+
+const binary = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes));
+const words = fc
+  .oneof(
+    fc.string({ unit: 'binary', maxLength: 30 }),
+    fc.constantFrom('', ' ', 'active', 'revoked', 'user', '0', '-1', '1e9'),
+  )
+  .map((text) => Buffer.from(text));
+const huge = fc.integer({ min: 257, max: 100_000 }).map((length) => Buffer.alloc(length, 'x'));
+const value = fc.oneof(
+  { weight: 8, arbitrary: words },
+  { weight: 4, arbitrary: binary },
+  { weight: 1, arbitrary: huge },
+);
+const names = fc.constantFrom(
+  'kind',
+  'session_id',
+  'device_session_id',
+  'user_id',
+  'client_public_key',
+  'status',
+  'revoked_at_ms',
+  'node',
+  'sequence',
+);
+const stream = fc.constantFrom<EventStreamName>('sessions', 'devices');
+const unknownId = fc.stringMatching(/^ses_[a-z2-7]{26}$/);
+const key = fc.oneof(
+  fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('base64')),
+  fc.constantFrom('', 'AAAA', KEY.toString('base64url')),
+);
+
+const flat = (fields: readonly (readonly [string, string])[]) =>
+  fields.flat().map((text) => Buffer.from(text));
+
+/** Events in the right format that say what is not so. An end may name only what is nowhere: that it may take away is known. */
+function forged({ kept, ended }: Known): fc.Arbitrary<Hostile> {
+  const anyId = fc.oneof(fc.constantFrom(...kept, ...ended), unknownId);
+  const said = fc.oneof(
+    fc.record({ id: anyId, status: fc.constant('active') }),
+    fc.record({ id: fc.oneof(unknownId, fc.constantFrom(...ended)), status: fc.constant('revoked') }),
+  );
+  const userId = fc.constantFrom('usr_mallory', 'x', ' ');
+  const kind = fc.constantFrom('user', 'grant', 'device');
+  return fc.oneof(
+    fc.tuple(said, userId, kind).map(
+      ([{ id, status }, user, of]): Hostile => ({
+        stream: 'sessions',
+        fields: flat([
+          ['kind', of],
+          ['session_id', id],
+          ['user_id', user],
+          ['status', status],
+        ]),
+      }),
+    ),
+    fc.tuple(said, userId, key).map(
+      ([{ id, status }, user, with_]): Hostile => ({
+        stream: 'devices',
+        fields: flat([
+          ['device_session_id', id],
+          ['user_id', user],
+          ['client_public_key', with_],
+          ['status', status],
+        ]),
+      }),
+    ),
+    fc.tuple(fc.string(), fc.nat()).map(
+      ([node, sequence]): Hostile => ({
+        stream: 'sessions',
+        fields: flat([
+          ['kind', 'heartbeat'],
+          ['node', node],
+          ['sequence', String(sequence)],
+        ]),
+      }),
+    ),
+  );
+}
+
+function hostile(known: Known): fc.Arbitrary<Hostile> {
+  const right = forged(known);
+  const noise = fc.record({
+    stream,
+    fields: fc
+      .array(
+        fc.tuple(
+          fc.oneof(
+            names.map((name) => Buffer.from(name)),
+            value,
+          ),
+          value,
+        ),
+        { minLength: 1, maxLength: 7 },
+      )
+      .map((pairs) => pairs.flat()),
+  });
+  const doubled = fc.tuple(right, fc.nat()).map(([event, at]): Hostile => {
+    const place = 2 * (at % (event.fields.length / 2));
+    return { ...event, fields: [...event.fields, ...event.fields.slice(place, place + 2)] };
+  });
+  const shortened = fc.tuple(right, fc.nat()).map(([event, at]): Hostile => {
+    const place = 2 * (at % (event.fields.length / 2));
+    return { ...event, fields: event.fields.toSpliced(place, 2) };
+  });
+  const spoiled = fc.tuple(right, fc.nat(), value).map(([event, at, by]): Hostile => {
+    const place = 2 * (at % (event.fields.length / 2)) + 1;
+    return { ...event, fields: event.fields.with(place, by) };
+  });
+  return fc.oneof(right, noise, doubled, shortened, spoiled);
+}
+
+/** Whether a hostile event happens to be a real end of one that is to stay. */
+function harms(event: Hostile, { kept }: Known): boolean {
+  const decoded = decodeEvent(event.stream, event.fields.map(String));
+  if (!decoded.ok || decoded.event.type !== 'session') return false;
+  return decoded.event.status === 'revoked' && kept.includes(decoded.event.id);
+}
+
+async function ask({ ledger }: SessionNode, { session, token }: Issued) {
+  const [audience] = session.audience;
+  if (audience === undefined) throw new Error('a session without an audience');
+  return await ledger.authenticate(token, 'cookie', audience);
+}
+
+test('hostile events stop nobody, are counted, and give nobody anything; those between them are applied', async () => {
+  await using nodes = await sessionNodes(server, {
+    redis: { stream_max_length: 10_000_000, heartbeat_timeout: 5_000 },
+  });
+  const { first, second } = nodes;
+  await until('both are trusted', () => first.isTrusted() && second.isTrusted());
+  const userId = await first.addUser();
+  const kept = await Promise.all(Array.from({ length: 5 }, () => first.signIn(userId)));
+  const ended = await Promise.all(Array.from({ length: 5 }, () => first.signIn(userId)));
+  const between = await Promise.all(Array.from({ length: REAL_ENDS }, () => first.signIn(userId)));
+  const { session: device } = await first.db.write((tx) =>
+    first.ledger.openDevice(tx, {
+      userId,
+      issuedBy: undefined,
+      deviceId: 'dev_1',
+      clientPublicKey: KEY.toString('base64url'),
+      label: 'a device',
+      origin: { provider: undefined, providerSid: undefined, address: undefined, userAgent: undefined },
+    }),
+  );
+  for (const { session } of ended) await first.ledger.end(session.id, { reason: 'signed_out' });
+  for (const each of [...kept, ...between]) expect((await ask(second, each)).ok).toBe(true);
+
+  const known: Known = {
+    kept: [...kept.map(({ session }) => session.id), device.id],
+    ended: ended.map(({ session }) => session.id),
+  };
+  const seed = Math.trunc(Math.random() * 2 ** 31);
+  console.log(`session events: seed ${seed}`);
+  const events = fc
+    .sample(hostile(known), { seed, numRuns: FUZZ_CASES })
+    .filter((event) => !harms(event, known));
+  const malformed = events.filter((event) => !decodeEvent(event.stream, event.fields.map(String)).ok).length;
+  const chunks = inChunks(events, SENT_AT_ONCE);
+  const everyChunk = Math.max(1, Math.floor(chunks.length / REAL_ENDS));
+  for (const [index, chunk] of chunks.entries()) {
+    const pipeline = server.client().pipeline();
+    for (const each of chunk) pipeline.xadd(NAMES[each.stream], '*', ...each.fields);
+    await pipeline.exec();
+    const real = index % everyChunk === 0 ? between[index / everyChunk] : undefined;
+    if (real !== undefined) await first.ledger.end(real.session.id, { reason: 'signed_out' });
+  }
+
+  const counted = () =>
+    ['events_stream', 'device_events_stream']
+      .map((component) =>
+        second.figure(
+          `postern_session_events_dropped_total{component="${component}",reason="malformed_event"}`,
+        ),
+      )
+      .reduce((sum, each) => sum + each, 0);
+  await until('every one is counted', () => counted() === malformed);
+  const isReal = (_: unknown, index: number) => index < Math.ceil(chunks.length / everyChunk);
+  for (const each of between.filter(isReal))
+    await until('the real ends are applied', async () => !(await ask(second, each)).ok);
+  for (const each of kept)
+    expect(await ask(second, each)).toMatchObject({ ok: true, user: { id: userId, role: 'member' } });
+  for (const each of ended) expect((await ask(second, each)).ok).toBe(false);
+  expect(await second.ledger.recogniseDevice(device.id)).toMatchObject({
+    ok: true,
+    publicKey: KEY.toString('base64url'),
+    user: { id: userId },
+  });
+  await until('it is trusted', () => second.isTrusted() && first.isTrusted());
+  expect(second.figure('postern_session_events_resets_total{reason="events_lost"}')).toBe(0);
+}, 240_000);
