@@ -31,11 +31,11 @@ export async function openRedis(config: RedisConfig, deps: RedisDeps): Promise<R
   const connect = (use: ConnectionUse) => explained(target, () => connectRedis(config, use, deps));
   const connection = opening.use(await connect('commands'));
   const { client } = connection;
-  const found = await explained(target, async () => {
+  await explained(target, async () => {
     await requireWrites(client);
     await requireStreams(client, config);
-    return shortcomings(client, connection.server, deps.clock);
   });
+  const found = shortcomings(connection.server);
   for (const shortcoming of found)
     deps.log.warn('Redis could be set up better', { redis: target, shortcoming });
   const opened = opening.move();

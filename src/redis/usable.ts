@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
 import type { RedisConfig } from '../config/schema.ts';
-import type { Clock } from '../lib/clock.ts';
 import { redisReason } from './errors.ts';
 import { mayEvict, type ServerInfo } from './info.ts';
 
@@ -30,27 +29,10 @@ function inWords<T>(asked: Promise<T>): Promise<T> {
   return asked.catch((error: unknown) => Promise.reject(new Error(redisReason(error))));
 }
 
-/** Sessions end by the clock of the server as well. */
-const LARGEST_SKEW_MS = 60_000;
-const MS_PER_SECOND = 1_000;
-const MICROSECONDS_PER_MS = 1_000;
-
 /** What is no reason to refuse a server, and a reason to change it. */
-export async function shortcomings(
-  client: Redis,
-  server: ServerInfo,
-  clock: Pick<Clock, 'now'>,
-): Promise<string[]> {
-  const [seconds = 0, microseconds = 0] = await inWords(client.time());
-  const skewMs = Math.abs(seconds * MS_PER_SECOND + microseconds / MICROSECONDS_PER_MS - clock.now());
+export function shortcomings(server: ServerInfo): string[] {
+  if (!mayEvict(server)) return [];
   return [
-    ...(mayEvict(server)
-      ? [
-          `when its memory is full it throws keys away (maxmemory-policy ${server.evictionPolicy}), which signs people out; set it to noeviction`,
-        ]
-      : []),
-    ...(skewMs > LARGEST_SKEW_MS
-      ? [`its clock and ours differ by ${Math.round(skewMs / MS_PER_SECOND)} s; sessions end early, or late`]
-      : []),
+    `when its memory is full it throws keys away (maxmemory-policy ${server.evictionPolicy}), which signs people out; set it to noeviction`,
   ];
 }
