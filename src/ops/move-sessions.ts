@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import { loadKeyRing } from '../config/secrets.ts';
 import { databasePath } from '../db/files.ts';
-import { lockDataDirectory } from '../db/lock.ts';
+import { DataDirectoryInUse, type DataDirectoryLock, lockDataDirectory } from '../db/lock.ts';
 import { migrateDatabase, migrationState } from '../db/migrate.ts';
 import { openDatabase } from '../db/open.ts';
 import { markedClock } from '../db/time-mark.ts';
@@ -30,14 +30,14 @@ export type BrowserSessionMove = MoveReport & {
 /**
  * Takes live browser sessions from the database to Redis, or back, so that turning Redis on or off signs nobody out. No server
  * runs meanwhile: it would use one store while its sessions are on their way to the other.
- * @throws DataDirectoryInUse, CommandError when the database or Redis cannot be used, AppError `unavailable` when one of them
+ * @throws CommandError while somebody uses the data directory, or when the database or Redis cannot be used; AppError `unavailable` when one of them
  * goes away; what was moved until then stays moved.
  */
 export async function moveBrowserSessions(
   to: 'redis' | 'sqlite',
   { config, clock: wallClock, log }: MovingDeps,
 ): Promise<BrowserSessionMove> {
-  using _alone = lockDataDirectory(config.data_dir);
+  using _alone = takeAlone(config.data_dir);
   const path = databasePath(config.data_dir);
   bringUpToDate(path, config);
   using redis = await openRedis(config.redis, { clock: wallClock, log, metrics: createMetrics() });
@@ -57,6 +57,17 @@ export async function moveBrowserSessions(
   const report = to === 'redis' ? await moveSessions(here, there) : await moveSessions(there, here);
   if (to === 'sqlite') await db.write((tx) => store.clearInRedis(tx));
   return { ...report, forged: forged.size };
+}
+
+function takeAlone(dataDir: string): DataDirectoryLock {
+  try {
+    return lockDataDirectory(dataDir);
+  } catch (error) {
+    if (!(error instanceof DataDirectoryInUse)) throw error;
+    throw new CommandError(`${error.message}: end every server before sessions are moved`, 1, {
+      cause: error,
+    });
+  }
 }
 
 function bringUpToDate(path: string, { database }: Config): void {

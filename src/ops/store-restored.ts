@@ -87,6 +87,8 @@ function endWhatLedToSessions(tx: Tx, now: number): void {
     .run();
   tx.delete(invitations).where(isNull(invitations.usedAtMs)).run();
   tx.delete(applianceState)
-    .where(inArray(applianceState.key, ['setup_secret_hash', 'setup_expires_at_ms']))
+    .where(
+      inArray(applianceState.key, ['setup_secret_hash', 'setup_expires_at_ms', 'browser_sessions_in_redis']),
+    )
     .run();
 }

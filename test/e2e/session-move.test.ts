@@ -95,6 +95,10 @@ describe('turning Redis on and off', () => {
     await appliance.start();
     await expectNobodySignedOut(site, people);
     expect(appliance.printed()).not.toContain('session move');
+    expect(await t.move('sqlite')).toMatchObject({
+      exitCode: 1,
+      err: expect.stringContaining('end every server'),
+    });
 
     for (const person of people) await busy(person);
     await appliance.stop();
