@@ -1,5 +1,3 @@
-import type { Redis } from 'ioredis';
-
 /** What a server says of itself. */
 export interface ServerInfo {
   readonly version: string;
@@ -21,16 +19,6 @@ export function serverInfo(fields: Readonly<Record<string, string | undefined>>)
     role: fields['role'] ?? '',
     evictionPolicy: fields['maxmemory_policy'] ?? '',
   };
-}
-
-/** Asks a server. Rejects with what the client says. */
-export async function readServerInfo(client: Pick<Redis, 'info'>): Promise<ServerInfo> {
-  const text = await client.info();
-  const pairs = text.split('\r\n').flatMap((line): [string, string][] => {
-    const at = line.indexOf(':');
-    return at < 1 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
-  });
-  return serverInfo(Object.fromEntries(pairs));
 }
 
 /** Older ones lack commands that are used here. */
