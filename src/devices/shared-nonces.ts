@@ -35,6 +35,14 @@ export function sharedNonces(deps: SharedNoncesDeps): Nonces {
   const { memory, store, marks, clock, keptMs, isStrict } = deps;
   let { life } = deps;
 
+  const live = (now: string) => {
+    if (now === life) return;
+    life = now;
+    marks.startOver();
+  };
+  // Who waits for the next signed request to find out would refuse it.
+  store.onReturn(() => void store.life().then(live, () => undefined));
+
   const ask = async (session: SigningSession, nonce: string, created: number): Promise<NonceVerdict> => {
     const now = clock.now() / 1_000;
     const answer = await store.take({
@@ -44,10 +52,7 @@ export function sharedNonces(deps: SharedNoncesDeps): Nonces {
       now,
       keptSeconds: keptMs / 1_000,
     });
-    if (answer.life !== life) {
-      life = answer.life;
-      marks.startOver();
-    }
+    live(answer.life);
     // Here as well: what was forgotten once stays so, although whatever came since is remembered.
     return isBelowFloor(created, marks.floorOf(session), clock.now()) ? 'stale' : answer.verdict;
   };

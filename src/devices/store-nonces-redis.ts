@@ -22,6 +22,8 @@ export interface NonceAnswer {
 export interface NonceStore {
   take(used: UsedNonce): Promise<NonceAnswer>;
   life(): Promise<string>;
+  /** Told when Redis is back after it was away. */
+  onReturn(listener: () => void): Disposable;
 }
 
 /** Says that nothing was forgotten since it was written: it goes with whatever takes the nonces. */
@@ -67,7 +69,9 @@ return { 'fresh', life }
 `);
 
 /** Nonces in Redis. */
-export function nonceStore(redis: Pick<RedisConnections, 'commands' | 'connection'>): NonceStore {
+export function nonceStore(
+  redis: Pick<RedisConnections, 'commands' | 'connection' | 'onReconnect'>,
+): NonceStore {
   const run = scriptRunner(redis.commands);
 
   /** A server that was started anew, or a copy that took its place, may lack what was written last. */
@@ -84,6 +88,7 @@ export function nonceStore(redis: Pick<RedisConnections, 'commands' | 'connectio
       return { verdict, life: lifeOf(marker) };
     },
     life: async () => lifeOf(String(await run(LIFE, [LIFE_KEY], [Bun.randomUUIDv7()]))),
+    onReturn: (listener) => redis.onReconnect(() => listener()),
   };
 }
 
