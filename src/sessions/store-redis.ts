@@ -236,7 +236,11 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
     touch(tx, lastSeen) {
       const rows = durable.knownAmong(tx, [...lastSeen.keys()]);
       const [here, there] = [new Map<SessionId, number>(), new Map<SessionId, number>()];
-      for (const [id, at] of lastSeen) (rows.has(id) ? here : there).set(id, at);
+      for (const [id, at] of lastSeen) {
+        // One that is on its way to Redis is used there, whatever row it has.
+        const isHere = isDurable({ kind: rows.get(id) ?? 'user' });
+        (isHere ? here : there).set(id, at);
+      }
       if (here.size > 0) durable.touch(tx, here);
       if (there.size > 0) completeAfterCommit(tx, () => held.touch(there));
     },

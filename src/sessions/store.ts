@@ -39,7 +39,7 @@ export interface DurableSessionStore extends SessionStore {
   /** The session and its descendants, whatever became of them. */
   tree(tx: Tx, id: SessionId): TreeRow[];
   /** Which of these are there, whatever became of them. */
-  knownAmong(tx: Tx, ids: readonly SessionId[]): Set<SessionId>;
+  knownAmong(tx: Tx, ids: readonly SessionId[]): Map<SessionId, SessionKind>;
 }
 
 export type TreeRow = Pick<Session, 'id' | 'kind' | 'userId' | 'status'>;
@@ -194,8 +194,12 @@ export function sessionStore(db: Db): DurableSessionStore {
     knowsAll: () => true,
 
     knownAmong(tx, ids) {
-      const rows = tx.select({ id: sessions.id }).from(sessions).where(isOneOf(sessions.id, ids)).all();
-      return new Set(rows.map(({ id }) => id as SessionId));
+      const rows = tx
+        .select({ id: sessions.id, kind: sessions.kind })
+        .from(sessions)
+        .where(isOneOf(sessions.id, ids))
+        .all();
+      return new Map(rows.map(({ id, kind }) => [id as SessionId, kind]));
     },
 
     addCredential(tx: Tx, credential: Credential): void {

@@ -92,6 +92,15 @@ const openChild = ({ db, ledger }: TemporaryLedger, parentId: SessionId, host: s
 const signIn = ({ db, ledger }: TemporaryLedger, userId: UserId): Promise<Issued> =>
   db.write((tx) => ledger.openBrowserSession(tx, { userId, origin: FROM }));
 
+/** What a server with Redis sees. */
+const sharedBy = ({ t }: Houses) =>
+  sessionsInRedis(redis.client())({
+    ...t,
+    ring: keyRing([TEST_SECRET]),
+    durable: sessionStore(t.db),
+    memory: { find: () => undefined, ofUser: () => [] },
+  });
+
 /** Browsers of two people, each with hosts, and a guest of a device. */
 async function people({ t, clock }: Houses) {
   const issued: Issued[] = [];
@@ -236,6 +245,18 @@ describe('a move that dies half-way and is made again', () => {
     },
   );
 
+  test('leaves sessions that are used in Redis from then on', async () => {
+    await using t = await houses();
+    const { session, token } = await t.t.signIn(await t.t.addUser());
+    await moveSessions({ ...t.here, drop: async () => undefined }, t.there);
+    const { store } = sharedBy(t);
+    const at = t.clock.now() + HOUR;
+    await t.t.db.write((tx) => store.touch(tx, new Map([[session.id, at]])));
+    expect((await t.inRedis()).get(hashToken(token))).toMatchObject({ lastSeenAt: at });
+    await moveSessions(t.here, t.there);
+    expect((await t.inRedis()).get(hashToken(token))).toMatchObject({ lastSeenAt: at });
+  });
+
   test('keeps the later of two last uses', async () => {
     await using t = await houses();
     const { session, token } = await t.t.signIn(await t.t.addUser());
@@ -306,12 +327,7 @@ describe('a session that stands although everything of its person has ended', ()
     });
     if (after === undefined || child === undefined) throw new Error('both were opened');
     await moveSessions(t.here, t.there);
-    const shared = sessionsInRedis(redis.client())({
-      ...t.t,
-      ring: keyRing([TEST_SECRET]),
-      durable: sessionStore(t.t.db),
-      memory: { find: () => undefined, ofUser: () => [] },
-    });
+    const shared = sharedBy(t);
     for (const { token, session } of [after, child])
       expect(await shared.store.findByHash(hashToken(token), 'cookie')).toMatchObject({
         session: { id: session.id, status: 'active' },
