@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Appliance, type AppliancePorts, startAppliance } from './appliance.ts';
+import { type Appliance, type ApplianceOptions, type AppliancePorts, startAppliance } from './appliance.ts';
 import { Browser } from './browser.ts';
 import { freePort } from './free-port.ts';
 import { authorizeByScript, type Decision, fetchTokens, registerClient, type Tokens } from './mcp-oauth.ts';
@@ -7,9 +7,9 @@ import { type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
 import { providerTable, siteRegistration } from './sign-in.ts';
 
 /** The appliance with MCP backends, on loopback, where everybody signs in at one provider. */
-export interface McpSite extends AsyncDisposable {
+export interface McpSite<Running = Appliance> extends AsyncDisposable {
   readonly origin: string;
-  readonly appliance: Appliance;
+  readonly appliance: Running;
   /** Nobody answers at the provider's address from now on. */
   stopProvider(): Promise<void>;
   /** There is one at that address again, with an empty memory. */
@@ -48,7 +48,16 @@ export interface McpSiteOptions {
 /** Nobody listens there: the scripted browser stops before it gets so far. */
 const REDIRECT_URI = 'http://127.0.0.1/callback';
 
-export async function startMcpSite(options: McpSiteOptions): Promise<McpSite> {
+export function startMcpSite(options: McpSiteOptions): Promise<McpSite> {
+  const { command } = options;
+  return startMcpSiteAs(options, (site) => startAppliance({ ...site, ...(command && { command }) }));
+}
+
+/** The same, where `start` decides how it runs. */
+export async function startMcpSiteAs<Running extends AsyncDisposable>(
+  options: Omit<McpSiteOptions, 'command'>,
+  start: (site: ApplianceOptions) => Promise<Running>,
+): Promise<McpSite<Running>> {
   await using starting = new AsyncDisposableStack();
   const port = freePort();
   const publicPort = options.publicPort ?? port;
@@ -69,8 +78,7 @@ export async function startMcpSite(options: McpSiteOptions): Promise<McpSite> {
   starting.defer(stopProvider);
   const toml = (ports: AppliancePorts) =>
     configuration(origin, ports, `http://127.0.0.1:${providerPort}`, options);
-  const { command } = options;
-  const appliance = starting.use(await startAppliance({ port, toml, ...(command && { command }) }));
+  const appliance = starting.use(await start({ port, toml }));
   const running = starting.move();
   const resource = (backend: string) => `${origin}/mcp/${backend}`;
 

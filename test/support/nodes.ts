@@ -16,7 +16,8 @@ export interface Node {
   /** The running process; another one after `restart`. */
   readonly process: Running;
   stop(signal?: NodeJS.Signals): Promise<Finished>;
-  start(): Promise<void>;
+  /** With the roles that it had unless told otherwise. */
+  start(roles?: string): Promise<void>;
 }
 
 /** What tests of one process and of several have in common. */
@@ -101,14 +102,18 @@ async function bothOf<T extends AsyncDisposable>(
   return [await one, await other];
 }
 
+interface NodeEnd extends AsyncDisposable {
+  printed(): string;
+}
+
 type Launch = (...args: string[]) => Running;
 
-async function startNode(name: string, roles: string, launch: Launch) {
+async function startNode(name: string, roles: string, launch: Launch): Promise<Node & NodeEnd> {
   const [port, metricsPort] = [freePort(), freePort()];
   const all: Running[] = [];
-  const serve = async () => {
+  const serve = async (asRoles = roles) => {
     const address = ['--listen', `127.0.0.1:${port}`, '--metrics-listen', `127.0.0.1:${metricsPort}`];
-    const server = launch('serve', '--node', name, '--roles', roles, ...address);
+    const server = launch('serve', '--node', name, '--roles', asRoles, ...address);
     all.push(server);
     await server.printed('Postern is ready at ');
     return server;
@@ -125,8 +130,8 @@ async function startNode(name: string, roles: string, launch: Launch) {
       server.signal(signal);
       return server.finished;
     },
-    async start() {
-      server = await serve();
+    async start(asRoles) {
+      server = await serve(asRoles);
     },
     printed: () => all.map((each) => each.out() + each.err()).join(''),
     async [Symbol.asyncDispose]() {

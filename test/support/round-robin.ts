@@ -3,9 +3,11 @@ export interface RoundRobin extends AsyncDisposable {
   readonly port: number;
 }
 
+const MISDIRECTED = 421;
+
 /**
  * Hands each request to the next of `ports`, as a balancer does that knows no sessions; one that nobody listens at is passed
- * over. Host and path stay as they came.
+ * over, and one that answers 421 (another node does this). Host and path stay as they came.
  */
 export function startRoundRobin(ports: readonly number[], listenPort = 0): RoundRobin {
   let turn = 0;
@@ -19,7 +21,7 @@ export function startRoundRobin(ports: readonly number[], listenPort = 0): Round
       for (let tried = 0; tried < ports.length; tried++) {
         const port = ports[turn++ % ports.length];
         try {
-          return await fetch(`http://127.0.0.1:${port}${pathname}${search}`, {
+          const answer = await fetch(`http://127.0.0.1:${port}${pathname}${search}`, {
             method: request.method,
             headers: request.headers,
             redirect: 'manual',
@@ -27,6 +29,8 @@ export function startRoundRobin(ports: readonly number[], listenPort = 0): Round
             signal: request.signal,
             ...(body !== undefined && { body }),
           });
+          if (answer.status !== MISDIRECTED || tried === ports.length - 1) return answer;
+          await answer.body?.cancel();
         } catch (error) {
           // Only where nothing of it was taken may another be asked the same.
           if (!isNobodyThere(error)) return new Response('the server went away', { status: 502 });
