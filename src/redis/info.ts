@@ -21,8 +21,8 @@ export function serverInfo(fields: Readonly<Record<string, string | undefined>>)
   };
 }
 
-/** Older ones lack commands that are used here. */
-const OLDEST = [6, 2] as const;
+/** Older ones do not count what was ever added to a stream, and nobody could tell that an event was lost. */
+const OLDEST = [7, 0] as const;
 
 /** Why sessions cannot be kept at this server; `undefined` where they can. */
 export function serverFault({ version, role }: ServerInfo): string | undefined {

@@ -165,9 +165,9 @@ describe('a start is refused, and says why', () => {
   });
 
   test('it is too old', async () => {
-    const { port, [Symbol.dispose]: end } = await pretending(servers.plain.port, '5.0.15');
+    const { port, [Symbol.dispose]: end } = await pretending(servers.plain.port, '6.2.15');
     using _proxy = { [Symbol.dispose]: end };
-    expect(await refusal(at(`redis://127.0.0.1:${port}`))).toContain('it is Redis 5.0.15; 6.2 is the oldest');
+    expect(await refusal(at(`redis://127.0.0.1:${port}`))).toContain('it is Redis 6.2.15; 7.0 is the oldest');
   });
 
   test('the key of a stream is something else', async () => {
