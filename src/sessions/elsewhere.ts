@@ -10,7 +10,7 @@ import type { Trust } from './trust.ts';
 
 /** What of this process's ledger the events of other processes act on, and what is asked for to tell them of ours. */
 export interface HereParts {
-  readonly cache: Pick<SessionCache, 'revoke' | 'evict' | 'clear'>;
+  readonly cache: Pick<SessionCache, 'revoke' | 'evict' | 'evictUser' | 'clear'>;
   readonly live: Pick<LiveThings, 'close' | 'has'>;
   readonly events: SessionEvents;
   readonly outbox: OutboxStore;

@@ -1,6 +1,6 @@
 import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Db } from '../db/open.ts';
-import type { Tx } from '../db/write.ts';
+import { afterCommit, type Tx } from '../db/write.ts';
 import { AppError } from '../lib/app-error.ts';
 import { inChunks } from '../lib/chunks.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -93,6 +93,8 @@ export function ending(deps: EndingDeps): Ending {
     store.setEndedBefore(tx, userId, before, except);
     // One that began elsewhere meanwhile may be in no list yet: it is looked for again after the commit.
     outbox.sendEverywhere(tx, { userId, before, except, reason }, clock.now());
+    // And what memory holds that is in no list is read again.
+    afterCommit(tx, () => cache.evictUser(userId));
     audit.record(tx, {
       at: clock.now(),
       action: 'sessions.revoked_everywhere',

@@ -2,11 +2,11 @@ import type { Clock } from '../lib/clock.ts';
 import type { Counter } from '../lib/metrics.ts';
 import type { UserId } from '../users/model.ts';
 import type { HereParts } from './elsewhere.ts';
-import { type EventStreamName, encodeEvent } from './event-wire.ts';
+import { type EventStreamName, encodeEvent, encodePerson } from './event-wire.ts';
 import type { Session } from './model.ts';
 import type { OutboxCarrier } from './outbox.ts';
 import type { OwnEvents } from './own-events.ts';
-import type { OutboxRow } from './store-outbox.ts';
+import type { Everywhere, OutboxRow } from './store-outbox.ts';
 
 /** What an event is on its way out. */
 export interface OutgoingEvent {
@@ -64,12 +64,23 @@ export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
     const snapshots = rows.filter(({ message }) => 'change' in message);
     settle(snapshots.filter((_, index) => taken[index]));
     for (const row of rows) {
-      if ('person' in row.message && !(await tellPerson(row.message.person))) continue;
-      if ('everywhere' in row.message) await here.endEverywhere(row.message.everywhere);
-      if (!('change' in row.message)) settle([row]);
+      const { message } = row;
+      if ('change' in message) continue;
+      const isTold = await ('person' in message
+        ? tellPerson(message.person)
+        : tellEverywhere(message.everywhere));
+      if (isTold) settle([row]);
     }
   };
-  const tellPerson = async (userId: UserId) => (await publish(await here.activeOf(userId))).every(Boolean);
+  /** Memory of others may hold sessions that no list has any more. */
+  const tellAll = async (userId: UserId) => (await deps.publish([encodePerson(userId)])).every(Boolean);
+  const tellPerson = async (userId: UserId) =>
+    (await tellAll(userId)) && (await publish(await here.activeOf(userId))).every(Boolean);
+  const tellEverywhere = async (everywhere: Everywhere) => {
+    if (!(await tellAll(everywhere.userId))) return false;
+    await here.endEverywhere(everywhere);
+    return true;
+  };
 
   /** What is given in one turn goes out together. What failed waits for the next heartbeat. */
   const work = async () => {

@@ -68,8 +68,16 @@ export function decodeEvent(stream: EventStreamName, entry: unknown): DecodedEve
   }
 }
 
+/** What of a session an event tells. */
+type Encoded = {
+  readonly id: string;
+  readonly userId: string;
+  readonly revokedAt?: number | undefined;
+} & Pick<Session, 'kind' | 'status'> &
+  Partial<Pick<Session, 'clientPublicKey'>>;
+
 /** The stream that a session's events go to, and the fields of one. A device without its key has no format. */
-export function encodeEvent(session: Session): { stream: EventStreamName; fields: string[] } {
+export function encodeEvent(session: Encoded): { stream: EventStreamName; fields: string[] } {
   const { id, userId, status, revokedAt, kind } = session;
   const ends = revokedAt === undefined ? [] : [OPTIONAL, String(revokedAt)];
   if (kind === 'device') {
@@ -80,6 +88,17 @@ export function encodeEvent(session: Session): { stream: EventStreamName; fields
   const fields = ['kind', kind, 'session_id', id, 'user_id', userId, 'status', status];
   return { stream: 'sessions', fields: [...fields, ...ends] };
 }
+
+/**
+ * Says that everything of a person is to be read again, whatever of it is in memory somewhere: the id of the person stands in
+ * the place of a session's, and for all of them.
+ */
+export function encodePerson(userId: string): { stream: EventStreamName; fields: string[] } {
+  return encodeEvent({ kind: 'user', id: userId, userId, status: 'active' });
+}
+
+export const isOfPerson = ({ id, userId }: Pick<SessionChange, 'id' | 'userId'>): boolean =>
+  (id as string) === userId;
 
 export function encodeHeartbeat(node: string, sequence: number): string[] {
   return ['kind', 'heartbeat', 'node', node, 'sequence', String(sequence)];

@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Counter } from '../lib/metrics.ts';
 import type { HereParts } from './elsewhere.ts';
-import { decodeEvent, type EventStreamName, type SessionChange } from './event-wire.ts';
+import { decodeEvent, type EventStreamName, isOfPerson, type SessionChange } from './event-wire.ts';
 import type { Session, SessionId } from './model.ts';
 import type { OwnEvents } from './own-events.ts';
 
@@ -102,6 +102,7 @@ export function foreignEvents({ here, own, dropped, clock, log }: ForeignEventsD
 
   const applyChange = (entry: StreamEntry, event: SessionChange) => {
     if (own.takeBack(event)) return;
+    if (isOfPerson(event)) return cache.evictUser(event.userId as Session['userId']);
     if (event.status === 'active') cache.evict(event.id);
     else cache.revoke(event.id);
     if (!SESSION_ID.test(event.id)) return;

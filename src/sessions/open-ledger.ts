@@ -25,6 +25,7 @@ import {
   type RecognisedSession,
   type Session,
   type SessionId,
+  type SessionSnapshot,
 } from './model.ts';
 import type { OpenSharedSessions } from './open-redis.ts';
 import { outbox } from './outbox.ts';
@@ -209,10 +210,21 @@ export function openLedger({
     ),
   });
 
+  /** Whoever ended it may not have found what hangs on it: memory here may hold what another process and Redis do not know. */
+  const endUnlisted = ({ change, session: { id, userId } }: SessionSnapshot) => {
+    if (change !== 'revoked') return;
+    for (const other of cache.ofUser(userId)) {
+      if (cache.peek(other)?.session.parentId !== id) continue;
+      cache.revoke(other);
+      live.close(other, 'parent_ended');
+    }
+    cache.evictUser(userId);
+  };
   const subscription = events.subscribe((snapshots) => {
     for (const { change, session } of snapshots) {
       if (change === 'revoked') cache.revoke(session.id);
     }
+    if (shared !== undefined) for (const snapshot of snapshots) endUnlisted(snapshot);
     for (const { change, session } of snapshots) {
       if (change === 'revoked') live.close(session.id, session.revokeReason ?? 'ended_by_user');
       // What was opened with a key that another process has taken from a device.
@@ -334,8 +346,8 @@ export function openLedger({
   };
 }
 
-/** What of the cache may stand for a session that cannot be read. */
+/** What of the cache may stand for a browser session that cannot be read. */
 function remembered(entry: CachedSession | undefined): RecognisedSession | undefined {
-  if (entry === undefined || entry.revoked) return undefined;
+  if (entry === undefined || entry.revoked || entry.session.kind !== 'user') return undefined;
   return { ...entry.session, lastSeenAt: entry.lastSeenAt };
 }

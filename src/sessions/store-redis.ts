@@ -73,26 +73,33 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
     row !== undefined && (row.kind !== 'user' || row.status === 'revoked');
   const isDurable = ({ kind }: { kind: SessionKind }) => kind !== 'user';
 
-  const fromMemory = (tx: Tx, sessions: readonly RecognisedSession[]) => {
+  /** What memory knows besides: Redis may have lost what is still served from here, or from there. */
+  const andRemembered = (tx: Tx, sessions: readonly Session[], memories: readonly RecognisedSession[]) => {
+    const found = new Set(sessions.map(({ id }) => id));
+    const besides = memories.filter(({ id }) => !found.has(id)).map(withoutOrigin);
+    return remember(tx, [...sessions, ...besides]);
+  };
+  const fromMemory = (tx: Tx, memories: readonly RecognisedSession[]) => {
     stateOf(tx).isPartial = true;
-    return remember(tx, sessions.map(withoutOrigin));
+    return andRemembered(tx, [], memories);
   };
 
   /** Everything in Redis that belongs to this tree. */
   const below = (tx: Tx, id: SessionId, rows: readonly TreeRow[]): readonly Session[] => {
     const ids = [...new Set([id, ...rows.map((row) => row.id)])];
     const answer = readBefore(tx, `tree ${id}`, () => orAway(held.tree(ids)), { value: NOTHING });
-    if ('sessions' in answer) return remember(tx, answer.sessions);
     const root = rows.find((row) => row.id === id) ?? memory.find(id);
-    if (root === undefined) throw answer.away;
+    if ('away' in answer && root === undefined) throw answer.away;
     const isBelow = (each: RecognisedSession) =>
       each.id === id || (each.parentId !== undefined && ids.includes(each.parentId));
-    return fromMemory(tx, memory.ofUser(root.userId).filter(isBelow));
+    const memories = root === undefined ? [] : memory.ofUser(root.userId).filter(isBelow);
+    return 'away' in answer ? fromMemory(tx, memories) : andRemembered(tx, answer.sessions, memories);
   };
 
   const heldOfUser = (tx: Tx, userId: UserId): readonly Session[] => {
     const answer = readBefore(tx, `user ${userId}`, () => orAway(held.ofUser(userId)), { value: NOTHING });
-    return 'sessions' in answer ? remember(tx, answer.sessions) : fromMemory(tx, memory.ofUser(userId));
+    const memories = memory.ofUser(userId);
+    return 'away' in answer ? fromMemory(tx, memories) : andRemembered(tx, answer.sessions, memories);
   };
 
   /** These, as far as they are in Redis. */
@@ -101,12 +108,10 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
     const unseen = ids.filter((id) => !seen.has(id));
     if (unseen.length > 0) {
       const answer = readBefore(tx, `sessions ${unseen.join(' ')}`, () => orAway(held.read(unseen)));
-      if ('sessions' in answer) remember(tx, answer.sessions);
-      else {
-        const known = unseen.flatMap((id) => memory.find(id) ?? []);
-        if (known.length < unseen.length) throw answer.away;
-        fromMemory(tx, known);
-      }
+      const memories = unseen.flatMap((id) => memory.find(id) ?? []);
+      if ('sessions' in answer) andRemembered(tx, answer.sessions, memories);
+      else if (memories.length < unseen.length) throw answer.away;
+      else fromMemory(tx, memories);
     }
     return ids.flatMap((id) => seen.get(id) ?? []);
   };
