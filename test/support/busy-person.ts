@@ -14,7 +14,8 @@ export interface WayIn {
 
 /** Told of what a person holds, at the instant at which it is so. */
 export interface Witness {
-  began(holding: Holding): void;
+  /** `since`: when nothing of it had been asked for yet, of `performance.now()`. */
+  began(holding: Holding, since: number): void;
   /** The request that ends them is about to be sent. */
   ending(holdings: readonly Holding[]): void;
   /**
@@ -66,6 +67,7 @@ export function busyPerson(
   const done: Record<string, number> = {};
   let unanswered: Holding[] = [];
   let mayBeDisabled = false;
+  let actBegunAt = 0;
   let userId: string | undefined;
 
   const live = () => holdings.filter(({ state }) => state === 'live');
@@ -78,7 +80,7 @@ export function busyPerson(
     const added: Holding = { ...holding, username, state: 'live' };
     holdings.push(added);
     site.secrets.add(holding.secret);
-    witness.began(added);
+    witness.began(added, actBegunAt);
     return added;
   };
 
@@ -230,6 +232,7 @@ export function busyPerson(
       return taken;
     },
     async act() {
+      actBegunAt = performance.now();
       if (mayBeDisabled) {
         await setStatus('active');
         mayBeDisabled = false;

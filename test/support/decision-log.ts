@@ -5,6 +5,7 @@ export type Outcome = 'served' | 'refused' | 'unavailable' | 'unanswered' | 'hun
 
 /** Instants of one credential, of `performance.now()` as all in here. */
 export interface Life {
+  /** Nothing of it had been asked for before. */
   begunAt: number;
   /** The first request that was to end it was about to be sent. */
   endAskedAt: number | undefined;
@@ -19,7 +20,7 @@ export interface Check {
   readonly sentAt: number;
   readonly answeredAt: number;
   readonly outcome: Outcome;
-  /** Who it was said to be, or what else was answered. */
+  /** Who it was said to be, why it was refused, or what else was answered. */
   readonly said: string;
 }
 
@@ -112,7 +113,10 @@ export function judge(
     }
     if (outcome !== 'refused' || sentAt < life.begunAt || wasToEnd(check)) continue;
     if (isExcused(check, losses)) lost.add(holding);
-    else violations.push(`${describe(check)}: refused, though nobody ended it and Redis lost nothing`);
+    else
+      violations.push(
+        `${describe(check)}: refused (${check.said}), though nobody ended it and Redis lost nothing`,
+      );
   }
   return { violations, latestMs, lost: lost.size, counts };
 }

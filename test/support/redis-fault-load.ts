@@ -65,7 +65,7 @@ export async function redisFaultLoad(
 
 function witnessOf(log: DecisionLog): Witness {
   return {
-    began: (holding) => log.began(holding, performance.now()),
+    began: (holding, since) => log.began(holding, since),
     ending(holdings) {
       for (const each of holdings) log.endAsked(each, performance.now());
     },
@@ -185,7 +185,7 @@ async function ask(
     );
     const text = await response.text();
     const { status } = response;
-    if (status === 401) return { outcome: 'refused', said: '' };
+    if (status === 401) return { outcome: 'refused', said: /"code":"(\w+)"/.exec(text)?.[1] ?? '' };
     if (status === 503) return { outcome: 'unavailable', said: '' };
     if (status !== 200) return { outcome: 'odd', said: `${status} ${text.slice(0, 200)}` };
     return { outcome: 'served', said: response.headers.get('remote-user') ?? usernameIn(text) };

@@ -42,22 +42,25 @@ describe('what the log of decisions shows', () => {
     ],
     [
       'a live one refused',
-      { check: { outcome: 'refused' } },
-      'browser of ada at one, 1000 ms old: refused, though nobody ended it and Redis lost nothing',
+      { check: { outcome: 'refused', said: 'session_ended' } },
+      'browser of ada at one, 1000 ms old: refused (session_ended), though nobody ended it and Redis lost nothing',
     ],
     [
       'a live one refused before Redis lost anything',
-      { check: { outcome: 'refused' }, losses: [{ fault: 'flush', from: 1_011, to: 1_020 }] },
-      'browser of ada at one, 1000 ms old: refused, though nobody ended it and Redis lost nothing',
+      {
+        check: { outcome: 'refused', said: 'session_ended' },
+        losses: [{ fault: 'flush', from: 1_011, to: 1_020 }],
+      },
+      'browser of ada at one, 1000 ms old: refused (session_ended), though nobody ended it and Redis lost nothing',
     ],
     [
       'one that began after the loss refused',
       {
         life: { begunAt: 900 },
-        check: { outcome: 'refused' },
+        check: { outcome: 'refused', said: 'session_ended' },
         losses: [{ fault: 'flush', from: 700, to: 899 }],
       },
-      'browser of ada at one, 100 ms old: refused, though nobody ended it and Redis lost nothing',
+      'browser of ada at one, 100 ms old: refused (session_ended), though nobody ended it and Redis lost nothing',
     ],
     ['somebody else', { check: { said: 'bob' } }, 'browser of ada at one, 1000 ms old: taken for bob'],
     [
@@ -78,8 +81,14 @@ describe('what the log of decisions shows', () => {
     ['a pass', {}],
     ['a pass within the limit', { life: { endAskedAt: 400, endedAt: 500 } }],
     ['a pass of what was asked to end and not answered', { life: { endAskedAt: 10 } }],
-    ['a refusal while the end is under way', { life: { endAskedAt: 1_005 }, check: { outcome: 'refused' } }],
-    ['a refusal after the end', { life: { endAskedAt: 10, endedAt: 20 }, check: { outcome: 'refused' } }],
+    [
+      'a refusal while the end is under way',
+      { life: { endAskedAt: 1_005 }, check: { outcome: 'refused', said: 'session_ended' } },
+    ],
+    [
+      'a refusal after the end',
+      { life: { endAskedAt: 10, endedAt: 20 }, check: { outcome: 'refused', said: 'session_ended' } },
+    ],
     ['an outage', { check: { outcome: 'unavailable', said: '503' } }],
     ['a broken line', { check: { outcome: 'unanswered', said: 'reset' } }],
   ])('%s is not', (_what, given) => {
@@ -88,8 +97,14 @@ describe('what the log of decisions shows', () => {
 
   test('a session that Redis lost is counted and excused', () => {
     const losses = [{ fault: 'flush', from: 700, to: 900 }];
-    expect(judged({ check: { outcome: 'refused' }, losses })).toMatchObject({ violations: [], lost: 1 });
-    expect(judged({ life: { begunAt: 800 }, check: { outcome: 'refused' }, losses }).violations).toEqual([]);
+    expect(judged({ check: { outcome: 'refused', said: 'session_ended' }, losses })).toMatchObject({
+      violations: [],
+      lost: 1,
+    });
+    expect(
+      judged({ life: { begunAt: 800 }, check: { outcome: 'refused', said: 'session_ended' }, losses })
+        .violations,
+    ).toEqual([]);
   });
 
   test('the latest pass after an end is told', () => {
