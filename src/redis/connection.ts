@@ -30,6 +30,8 @@ export interface RedisConnection extends Disposable {
   whenReady(signal: AbortSignal): Promise<void>;
   /** Told each time that it stands again after it was lost: whatever was known of the server may be untrue. */
   readonly onReconnect: (listener: (server: ServerInfo) => void) => Disposable;
+  /** Hangs up and dials again, perhaps to find another server; does nothing while it is down anyway. */
+  renew(): void;
   /** Told each time that it is lost. */
   readonly onLost: (listener: () => void) => Disposable;
 }
@@ -112,6 +114,9 @@ function watchConnection(
       return check.fault;
     },
     whenReady: (signal) => whenReady(client, signal),
+    renew() {
+      if (isReady()) client.disconnect(true);
+    },
     onReconnect: back.add,
     onLost: lost.add,
     [Symbol.dispose]() {

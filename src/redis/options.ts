@@ -46,8 +46,8 @@ export function redisOptions(
     socketTimeout: 2 * answerMs,
     maxLoadingRetryTime: LONGEST_RETRY_MS,
     retryStrategy: (attempt) => Math.min(FIRST_RETRY_MS * 2 ** Math.min(attempt, 10), LONGEST_RETRY_MS),
-    // A primary that has become a replica keeps its connections.
-    reconnectOnError: ({ message }) => message.startsWith('READONLY'),
+    // A primary that has become a replica keeps its connections; it says so to who writes, and to who waits.
+    reconnectOnError: ({ message }) => /READONLY|^UNBLOCKED/.test(message),
   };
 }
 

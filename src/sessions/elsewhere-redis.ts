@@ -1,5 +1,6 @@
 import type { RedisConfig } from '../config/schema.ts';
 import { type Clock, withDeadline } from '../lib/clock.ts';
+import { CommandError } from '../lib/command-error.ts';
 import type { Logger } from '../lib/log.ts';
 import { startLoop } from '../lib/loop.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -52,6 +53,10 @@ function open(
     whenReady: (signal) => connection.whenReady(signal),
     tails: () => streams.tails(connection.client),
     read: (cursors) => streams.read(connection.client, cursors),
+    renew() {
+      connection.renew();
+      redis.connection.renew();
+    },
     beat: (fields) => streams.beat(redis.commands, fields),
   };
   const own = ownEvents();
@@ -81,6 +86,7 @@ function open(
       reapply: here.reapply,
       publishedUntil: () => publishedUntil(here, config.outbox_timeout, clock),
       resets: observed.resets,
+      describe: redisReason,
       clock,
       log,
     },
@@ -124,13 +130,18 @@ function open(
       log.warn('not everything that was under way to other processes ended', { error }),
     );
   };
+  const ready = reader.begun.catch((error: unknown) => {
+    throw new CommandError(`Redis at ${redis.target} cannot be used: ${redisReason(error)}`);
+  });
+  // Whoever waits for it hears of it.
+  ready.catch(() => undefined);
   let closing: Promise<void> | undefined;
   return {
     carrier,
     trust: beats,
     announce: (snapshots) => carrier.announce(snapshots.map(({ session }) => session)),
     sweep: async () => carrier.sweep(),
-    ready: reader.begun,
+    ready,
     [Symbol.asyncDispose]() {
       closing ??= close();
       return closing;

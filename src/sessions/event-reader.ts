@@ -28,6 +28,8 @@ export interface EventSource {
   tails(): Promise<{ server: ServerIdentity; tails: OfBoth<StreamTail> }>;
   /** Waits a while for something new. */
   read(cursors: OfBoth<string>): Promise<StreamRead>;
+  /** Connects anew: what is read and what is written may have come to lead to different servers. */
+  renew(): void;
   beat(fields: WireFields): Promise<{ server: ServerIdentity; states: OfBoth<StreamState> }>;
 }
 
@@ -53,6 +55,8 @@ export interface EventReaderDeps {
   /** The instant until which everything was published, monotonic; `undefined`: too much was not. */
   publishedUntil: () => number | undefined;
   resets: (reason: ResetReason) => Counter;
+  /** What went wrong, in words, without a secret. */
+  describe: (error: unknown) => string;
   clock: Clock;
   log: Logger;
 }
@@ -79,8 +83,9 @@ export interface EventReader {
   readonly ended: Promise<void>;
 }
 
-/** Between two attempts to begin. */
-const PAUSE_MS = 100;
+/** Between two attempts to begin: longer with each that fails. */
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
 
 /**
  * Reads both streams from where they stand at its start. Whenever something may have been missed (another connection, another
@@ -91,6 +96,8 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
   const begun = Promise.withResolvers<void>();
   let stretch: Stretch | undefined;
   let sequence = 0;
+  /** Attempts that failed, one after the other. */
+  let failures = 0;
 
   /** The connection that is lost says nothing of what was read before: that is believed until its time is over. */
   const stop = (current: Stretch, reason: ResetReason) => {
@@ -132,7 +139,8 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
       current.isReapplied = true;
       await beat();
     } catch (error) {
-      if (!signal.aborted) log.warn('ended sessions could not be taken from Redis again', { error });
+      if (!signal.aborted)
+        log.warn('ended sessions could not be taken from Redis again', { reason: deps.describe(error) });
       current.broken ??= 'connection';
     }
   };
@@ -161,22 +169,26 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
     try {
       stretch = await begin();
       begun.resolve();
+      failures = 0;
       reapplied = reapply(stretch);
       await follow(stretch);
       reason = stretch.broken ?? reason;
     } catch (error) {
       begun.reject(error);
-      if (!signal.aborted) log.warn('events of sessions cannot be read; it is tried again', { error });
+      if (++failures === 1 && !signal.aborted)
+        log.warn('events of sessions cannot be read; it is tried again', { reason: deps.describe(error) });
     }
     stretch = undefined;
     if (!signal.aborted) deps.resets(reason).inc();
+    if (!signal.aborted && reason === 'server') source.renew();
     await reapplied;
   };
 
   const run = async () => {
     while (!signal.aborted) {
       await readOn();
-      await sleep(clock, PAUSE_MS, signal).catch(() => undefined);
+      const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures, 10), LONGEST_PAUSE_MS);
+      await sleep(clock, pauseMs, signal).catch(() => undefined);
     }
     begun.reject(signal.reason);
   };
