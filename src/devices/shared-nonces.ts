@@ -37,11 +37,17 @@ export function sharedNonces(deps: SharedNoncesDeps): Nonces {
 
   const live = (now: string) => {
     if (now === life) return;
-    life = now;
     marks.startOver();
+    life = now;
   };
-  // Who waits for the next signed request to find out would refuse it.
-  store.onReturn(() => void store.life().then(live, () => undefined));
+  // Found out only by the next signed request, it would cost that request; where this fails, it does.
+  store.onReturn(
+    () =>
+      void store
+        .life()
+        .then(live)
+        .catch(() => undefined),
+  );
 
   const ask = async (session: SigningSession, nonce: string, created: number): Promise<NonceVerdict> => {
     const now = clock.now() / 1_000;

@@ -6,6 +6,7 @@ import { makeCertificate, type TestCertificate } from './certificate.ts';
 import { temporaryDirectory } from './database.ts';
 import { freePort } from './free-port.ts';
 import { type Running, startProgram } from './program.ts';
+import { until } from './until.ts';
 
 export interface RedisServerOptions {
   /** Speaks TLS, with a certificate for `localhost` that is its own authority. */
@@ -88,7 +89,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Test
     kill9: () => end(server, 'SIGKILL'),
     stop: () => end(server, 'SIGTERM'),
     async restart(changed) {
-      server = await start(port, directory.path, { ...options, ...changed }, certificate);
+      server = await startAgain(port, directory.path, { ...options, ...changed }, certificate);
     },
     pause: () => server.signal('SIGSTOP'),
     resume: () => server.signal('SIGCONT'),
@@ -114,11 +115,26 @@ async function startSomewhere(
     try {
       return [port, await start(port, directory, options, certificate)];
     } catch (error) {
-      const isTaken = error instanceof Error && error.message.includes(TAKEN);
-      if (!isTaken || attempt === ATTEMPTS) throw error;
+      if (!isTaken(error) || attempt === ATTEMPTS) throw error;
     }
   }
 }
+
+/** Meanwhile somebody's connection may have been given the port as its own, for as long as it lasts. */
+async function startAgain(...where: Parameters<typeof start>): Promise<Running> {
+  let server: Running | undefined;
+  await until('the port is free again', async () => {
+    server = await start(...where).catch((error: unknown) => {
+      if (isTaken(error)) return undefined;
+      throw error;
+    });
+    return server !== undefined;
+  });
+  if (server === undefined) throw new Error('there is no server');
+  return server;
+}
+
+const isTaken = (error: unknown): boolean => error instanceof Error && error.message.includes(TAKEN);
 
 async function start(
   port: number,
