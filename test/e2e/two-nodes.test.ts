@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +18,9 @@ sessions.touch_interval = "100ms"
 sessions.reap_interval = "100ms"
 devices.base = "devices.localhost:${port}"
 `;
+
+/** On a quiet machine it is far below the 250 ms that are promised. */
+const SOON_MS = 1_000;
 
 const open = () => startNodes({ toml });
 
@@ -117,6 +121,18 @@ describe('two processes on one data directory', () => {
     expect(await whoIsAt(nodes, owner)).toEqual([200, 200]);
   });
 
+  test('an event stream at one ends with a session that is ended at the other', async () => {
+    const [one, two] = nodes.nodes;
+    const browser = await signIn(nodes);
+    const stream = await ask(nodes, two, '/api/v1/sessions/events', { cookie: cookieOf(nodes, browser) });
+    expect(stream.status).toBe(200);
+    const text = stream.text();
+    const startedAt = performance.now();
+    expect((await signOutAt(nodes, one, browser)).status).toBe(200);
+    expect(await text).toContain('event: end\n');
+    expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
+  });
+
   test('commands reach either, and what they end is over at both', async () => {
     expect(await nodes.run('user', 'list', '--json')).toMatchObject({ exitCode: 0 });
     const browser = await signIn(nodes);
@@ -177,7 +193,25 @@ describe('two processes on one data directory', () => {
   });
 });
 
+/** Rows of invitations, as another process sees them. */
+function invitations({ dataDir }: Nodes): number {
+  using database = new Database(join(dataDir, 'postern.db'), { readonly: true });
+  return database.query<{ rows: number }, []>('SELECT count(*) AS rows FROM invitations').get()?.rows ?? 0;
+}
+
 describe('when a process is killed', () => {
+  test('another deletes what runs out', async () => {
+    const short = (ports: AppliancePorts) => `sign_in.invitation_lifetime = "1s"\n${toml(ports)}`;
+    await using nodes = await startNodes({ toml: short });
+    const [one, two] = nodes.nodes;
+    await until('one of them leads', async () => (await leads(one)) || (await leads(two)));
+    const [leader] = (await leads(one)) ? [one] : [two];
+    expect(await nodes.run('user', 'invite')).toMatchObject({ exitCode: 0 });
+    expect(invitations(nodes)).toBe(1);
+    await leader.stop('SIGKILL');
+    await until('the row to go', () => invitations(nodes) === 0);
+  });
+
   test('another leads, commands reach it, and it says that nobody is broker', async () => {
     await using nodes = await open();
     const [one, two] = nodes.nodes;
