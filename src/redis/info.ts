@@ -21,6 +21,15 @@ export function serverInfo(fields: Readonly<Record<string, string | undefined>>)
   };
 }
 
+/** The text of `INFO`, all of it or sections. */
+export function parseServerInfo(text: string): ServerInfo {
+  const pairs = text.split('\r\n').flatMap((line): [string, string][] => {
+    const at = line.indexOf(':');
+    return at < 1 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
+  });
+  return serverInfo(Object.fromEntries(pairs));
+}
+
 /** Older ones do not count what was ever added to a stream, and nobody could tell that an event was lost. */
 const OLDEST = [7, 0] as const;
 

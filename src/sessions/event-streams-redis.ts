@@ -1,5 +1,6 @@
 import type { ChainableCommander, Redis } from 'ioredis';
 import { inChunks } from '../lib/chunks.ts';
+import { parseServerInfo } from '../redis/info.ts';
 import type { OutgoingEvent } from './event-carrier.ts';
 import type { ServerIdentity, StreamRead } from './event-reader.ts';
 import type { EventStreamName, WireFields } from './event-wire.ts';
@@ -51,7 +52,7 @@ export function eventStreamsRedis({ names, maxLength, blockMs }: EventStreamsOpt
       );
       if (added?.error) throw added.error;
       return {
-        server: identityOf(`${String(server?.value)}\r\n${String(replication?.value)}`),
+        server: identityOf(server, replication),
         states: { sessions: stateOf(sessions), devices: stateOf(devices) },
       };
     },
@@ -64,7 +65,7 @@ export function eventStreamsRedis({ names, maxLength, blockMs }: EventStreamsOpt
         askBoth(asked, names).info('server').info('replication'),
       );
       return {
-        server: identityOf(`${String(server?.value)}\r\n${String(replication?.value)}`),
+        server: identityOf(server, replication),
         tails: {
           sessions: { ...stateOf(sessions), cursor: idOfFirst(newest) },
           devices: { ...stateOf(devices), cursor: idOfFirst(newestOfDevices) },
@@ -141,7 +142,9 @@ function pairs(flat: unknown): [unknown, unknown][] {
   return Array.from({ length: flat.length / 2 }, (_, index) => [flat[2 * index], flat[2 * index + 1]]);
 }
 
-function identityOf(info: string): ServerIdentity {
-  const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
-  return { runId: field('run_id'), replicationId: field('master_replid'), role: field('role') };
+/** Of the sections of `INFO` that say who it is. */
+function identityOf(...sections: readonly (Reply | undefined)[]): ServerIdentity {
+  const failed = sections.find((section) => section?.error);
+  if (failed?.error) throw failed.error;
+  return parseServerInfo(sections.map((section) => String(section?.value)).join('\r\n'));
 }
