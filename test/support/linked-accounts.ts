@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { configSchema } from '../../src/config/schema.ts';
 import { type Db, openDatabase } from '../../src/db/open.ts';
 import type { KeyRing } from '../../src/lib/key-ring.ts';
@@ -9,9 +10,13 @@ import { freePort } from './free-port.ts';
 import { temporaryLedger } from './ledger.ts';
 import { ManualClock } from './manual-clock.ts';
 import { LIFETIMES_SECONDS, type OidcTestProvider, startOidcProvider } from './oidc-provider.ts';
+import { type Running, startProgram } from './program.ts';
 import { CLIENT_ID, CLIENT_SECRET, siteRegistration } from './sign-in.ts';
+import type { TokenAsker } from './token-asker.ts';
 import { openGrantAt, testBackend, testUpstream } from './upstream.ts';
 import { type WebSite, webSite } from './web-site.ts';
+
+const ASKER = join(import.meta.dir, 'token-asker.ts');
 
 /** The provider that accounts are linked at, and the backend that is given its tokens. */
 export const WORK = 'work';
@@ -33,6 +38,8 @@ export interface LinkSite extends AsyncDisposable {
   openAgain(ring?: KeyRing): OpenUpstream;
   /** The same accounts in one of several processes that share them. */
   openShared(): SharedUpstream;
+  /** The same in a real process of its own, whose clock runs so far ahead of that of the site. */
+  startAsker(userId: UserId, aheadMs?: number): Promise<Running>;
   /** How many refreshes ended in that way. */
   refreshes(outcome: string): number;
 }
@@ -88,8 +95,9 @@ export async function linkSite(options: LinkSiteOptions = {}): Promise<LinkSite>
   site.upstream.setDependents(() => []);
   const running = starting.move();
 
+  const tables = { provider: providers, upstream: upstreamTable };
   const upstreamOptions = () => ({
-    config: configSchema.parse({ provider: providers, upstream: upstreamTable }),
+    config: configSchema.parse(tables),
     origin: site.origin.origin,
     backends,
   });
@@ -133,6 +141,22 @@ export async function linkSite(options: LinkSiteOptions = {}): Promise<LinkSite>
           await db[Symbol.asyncDispose]();
         },
       };
+    },
+    async startAsker(userId, aheadMs = 0) {
+      const asker: TokenAsker = {
+        databasePath: site.accounts.base.database.path,
+        origin: site.origin.origin,
+        tables,
+        backends,
+        userId,
+        provider: WORK,
+        now: clock.now() + aheadMs,
+      };
+      const { directory } = site.accounts.base.database;
+      const program = startProgram([process.execPath, ASKER, JSON.stringify(asker)], directory, {});
+      running.use(program);
+      await program.printed('ready');
+      return program;
     },
     refreshes(outcome) {
       const pattern = new RegExp(
