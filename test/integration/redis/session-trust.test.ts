@@ -50,8 +50,7 @@ async function isTrustedAgain(nodes: Pick<SessionNodes, 'first' | 'second'>): Pr
 
 /** A revocation on the first node is heard of on the second. */
 async function expectHeard(t: Awaited<ReturnType<typeof trusting>>): Promise<void> {
-  expect((await ask(t.second, t.issued)).ok).toBe(true);
-  expect(await isFromMemory(t.second, t.issued)).toBe(true);
+  await until('it is served from memory', () => isFromMemory(t.second, t.issued));
   await t.first.ledger.end(t.issued.session.id, { reason: 'signed_out' });
   await until('the end is heard', async () => !(await ask(t.second, t.issued)).ok);
 }
@@ -168,6 +167,21 @@ describe('what is in memory', () => {
     await expectHeard({ ...t, issued: other });
   });
 
+  test('is forgotten when the server was another for a while', async () => {
+    await using t = await trusting();
+    expect((await ask(t.second, t.issued)).ok).toBe(true);
+    const before = resets(t.second, 'server') + resets(t.second, 'connection');
+    await server.client().replicaof('127.0.0.1', 1);
+    await until('the second is not trusted', () => !t.second.isTrusted());
+    await server.client().replicaof('NO', 'ONE');
+    await until(
+      'reading begins anew',
+      () => resets(t.second, 'server') + resets(t.second, 'connection') > before,
+    );
+    await isTrustedAgain(t);
+    await expectHeard(t);
+  });
+
   test('is not believed while something that was committed is not published', async () => {
     await using t = await trusting();
     const { session } = t.issued;
@@ -181,6 +195,37 @@ describe('what is in memory', () => {
       return t.first.isTrusted() && t.second.isTrusted();
     });
     expect(outboxStore(t.first.db).after(0, 10)).toEqual([]);
+  });
+});
+
+describe('everything of a person that is ended while Redis stands still', () => {
+  test('is over where it was asked for, and everywhere once Redis answers', async () => {
+    await using t = await trusting({ redis: { lookup_timeout: 300 } });
+    const { userId } = t.issued.session;
+    const unseen = await t.second.signIn(userId);
+    expect((await ask(t.first, t.issued)).ok).toBe(true);
+    expect((await ask(t.second, t.issued)).ok).toBe(true);
+    expect((await ask(t.second, unseen)).ok).toBe(true);
+    const told: string[] = [];
+    using _hearing = t.second.ledger.events.subscribe((snapshots) => {
+      for (const { change, session } of snapshots) if (change === 'revoked') told.push(session.id);
+    });
+    server.pause();
+    try {
+      await t.first.ledger.endAll(userId, { reason: 'everywhere' });
+      const answer = await ask(t.first, t.issued).catch((error: unknown) => error);
+      expect(answer).not.toMatchObject({ ok: true });
+    } finally {
+      server.resume();
+    }
+    await until(
+      'both are told',
+      () => told.includes(t.issued.session.id) && told.includes(unseen.session.id),
+    );
+    for (const each of [t.issued, unseen]) expect((await ask(t.second, each)).ok).toBe(false);
+    await until('nothing is owed', () => outboxStore(t.first.db).oldestAt() === undefined);
+    const later = await t.first.signIn(userId);
+    expect((await ask(t.second, later)).ok).toBe(true);
   });
 });
 
