@@ -83,7 +83,7 @@ function open(
       node: newSecret(),
       apply: (entries) => foreign.apply(entries),
       forget,
-      reapply: here.reapply,
+      catchUp: here.catchUp,
       publishedUntil: () => publishedUntil(here, config.outbox_timeout, clock),
       resets: observed.resets,
       describe: redisReason,

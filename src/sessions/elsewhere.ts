@@ -26,8 +26,11 @@ export interface HereParts {
   readonly endForeign: (id: SessionId) => Promise<unknown>;
   /** Ends what an "everywhere" could not find when it was committed. Rejects as `find`. */
   readonly endEverywhere: (everywhere: Everywhere) => Promise<void>;
-  /** Takes ended sessions from a store that may have come back with an older copy of them. Rejects as `find`. */
-  readonly reapply: (signal: AbortSignal) => Promise<void>;
+  /**
+   * After something may have been missed: takes ended sessions from a store that may have come back with an older copy of them,
+   * and closes what hangs on those. Rejects as `find`.
+   */
+  readonly catchUp: (signal: AbortSignal) => Promise<void>;
 }
 
 /** The other processes that share this one's sessions. Disposing ends what goes on within a second; twice is harmless. */

@@ -51,7 +51,7 @@ export interface EventReaderDeps {
   /** What is in memory may be old from now on. */
   forget: () => void;
   /** What has to be done before memory is believed again. */
-  reapply: (signal: AbortSignal) => Promise<void>;
+  catchUp: (signal: AbortSignal) => Promise<void>;
   /** The instant until which everything was published, monotonic; `undefined`: too much was not. */
   publishedUntil: () => number | undefined;
   resets: (reason: ResetReason) => Counter;
@@ -65,7 +65,7 @@ export interface EventReaderDeps {
 interface Stretch {
   readonly server: ServerIdentity;
   readonly progress: OfBoth<StreamProgress>;
-  isReapplied: boolean;
+  isCaughtUp: boolean;
   /** Reads begun. */
   round: number;
   /** The newest read that left nothing of a stream unread. */
@@ -106,7 +106,7 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
   };
 
   const review = (current: Stretch) => {
-    if (!current.isReapplied || current.broken !== undefined) return;
+    if (!current.isCaughtUp || current.broken !== undefined) return;
     const { sessions, devices } = current.progress;
     const { complete, isLost } = beats.review((beat) =>
       reachedBoth(reached(current, 'sessions', beat), reached(current, 'devices', beat)),
@@ -126,21 +126,23 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
     return {
       server,
       progress: { sessions: streamProgress(tails.sessions), devices: streamProgress(tails.devices) },
-      isReapplied: false,
+      isCaughtUp: false,
       round: 0,
       drained: { sessions: -1, devices: -1 },
       broken: undefined,
     };
   };
 
-  const reapply = async (current: Stretch) => {
+  const catchUp = async (current: Stretch) => {
     try {
-      await deps.reapply(signal);
-      current.isReapplied = true;
+      await deps.catchUp(signal);
+      current.isCaughtUp = true;
       await beat();
     } catch (error) {
       if (!signal.aborted)
-        log.warn('ended sessions could not be taken from Redis again', { reason: deps.describe(error) });
+        log.warn('what ended while nothing was heard could not be looked up', {
+          reason: deps.describe(error),
+        });
       current.broken ??= 'connection';
     }
   };
@@ -165,12 +167,12 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
   /** From one gap to the next. */
   const readOn = async () => {
     let reason: ResetReason = 'connection';
-    let reapplied: Promise<void> | undefined;
+    let caughtUp: Promise<void> | undefined;
     try {
       stretch = await begin();
       begun.resolve();
       failures = 0;
-      reapplied = reapply(stretch);
+      caughtUp = catchUp(stretch);
       await follow(stretch);
       reason = stretch.broken ?? reason;
     } catch (error) {
@@ -181,7 +183,7 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
     stretch = undefined;
     if (!signal.aborted) deps.resets(reason).inc();
     if (!signal.aborted && reason === 'server') source.renew();
-    await reapplied;
+    await caughtUp;
   };
 
   const run = async () => {
@@ -195,7 +197,7 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
 
   const beat = async (): Promise<void> => {
     const current = stretch;
-    if (current?.isReapplied !== true) return;
+    if (current?.isCaughtUp !== true) return;
     const publishedUntil = deps.publishedUntil();
     const { server, states } = await source.beat(encodeHeartbeat(deps.node, ++sequence));
     if (current !== stretch || current.broken !== undefined) return;

@@ -140,8 +140,11 @@ export function openLedger({
     activeOf: (userId) => store.listActive(userId),
     endForeign: (id) => ends.end(id, { reason: 'revoked_elsewhere' }),
     endEverywhere: (owed) => ends.endOwed(owed),
-    // Without sessions in Redis, what is revoked is nowhere but in the database.
-    reapply: async (signal) => inRedis?.reapply(signal),
+    catchUp: async (signal) => {
+      // Without sessions in Redis, what is revoked is nowhere but in the database.
+      await inRedis?.reapply(signal);
+      await closeExpired();
+    },
   });
   const box = outbox(rows, events, elsewhere?.carrier);
   const ends = ending({ db, store, outbox: box, cache, live, refusals: refused, audit, clock });
@@ -248,6 +251,22 @@ export function openLedger({
       .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   };
 
+  const closeExpired = async (): Promise<void> => {
+    let outage: unknown;
+    const closeIfOver = async (id: SessionId) => {
+      try {
+        const session = await store.find(id);
+        if (session === undefined || !isLiveHere(session, clock.now()))
+          live.close(id, session?.revokeReason ?? 'expired');
+        else if (live.isHeldByOther(id, session.clientPublicKey)) live.close(id, 'replaced');
+      } catch (error) {
+        outage = error;
+      }
+    };
+    for (const ids of inChunks(live.ids(), FOUND_AT_ONCE)) await Promise.all(ids.map(closeIfOver));
+    if (outage !== undefined) throw outage;
+  };
+
   const isGrantLive = ({ session, user }: FoundCredential, now: number) =>
     user.status === 'active' && isLiveHere(session, now) && !refused.refuses(session);
   const grantCredentials = grantStore(db);
@@ -312,20 +331,7 @@ export function openLedger({
       }
     },
 
-    async closeExpired() {
-      let outage: unknown;
-      const closeIfOver = async (id: SessionId) => {
-        try {
-          const session = await store.find(id);
-          if (session === undefined || !isLiveHere(session, clock.now()))
-            live.close(id, session?.revokeReason ?? 'expired');
-        } catch (error) {
-          outage = error;
-        }
-      };
-      for (const ids of inChunks(live.ids(), FOUND_AT_ONCE)) await Promise.all(ids.map(closeIfOver));
-      if (outage !== undefined) throw outage;
-    },
+    closeExpired,
 
     reapTask: sessionReapTask(reapingStore(), durable, seen),
 

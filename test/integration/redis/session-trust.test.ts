@@ -206,10 +206,9 @@ describe('everything of a person that is ended while Redis stands still', () => 
     expect((await ask(t.first, t.issued)).ok).toBe(true);
     expect((await ask(t.second, t.issued)).ok).toBe(true);
     expect((await ask(t.second, unseen)).ok).toBe(true);
-    const told: string[] = [];
-    using _hearing = t.second.ledger.events.subscribe((snapshots) => {
-      for (const { change, session } of snapshots) if (change === 'revoked') told.push(session.id);
-    });
+    const closed: string[] = [];
+    using _live = t.second.ledger.attach(t.issued.session.id, (reason) => void closed.push(reason));
+    using _other = t.second.ledger.attach(unseen.session.id, (reason) => void closed.push(reason));
     server.pause();
     try {
       await t.first.ledger.endAll(userId, { reason: 'everywhere' });
@@ -218,10 +217,8 @@ describe('everything of a person that is ended while Redis stands still', () => 
     } finally {
       server.resume();
     }
-    await until(
-      'both are told',
-      () => told.includes(t.issued.session.id) && told.includes(unseen.session.id),
-    );
+    await until('what hung on both is closed', () => closed.length === 2);
+    expect(closed).toEqual(['everywhere', 'everywhere']);
     for (const each of [t.issued, unseen]) expect((await ask(t.second, each)).ok).toBe(false);
     await until('nothing is owed', () => outboxStore(t.first.db).oldestAt() === undefined);
     const later = await t.first.signIn(userId);
