@@ -45,7 +45,12 @@ export async function openRedis(config: RedisConfig, deps: RedisDeps): Promise<R
     commands: client,
     connection,
     onReconnect: connection.onReconnect,
-    connectReader: async () => opened.use(await connect('reader')),
+    async connectReader() {
+      const reader = await connect('reader');
+      if (!opened.disposed) return opened.use(reader);
+      reader[Symbol.dispose]();
+      throw new CommandError(`the connections to Redis at ${target} have been ended`);
+    },
     check: () => requireWrites(client),
     [Symbol.dispose]: () => opened.dispose(),
   };

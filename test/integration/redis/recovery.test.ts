@@ -113,6 +113,18 @@ test('certificates that were renewed are used without a restart', async () => {
 });
 
 describe('a reader', () => {
+  test('that is asked for while all end stays none', async () => {
+    await using server = await startRedis();
+    const { redis } = await connectionsOf(server.toml());
+    const reader = errorOf(redis.connectReader());
+    redis[Symbol.dispose]();
+    expect(String(await reader)).toContain('have been ended');
+    await until('nobody is connected', async () => {
+      const clients = String(await server.client().client('LIST'));
+      return !clients.includes('name=postern-');
+    });
+  });
+
   test('waits longer than a command may take, and hears what comes', async () => {
     await using server = await startRedis();
     using connections = await connectionsOf(
