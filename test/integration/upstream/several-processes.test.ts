@@ -146,6 +146,24 @@ describe('a refresh that two processes want', () => {
     expect(two.refreshesAsked()).toBe(0);
   });
 
+  test('has a row while it runs, and none where one process has the data to itself', async () => {
+    await using two = await twoProcesses();
+    const { links, userId, one } = two;
+    for (const [upstream, rows] of [
+      [links.site.upstream, 0],
+      [one.upstream, 1],
+    ] as const) {
+      await links.clock.advance(HOUR_MS);
+      const held = holdTokens(links, 'asked');
+      const asking = upstream.tokens.current(userId, WORK);
+      await held.arrived;
+      expect(two.turns()).toHaveLength(rows);
+      held.release();
+      expect(await asking).toBeDefined();
+      expect(two.turns()).toEqual([]);
+    }
+  });
+
   test('ends with the process that waits for it', async () => {
     await using two = await twoProcesses();
     const { links, userId, one, other } = two;
