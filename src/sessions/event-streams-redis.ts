@@ -23,8 +23,6 @@ const READ_ENTRIES = 128;
 /** Commands sent in one go. */
 const PUBLISHED_AT_ONCE = 500;
 
-export type EventStreams = ReturnType<typeof eventStreamsRedis>;
-
 /** The two streams of session events, as Redis has them. Everything rejects with what the client says. */
 export function eventStreamsRedis({ names, maxLength, blockMs }: EventStreamsOptions) {
   const add = (to: ChainableCommander, stream: EventStreamName, fields: WireFields) =>

@@ -45,7 +45,7 @@ const QUICK = {
 } satisfies Partial<RedisConfig>;
 
 /** What `[redis]` comes to for this server. */
-export function redisConfigOf(server: TestRedis, changes: Partial<RedisConfig> = {}): RedisConfig {
+function redisConfigOf(server: TestRedis, changes: Partial<RedisConfig> = {}): RedisConfig {
   const { url, password, certificate } = server;
   return {
     ...configSchema.parse({}).redis,
