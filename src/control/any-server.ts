@@ -67,8 +67,8 @@ export async function ownSocketAddress(
   mode: 'exclusive' | 'shared',
   pid = process.pid,
 ): Promise<string> {
-  if (mode === 'exclusive') return controlAddress(dataDir, workingDir);
   await sweepSockets({ dataDir, workingDir });
+  if (mode === 'exclusive') return controlAddress(dataDir, workingDir);
   const taken = new Set(socketNames(dataDir));
   let name = `control-${pid}.sock`;
   for (let further = 2; taken.has(name); further++) name = `control-${pid}-${further}.sock`;

@@ -27,8 +27,8 @@ test('what a person ends at another node ends the server at the broker', async (
   await using client = await connectSdk(site, person, 'plain');
   expect(await client.call(ECHO)).toContain('simple text');
   const [one, two] = site.appliance.nodes;
-  const ask = (port: number, init: RequestInit = {}) =>
-    fetch(`http://127.0.0.1:${port}/api/v1/connected-apps`, {
+  const ask = (port: number, init: RequestInit = {}, path = '/api/v1/connected-apps') =>
+    fetch(`http://127.0.0.1:${port}${path}`, {
       ...init,
       headers: {
         host: new URL(site.origin).host,
@@ -38,6 +38,9 @@ test('what a person ends at another node ends the server at the broker', async (
     });
   expect(await (await ask(one.port)).json()).toMatchObject({ apps: [{ backend: 'plain', children: [{}] }] });
   expect(await (await ask(two.port)).json()).toMatchObject({ apps: [{ backend: 'plain', children: null }] });
+  const pageAt = async (port: number) => (await ask(port, {}, '/account/apps')).text();
+  expect(await pageAt(one.port)).toContain('process ');
+  expect(await pageAt(two.port)).toContain('another node knows');
   expect(processesWith(mark)).not.toEqual([]);
   expect((await ask(two.port, { method: 'DELETE' })).status).toBe(200);
   await until('the server to go', () => processesWith(mark).length === 0);

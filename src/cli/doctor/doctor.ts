@@ -1,6 +1,6 @@
+import { runningServers } from '../../control/any-server.ts';
 import { CommandError } from '../../lib/command-error.ts';
 import type { CommandRun } from '../command.ts';
-import { serverAnswers } from '../status.ts';
 import { columns } from '../table.ts';
 import { checkClock, checkDatabase } from './database.ts';
 import { checkDirectory, checkDiskSpace, checkSecret } from './directory.ts';
@@ -8,6 +8,7 @@ import type { Check, CheckContext, Finding } from './finding.ts';
 import { findingsAbout } from './finding.ts';
 import { checkIsolation, checkPrograms } from './mcp.ts';
 import { checkListeners, checkProxies, checkUrl } from './network.ts';
+import { checkNodes } from './nodes.ts';
 import { checkProviders } from './providers.ts';
 import { checkRedis } from './redis.ts';
 import { checkSessions } from './sessions.ts';
@@ -22,6 +23,7 @@ const CHECKS: readonly Check[] = [
   checkClock,
   checkRedis,
   checkSessions,
+  checkNodes,
   checkListeners,
   checkTls,
   checkUrl,
@@ -33,8 +35,9 @@ const CHECKS: readonly Check[] = [
 
 export const doctor: CommandRun = async ({ io, loadConfig }) => {
   const config = await loadConfig();
-  const isRunning = await serverAnswers({ dataDir: config.data_dir, workingDir: io.workingDir });
-  const findings = await examine({ config, isRunning });
+  const found = await runningServers({ dataDir: config.data_dir, workingDir: io.workingDir });
+  const servers = found.map(({ status }) => status);
+  const findings = await examine({ config, isRunning: servers.length > 0, servers });
   for (const line of columns(findings.map(({ level, about, text }) => [level, about, text]))) io.out(line);
   const failed = findings.filter(({ level }) => level === 'fail').length;
   if (failed > 0) throw new CommandError(failed === 1 ? 'one thing is wrong' : `${failed} things are wrong`);

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/schema.ts';
+import type { ServerStatus } from '../../control/any-server.ts';
 
 /** One line of `doctor`. A `fail` keeps the appliance from working, a `warn` may be meant so. */
 export interface Finding {
@@ -11,6 +12,8 @@ export interface CheckContext {
   config: Config;
   /** Whether the server of this data directory is running. */
   isRunning: boolean;
+  /** What those say of themselves that are running. */
+  servers?: readonly ServerStatus[];
 }
 
 /** Looks and reports; changes nothing. */

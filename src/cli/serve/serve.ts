@@ -1,5 +1,6 @@
 import { openApp } from '../../app.ts';
 import type { Config } from '../../config/schema.ts';
+import { nodeName } from '../../config/schema-node.ts';
 import { type ControlPlace, ownSocketAddress, runningServers } from '../../control/any-server.ts';
 import { listenControl } from '../../control/server.ts';
 import { HeldByAnother } from '../../db/lock.ts';
@@ -59,13 +60,17 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
     isShared: config.redis.url !== undefined,
   });
   using _started = endStart(clock);
-  log.info('ready', { url: app.url, listen: app.listen });
+  log.info('ready', { url: app.url, listen: app.listen, ...whoAmongNodes(config) });
   const signal = await signals.first;
   log.info('ending: nothing new is accepted, what is running may finish', { signal });
   const tooLate = () => new CommandError('not everything had finished in time');
   await withDeadline(clock, config.http.drain_timeout + CLOSING_MS, running.disposeAsync(), tooLate);
   log.info('ended');
 }
+
+/** Of one among several. */
+const whoAmongNodes = (config: Config) =>
+  config.redis.url === undefined ? {} : { node: nodeName(config), roles: config.roles.join(', ') || 'none' };
 
 /** Waits for a command, or for a server that is ending, to let go of what is needed; not for one that goes on. */
 function openWhenFree<T>(open: () => Promise<T>, place: ControlPlace): Promise<T> {

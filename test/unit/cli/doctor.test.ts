@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { examine } from '../../../src/cli/doctor/doctor.ts';
 import type { Finding } from '../../../src/cli/doctor/finding.ts';
+import { checkNodes } from '../../../src/cli/doctor/nodes.ts';
 import { type Config, configSchema } from '../../../src/config/schema.ts';
 import { copyDatabase } from '../../../src/db/backup.ts';
 import { databasePath } from '../../../src/db/files.ts';
@@ -265,5 +266,31 @@ describe('MCP backends', () => {
     expect(await about('mcp files', configured(directory.path, mcp({})))).toEqual([]);
     const config = configured(directory.path, mcp({ command: ['/nowhere/at/all'] }));
     expect(await about('mcp files', config)).toMatchObject([{ level: 'fail' }]);
+  });
+});
+
+describe('several processes on one data directory', () => {
+  const config = configSchema.parse({ redis: { url: 'redis://127.0.0.1:1/0' } });
+  const one = { node: 'one', roles: ['broker', 'hub'] };
+  const two = { node: 'two', roles: [] };
+
+  test('are named with their roles', () => {
+    expect(checkNodes({ config, isRunning: true, servers: [two, one] })).toEqual([
+      { level: 'ok', about: 'nodes', text: 'one (broker, hub), two' },
+    ]);
+  });
+
+  test('without a broker or a hub are a warning', () => {
+    const findings = checkNodes({ config, isRunning: true, servers: [two] });
+    expect(findings).toMatchObject([
+      { level: 'ok', text: 'two' },
+      { level: 'warn', text: expect.stringContaining('none is broker: /mcp') },
+      { level: 'warn', text: expect.stringContaining('none is hub: tunnels') },
+    ]);
+  });
+
+  test('are nobody’s business where there is one', () => {
+    expect(checkNodes({ config: configSchema.parse({}), isRunning: true, servers: [one] })).toEqual([]);
+    expect(checkNodes({ config, isRunning: false })).toEqual([]);
   });
 });
