@@ -12,8 +12,8 @@ import { CommandError } from '../../lib/command-error.ts';
 import { createLogger, type Logger } from '../../lib/log.ts';
 import type { CommandContext } from '../command.ts';
 import type { Io } from '../io.ts';
-import { endingSignals } from '../serve/signals.ts';
 import { endStart } from '../serve/end-start.ts';
+import { endingSignals } from '../serve/signals.ts';
 import { logStrays } from '../serve/strays.ts';
 import { agentConfig, agentDirectory } from './agent-options.ts';
 
