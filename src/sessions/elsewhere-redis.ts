@@ -1,4 +1,5 @@
 import type { RedisConfig } from '../config/schema.ts';
+import { AppError } from '../lib/app-error.ts';
 import { type Clock, withDeadline } from '../lib/clock.ts';
 import { CommandError } from '../lib/command-error.ts';
 import type { Logger } from '../lib/log.ts';
@@ -62,13 +63,18 @@ function open(
   const own = ownEvents();
   const beats = heartbeats(config.heartbeat_timeout);
   const observed = elsewhereMetrics(metrics, () => clock.monotonicNow() < beats.until);
+  /** Said once for each outage. */
+  let isHeldUp = false;
   const carrier = eventCarrier({
     here,
     own,
     publish: (events) => streams.publish(redis.commands, events),
     clock,
-    onFailure: (error) =>
-      log.warn('events of sessions could not be published; they wait', { reason: redisReason(error) }),
+    onFailure(error) {
+      if (!isHeldUp)
+        log.warn('events of sessions could not be published; they wait', { reason: reasonOf(error) });
+      isHeldUp = true;
+    },
     published: observed.published,
   });
   const foreign = foreignEvents({ here, own, dropped: observed.dropped, clock, log });
@@ -86,7 +92,7 @@ function open(
       catchUp: here.catchUp,
       publishedUntil: () => publishedUntil(here, config.outbox_timeout, clock),
       resets: observed.resets,
-      describe: redisReason,
+      describe: reasonOf,
       clock,
       log,
     },
@@ -97,9 +103,10 @@ function open(
   const beat = async () => {
     try {
       await reader.beat();
+      isHeldUp = false;
       carrier.retry();
     } catch (error) {
-      log.debug('a heartbeat could not be sent', { reason: redisReason(error) });
+      log.debug('a heartbeat could not be sent', { reason: reasonOf(error) });
     }
     const isTrusted = clock.monotonicNow() < beats.until;
     if (wasTrusted && !isTrusted) log.warn('what is in memory of sessions is not believed for now');
@@ -147,6 +154,12 @@ function open(
       return closing;
     },
   };
+}
+
+/** What the store threw holds the reason already. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AppError && error.cause instanceof Error) return error.cause.message;
+  return redisReason(error);
 }
 
 /** The instant until which everything that was committed is published: rows that wait were committed after it. */
