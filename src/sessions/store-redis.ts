@@ -204,10 +204,11 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
     activeOfUser(tx, userId, kinds, before) {
       const rows = durable.activeOfUser(tx, userId, kinds, before);
       if (!kinds.includes('user')) return rows;
-      const there = heldOfUser(tx, userId).filter(
-        (session) => session.createdAt <= (before ?? Infinity) && standing.of(session)?.isBuried === false,
-      );
-      return [...new Set([...rows, ...there.map(({ id }) => id)])];
+      const there = heldOfUser(tx, userId)
+        .filter(({ createdAt }) => createdAt <= (before ?? Infinity))
+        .map(({ id }) => id);
+      const known = durable.knownAmong(tx, there);
+      return [...rows, ...there.filter((id) => !known.has(id))];
     },
 
     knowsAll: (tx) => !stateOf(tx).isPartial,
@@ -219,14 +220,9 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
         tx,
         ids.filter((id) => !rows.has(id)),
       );
-      const people = standing.peopleAmong(
-        tx,
-        there.map(({ userId }) => userId),
-      );
-      const ending = there.filter(({ userId }) => people.has(userId));
       const buried = standing.bury(
         tx,
-        ending.map((session) => ({ ...session, status: 'revoked', revokedAt: at, revokeReason: reason })),
+        there.map((session) => ({ ...session, status: 'revoked', revokedAt: at, revokeReason: reason })),
       );
       const ended = [...revoked, ...buried];
       takeFromRedis(

@@ -1,22 +1,18 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
-import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
 import { sessions, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
-import { inChunks } from '../lib/chunks.ts';
 import type { User } from '../users/model.ts';
 import { toUser } from '../users/store-row.ts';
 import type { Session, SessionId } from './model.ts';
-import { fromSession, toSession } from './store-row.ts';
+import { fromSession } from './store-row.ts';
 
 /** What the database says of a session that is kept elsewhere. */
 export interface Standing {
   readonly user: User;
   /** Since when it is over, and why; `undefined`: it is not. */
   readonly ended: Ended | undefined;
-  /** It has a tombstone of its own. */
-  readonly isBuried: boolean;
 }
 
 type Ended = Pick<Session, 'revokedAt' | 'revokeReason'>;
@@ -29,8 +25,12 @@ export interface TombstonePage {
 
 type Kept = Pick<Session, 'id' | 'userId' | 'parentId' | 'createdAt' | 'audience'>;
 
-/** Rows in one statement. */
-const TOMBSTONES_AT_ONCE = 100;
+/** What a row is written from: the names of its columns, and of the same in `fromSession`. */
+const WRITTEN = Object.entries(getTableColumns(sessions)).filter(
+  ([member]) => member !== 'rowKey' && member !== 'userKey',
+);
+const NAMES = WRITTEN.map(([, { name }]) => name);
+const VALUES = WRITTEN.map(([member]) => `ended.value ->> '${member}'`);
 
 export interface StandingStoreDeps {
   /** Whether the session came from a guest link: its parent is then the session of a device. */
@@ -74,29 +74,32 @@ export function standingStore(db: Db, { isGuest }: StandingStoreDeps) {
         const row = userOf.get({ userId: session.userId });
         if (row === undefined) return undefined;
         const own = rowOf.get({ id: session.id });
-        const isBuried = own?.status === 'revoked';
-        const ended = isBuried
-          ? {
-              revokedAt: own.at ?? undefined,
-              revokeReason: (own.reason ?? undefined) as Session['revokeReason'],
-            }
-          : ((session.parentId === undefined ? undefined : parentEnd(session)) ??
-            everywhereEnd(session, row));
-        return { user: toUser(row), ended, isBuried };
+        const ended =
+          own?.status === 'revoked'
+            ? {
+                revokedAt: own.at ?? undefined,
+                revokeReason: (own.reason ?? undefined) as Session['revokeReason'],
+              }
+            : ((session.parentId === undefined ? undefined : parentEnd(session)) ??
+              everywhereEnd(session, row));
+        return { user: toUser(row), ended };
       });
     },
 
-    /** Leaves the row of each behind, where there is none; returns those for which there was none. */
+    /**
+     * Leaves the row of each behind, where there is none and its person is there; returns those for which that was so. All in
+     * one statement: somebody may have thousands, and whoever shares the commit waits for this.
+     */
     bury(tx: Tx, ended: readonly Session[]): Session[] {
-      return inChunks(ended, TOMBSTONES_AT_ONCE).flatMap((chunk) =>
-        tx
-          .insert(sessions)
-          .values(chunk.map((session) => ({ ...fromSession(session), userKey: userKeyOf(session) })))
-          .onConflictDoNothing()
-          .returning()
-          .all()
-          .map(toSession),
-      );
+      if (ended.length === 0) return [];
+      const rows = JSON.stringify(ended.map(fromSession));
+      const buried = tx.all<{ id: string }>(sql`
+        INSERT INTO ${sessions} (user_key, ${sql.raw(NAMES.join(', '))})
+        SELECT person.row_key, ${sql.raw(VALUES.join(', '))}
+        FROM json_each(${rows}) AS ended JOIN ${users} AS person ON person.id = ended.value ->> 'userId'
+        WHERE true ON CONFLICT DO NOTHING RETURNING id`);
+      const ids = new Set(buried.map(({ id }) => id));
+      return ended.filter(({ id }) => ids.has(id));
     },
 
     /** Tombstones of browser sessions that might still be somewhere, in the order of their rows. */
@@ -120,17 +123,8 @@ export function standingStore(db: Db, { isGuest }: StandingStoreDeps) {
       const end = rows.at(-1);
       return end && { ids: rows.map(({ id }) => id as SessionId), last: end.rowKey };
     },
-
-    /** The people whose sessions these are, who have not been removed. */
-    peopleAmong(tx: Tx, userIds: readonly string[]): Set<string> {
-      const rows = tx.select({ id: users.id }).from(users).where(isOneOf(users.id, userIds)).all();
-      return new Set(rows.map(({ id }) => id));
-    },
   };
 }
-
-const userKeyOf = ({ userId }: Session) =>
-  sql`(SELECT ${users.rowKey} FROM ${users} WHERE ${users.id} = ${userId})`;
 
 function everywhereEnd(
   { id, parentId, createdAt }: Kept,
