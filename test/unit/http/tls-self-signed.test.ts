@@ -7,6 +7,7 @@ import { SELF_SIGNED_FILE, selfSignedTls } from '../../../src/http/tls-self-sign
 import type { TlsMaterial } from '../../../src/http/tls-source.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { recordedLog } from '../../support/silent-log.ts';
+import { until } from '../../support/until.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -55,6 +56,23 @@ describe('the self-signed certificate', () => {
     expect(second.current).toEqual(first.current);
     expect(readdirSync(kept.dataDir)).toEqual([SELF_SIGNED_FILE]);
     expect(statSync(join(kept.dataDir, SELF_SIGNED_FILE)).mode & 0o777).toBe(0o600);
+  });
+
+  test('is taken from another process that has made one', async () => {
+    using kept = setUp();
+    await using first = await kept.open();
+    const seen: TlsMaterial[] = [];
+    first.onChange((material) => seen.push(material));
+    await kept.clock.advance(800 * DAY_MS);
+    const [renewed] = seen;
+    rmSync(join(kept.dataDir, SELF_SIGNED_FILE));
+    await using other = await kept.open();
+    expect(other.current).not.toEqual(renewed);
+    await until('it is taken', async () => {
+      await kept.clock.advance(3_600_000);
+      return seen.at(-1)?.cert === other.current.cert;
+    });
+    expect(first.current).toEqual(other.current);
   });
 
   test('is made anew for another host', async () => {

@@ -163,3 +163,18 @@ test('no task of the appliance reads a whole table', async () => {
 
 /** Invitations are made by hand: there is never a multitude of them. */
 const isSmall = (detail: string) => detail === 'SCAN invitations';
+
+test('what ended a moment ago stays where another process may know of a use of it', async () => {
+  const clock = new ManualClock();
+  await using t = temporaryLedger({ clock });
+  await t.signIn(await t.addUser());
+  const round = () => {
+    const { db, ledger } = t;
+    const flush = () => ledger.flush();
+    return reapExpired({ db, clock, tasks: [ledger.reapTask], flush, graceMs: 30_000 });
+  };
+  await clock.advance(DAY + 29_999);
+  expect(await round()).toEqual({ suspended: false, deleted: { sessions: 0 } });
+  await clock.advance(1);
+  expect(await round()).toEqual({ suspended: false, deleted: { sessions: 1 } });
+});

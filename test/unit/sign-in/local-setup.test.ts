@@ -111,3 +111,18 @@ describe('what was typed for a secret', () => {
     expect(readSecret(typed)).toBeUndefined();
   });
 });
+
+test('of several processes that start together, one makes the link', async () => {
+  const clock = new ManualClock();
+  await using accounts = temporaryAccounts({ clock });
+  const { setup } = accounts.local;
+  const first = await link(accounts);
+  const sparingMs = 10_000;
+  await clock.advance(9_999);
+  expect(await setup.makeLink({ sparingMs })).toBeUndefined();
+  setup.requireSecret(readSecret(first) === undefined ? undefined : first);
+  await clock.advance(1);
+  const second = await setup.makeLink({ sparingMs });
+  expect(second).toBeDefined();
+  expect(() => setup.requireSecret(first)).toThrow();
+});
