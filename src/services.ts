@@ -8,7 +8,6 @@ import { loadKeyRing, rotateKeptSecret } from './config/secrets.ts';
 import { databasePath } from './db/files.ts';
 import { sharedLeadership, soleLeader } from './db/leader.ts';
 import { type DataDirectoryLock, lockDataDirectory } from './db/lock.ts';
-import { migrateDatabase, migrationState } from './db/migrate.ts';
 import { openDatabase } from './db/open.ts';
 import { roleGuard } from './db/role-guard.ts';
 import { onlySeat, type Seat, seatElsewhere, seatHere } from './db/seats.ts';
@@ -24,17 +23,17 @@ import { parseOrigin } from './http/origin.ts';
 import { addressKey, localLimiter } from './http/rate-limit.ts';
 import type { Clock } from './lib/clock.ts';
 import { CommandError } from './lib/command-error.ts';
-import type { KeyRing } from './lib/key-ring.ts';
 import type { OpenLimiter } from './lib/limiter.ts';
 import type { Logger } from './lib/log.ts';
-import { createMetrics, type Metrics } from './lib/metrics.ts';
+import { createMetrics } from './lib/metrics.ts';
 import { compileBackends } from './mcp/backends.ts';
 import { backendNeeds } from './mcp/needs.ts';
 import { keys } from './ops/keys.ts';
 import { loopMetrics } from './ops/loop-metrics.ts';
-import type { RedisConnections } from './redis/open.ts';
+import { bringUpToDate } from './ops/up-to-date.ts';
+import type { Sharing, SharingDeps } from './services-redis.ts';
 import { sessionGuard } from './sessions/guard.ts';
-import { openLedger, type SharedWith } from './sessions/open-ledger.ts';
+import { openLedger } from './sessions/open-ledger.ts';
 import { type ReapTask, reapExpired } from './sessions/reaper.ts';
 import { openLocal } from './sign-in/open-local.ts';
 import { openProviderSignIn } from './sign-in/open-provider-sign-in.ts';
@@ -67,10 +66,10 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
   const [brokerRole, hubRole] = [roleGuard('broker', seats.broker), roleGuard('hub', seats.hub)];
   const ring = loadKeyRing({ config, log });
   const metrics = createMetrics();
-  const redis = await openRedisIfAsked(config, { clock: wallClock, log, metrics });
-  if (redis !== undefined) opening.use(redis);
+  const sharing = await shareIfAsked(config, { clock: wallClock, log, metrics });
+  if (sharing !== undefined) opening.use(sharing);
   const path = databasePath(config.data_dir);
-  bringUpToDate(path, config, lock, log);
+  bringUpToDate(path, { mayMigrate: config.database.auto_migrate, lock, log });
   const db = opening.use(
     openDatabase({
       path,
@@ -95,12 +94,13 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
       metrics,
       origin: origin.origin,
       config: config.sessions,
-      elsewhere: redis && (await elsewhereOver(redis, config, { clock, log, metrics })),
+      elsewhere: await sharing?.sessions(clock),
     }),
   );
   await ledger.ready;
   const people = openPeople({ db, clock, audit, sessions: ledger });
-  const limiter = await limiterOf(redis, { ring, clock, metrics });
+  const limiter: OpenLimiter =
+    sharing?.limiter({ ring, clock }) ?? ((options) => localLimiter(clock, options));
   const local = openLocal({
     db,
     clock,
@@ -130,7 +130,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     config,
     origin: origin.origin,
     needs: upstreamNeeds,
-    isShared: config.redis.url !== undefined,
+    isShared,
   });
   opening.use(upstream);
   const signIn = openProviderSignIn({
@@ -161,7 +161,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     audit,
     metrics,
     clock,
-    shared: redis && (await noncesIn(redis, config)),
+    shared: await sharing?.nonces(),
   });
   const devices = openDevices({
     config: config.devices,
@@ -242,7 +242,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
     db,
     clock,
     metrics,
-    redis,
+    redis: sharing?.redis,
     origin,
     audit,
     auditStore: audits,
@@ -309,47 +309,10 @@ function openSeats(
 /** Where devices dial. */
 export const relayHost = ({ url, devices }: Config): string => new URL(devices.relay_url ?? url).host;
 
-/** Without it nothing of Redis is loaded. @throws CommandError when it is asked for and cannot be used. */
-async function openRedisIfAsked(
-  { redis }: Config,
-  deps: AppDeps & { metrics: Metrics },
-): Promise<RedisConnections | undefined> {
-  if (redis.url === undefined) return undefined;
-  return (await import('./redis/open.ts')).openRedis(redis, deps);
-}
-
-/** The other processes that share the sessions. @throws CommandError when Redis cannot be used. */
-async function elsewhereOver(
-  redis: RedisConnections,
-  config: Config,
-  deps: AppDeps & { metrics: Metrics },
-): Promise<SharedWith> {
-  const { elsewhereOverRedis } = await import('./sessions/elsewhere-redis.ts');
-  const open = await elsewhereOverRedis({ redis, config: config.redis, ...deps });
-  const { sessionsInRedis } = await import('./sessions/open-redis.ts');
-  return { open, sessions: sessionsInRedis(redis.commands), consistency: config.redis.consistency };
-}
-
-/** Where the processes remember together which nonces devices have used. */
-async function noncesIn(redis: RedisConnections, config: Config) {
-  const { nonceStore } = await import('./devices/store-nonces-redis.ts');
-  const store = nonceStore(redis);
-  return { store, life: await store.life(), isStrict: config.redis.consistency === 'strict' };
-}
-
-/** Limits are counted here, or in Redis for all processes together. */
-async function limiterOf(
-  redis: RedisConnections | undefined,
-  { ring, clock, metrics }: { ring: KeyRing; clock: Clock; metrics: Metrics },
-): Promise<OpenLimiter> {
-  if (redis === undefined) return (options) => localLimiter(clock, options);
-  const { sharedLimiter } = await import('./http/rate-limit-redis.ts');
-  const { scriptRunner } = await import('./redis/script.ts');
-  const alone = metrics.counter(
-    'postern_limits_alone_total',
-    'Attempts that this process counted alone, because Redis did not answer.',
-  );
-  return sharedLimiter({ run: scriptRunner(redis.commands), ring, clock, alone });
+/** Without `redis.url` nothing of Redis is loaded. @throws CommandError when it is asked for and cannot be used. */
+async function shareIfAsked(config: Config, deps: SharingDeps): Promise<Sharing | undefined> {
+  if (config.redis.url === undefined) return undefined;
+  return (await import('./services-redis.ts')).shareOverRedis(config, deps);
 }
 
 /**
@@ -361,24 +324,4 @@ function changeSecret(lock: DataDirectoryLock, serves: boolean, change: () => vo
     'with Redis the secret is changed while no server runs: end every node, run this, start them again';
   if (lock.mode === 'shared' && serves) throw new CommandError(because);
   lock.alone(because, change);
-}
-
-/** @throws CommandError when the schema is old and may not be migrated, newer than this program, or others are at work on it. */
-function bringUpToDate(path: string, { database }: Config, lock: DataDirectoryLock, log: Logger): void {
-  // Who is alone finds out by migrating.
-  if (lock.mode === 'exclusive' && database.auto_migrate) return migrate(path, log);
-  const { pending, newest } = migrationState(path);
-  if (pending.length === 0) return undefined;
-  if (!database.auto_migrate) {
-    throw new CommandError(
-      `the database is not at schema ${newest}; run \`postern migrate\`, or set database.auto_migrate`,
-    );
-  }
-  return lock.alone('the database has to be migrated, so every other node has to end first', () =>
-    migrate(path, log),
-  );
-}
-
-function migrate(path: string, log: Logger): void {
-  for (const migration of migrateDatabase(path)) log.info('the database was migrated', { migration });
 }

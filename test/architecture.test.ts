@@ -29,6 +29,7 @@ describe('a file’s place', () => {
     ['sign-in/pages.ts', 6],
     ['web/pages/setup.ts', 6],
     ['services.ts', 7],
+    ['services-redis.ts', 7],
     ['app.ts', 7],
     ['app-routes.ts', 7],
     ['cli/serve.ts', 8],

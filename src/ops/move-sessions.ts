@@ -2,7 +2,6 @@ import type { Config } from '../config/schema.ts';
 import { loadKeyRing } from '../config/secrets.ts';
 import { databasePath } from '../db/files.ts';
 import { DataDirectoryInUse, type DataDirectoryLock, lockDataDirectory } from '../db/lock.ts';
-import { migrateDatabase, migrationState } from '../db/migrate.ts';
 import { openDatabase } from '../db/open.ts';
 import { markedClock } from '../db/time-mark.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -15,6 +14,7 @@ import { redisPlace } from '../sessions/moving-redis.ts';
 import { heldSessions } from '../sessions/store-held-redis.ts';
 import { movingStore } from '../sessions/store-moving.ts';
 import { sessionValues } from '../sessions/store-values-redis.ts';
+import { bringUpToDate } from './up-to-date.ts';
 
 export interface MovingDeps {
   config: Config;
@@ -37,9 +37,9 @@ export async function moveBrowserSessions(
   to: 'redis' | 'sqlite',
   { config, clock: wallClock, log }: MovingDeps,
 ): Promise<BrowserSessionMove> {
-  using _alone = takeAlone(config.data_dir);
+  using lock = takeAlone(config.data_dir);
   const path = databasePath(config.data_dir);
-  bringUpToDate(path, config);
+  bringUpToDate(path, { mayMigrate: config.database.auto_migrate, lock, log });
   using redis = await openRedis(config.redis, { clock: wallClock, log, metrics: createMetrics() });
   await using db = openDatabase({ path, clock: wallClock });
   const clock = markedClock(wallClock, db.timeMark);
@@ -68,11 +68,4 @@ function takeAlone(dataDir: string): DataDirectoryLock {
       cause: error,
     });
   }
-}
-
-function bringUpToDate(path: string, { database }: Config): void {
-  if (database.auto_migrate) return void migrateDatabase(path);
-  const { pending, newest } = migrationState(path);
-  if (pending.length > 0)
-    throw new CommandError(`the database is not at schema ${newest}; run \`postern migrate\``);
 }

@@ -38,10 +38,19 @@ const ROLE_LAYERS: readonly (readonly [RegExp, number])[] = [
 ];
 const FEATURE_LAYER = 4;
 
+/** Files that belong to no folder: they put the others together. */
+const ON_TOP: Readonly<Record<string, number>> = {
+  'services.ts': 7,
+  'services-redis.ts': 7,
+  'app.ts': 7,
+  'app-routes.ts': 7,
+  'main.ts': 8,
+};
+
 /** The layer of a file by its path below `src/`; `undefined` when its folder has no place in the order. */
 export function layerOf(path: string): number | undefined {
   const [folder = '', ...rest] = path.split('/');
-  if (rest.length === 0) return { 'services.ts': 7, 'app.ts': 7, 'app-routes.ts': 7, 'main.ts': 8 }[folder];
+  if (rest.length === 0) return ON_TOP[folder];
   if (folder === 'web') return 6;
   if (folder === 'cli') return 8;
   const infrastructure = INFRASTRUCTURE_LAYERS[folder];
