@@ -220,6 +220,26 @@ describe('a write that runs again', () => {
     ).toEqual(tokens.map(({ session }) => session.id).sort());
   });
 
+  test('asks for many things together, however many it ends', async () => {
+    await using t = await sharedLedger(server);
+    const userId = await t.addUser();
+    const guests: Issued[] = [];
+    const ids: SessionId[] = [];
+    for (let each = 0; each < 50; each++) {
+      const { session } = await device(t, userId);
+      ids.push(session.id);
+      guests.push(await guest(t, session.id));
+    }
+    let runs = 0;
+    await t.db.write((tx) => {
+      runs++;
+      for (const id of ids) t.ledger.endIn(tx, id, { reason: 'unpaired' });
+    });
+    expect(runs).toBe(2);
+    for (const { session } of guests)
+      expect(await t.ledger.find(session.id)).toMatchObject({ revokeReason: 'parent_ended' });
+  });
+
   test('knows the session that it began itself', async () => {
     await using t = await sharedLedger(server);
     const userId = await t.addUser();
