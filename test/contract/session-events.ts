@@ -161,8 +161,10 @@ export function describeSessionEvents(name: string, open: () => Promise<SessionE
       await t.here.ledger.end(session.id, { reason: 'signed_out' });
       await until('it is told', () => heard.told.some((each) => each.session.id === session.id));
       expect(left.told).toEqual([]);
-      expect(t.there.metrics.render()).toContain(
-        'postern_session_events_dropped_total{component="listeners",reason="listener_failed"} 1',
+      // That it began may have been told it as well.
+      expect(t.there.metrics.render()).toMatch(
+        /postern_session_events_dropped_total\{component="listeners",reason="listener_failed"\} [12]
+/,
       );
     });
 
