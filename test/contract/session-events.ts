@@ -163,8 +163,7 @@ export function describeSessionEvents(name: string, open: () => Promise<SessionE
       expect(left.told).toEqual([]);
       // That it began may have been told it as well.
       expect(t.there.metrics.render()).toMatch(
-        /postern_session_events_dropped_total\{component="listeners",reason="listener_failed"\} [12]
-/,
+        /postern_session_events_dropped_total\{component="listeners",reason="listener_failed"\} [12]$/m,
       );
     });
 
