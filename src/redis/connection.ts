@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { RedisConfig } from '../config/schema.ts';
-import { type Clock, withDeadline } from '../lib/clock.ts';
+import { type Clock, type Timer, withDeadline } from '../lib/clock.ts';
+import { listeners } from '../lib/listeners.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import { newRedisClient } from './client.ts';
@@ -71,13 +72,51 @@ function watchConnection(
   client: Redis,
   use: ConnectionUse,
   check: ServerCheck,
-  { clock, log, metrics }: RedisDeps,
+  deps: RedisDeps,
 ): RedisConnection {
+  const losses = watchLosses(client, use, check, deps);
   const isReady = () => client.status === 'ready';
-  const reconnects = connectionMetrics(metrics, use, isReady);
-  const back = listeners<[ServerInfo]>();
-  const lost = listeners<[]>();
+  return {
+    client,
+    get isReady() {
+      return isReady();
+    },
+    get server() {
+      return check.server;
+    },
+    get fault() {
+      return check.fault;
+    },
+    whenReady: (signal) => whenReady(client, signal),
+    renew() {
+      if (isReady()) client.disconnect(true);
+    },
+    onReconnect: losses.onReconnect,
+    onLost: losses.onLost,
+    [Symbol.dispose]() {
+      losses[Symbol.dispose]();
+      client.disconnect();
+    },
+  };
+}
+
+/** How soon a client that gave up is told to dial again. */
+const GIVEN_UP_MS = 500;
+
+/** Counts, logs and tells when the connection is lost and when it stands again. Disposing says that the next loss is meant. */
+function watchLosses(
+  client: Redis,
+  use: ConnectionUse,
+  check: ServerCheck,
+  { clock, log, metrics }: RedisDeps,
+): Pick<RedisConnection, 'onLost' | 'onReconnect'> & Disposable {
+  const reconnects = connectionMetrics(metrics, use, () => client.status === 'ready');
+  const onListenerError = (error: unknown) =>
+    log.error('somebody who was to hear of the connection to Redis failed', { error });
+  const back = listeners<ServerInfo>(onListenerError);
+  const lost = listeners<void>(onListenerError);
   let lostAt: number | undefined;
+  let dialing: Timer | undefined;
   let isEnding = false;
 
   const onClose = () => {
@@ -94,39 +133,22 @@ function watchConnection(
     log.info('Redis is connected again', { connection: use, after_ms: afterMs });
     back.tell(check.server);
   };
-  /** The client gives up when it could not even try. */
+  /** The client gives up when it could not even try: a file of TLS cannot be read. */
   const onEnd = () => {
-    clock.setTimer(GIVEN_UP_MS, () => {
-      if (!isEnding) client.connect().catch(check.failed);
-    });
+    if (isEnding) return;
+    dialing = clock.setTimer(GIVEN_UP_MS, () => void client.connect().catch(check.failed));
   };
   client.on('close', onClose).on('ready', onReady).on('end', onEnd);
 
   return {
-    client,
-    get isReady() {
-      return isReady();
-    },
-    get server() {
-      return check.server;
-    },
-    get fault() {
-      return check.fault;
-    },
-    whenReady: (signal) => whenReady(client, signal),
-    renew() {
-      if (isReady()) client.disconnect(true);
-    },
-    onReconnect: back.add,
     onLost: lost.add,
+    onReconnect: back.add,
     [Symbol.dispose]() {
       isEnding = true;
-      client.disconnect();
+      dialing?.[Symbol.dispose]();
     },
   };
 }
-
-const GIVEN_UP_MS = 500;
 
 function whenReady(client: Redis, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -147,24 +169,4 @@ function whenReady(client: Redis, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', onAbort, { once: true });
     client.on('ready', onReady);
   });
-}
-
-interface Listeners<Args extends readonly unknown[]> {
-  readonly add: (listener: (...args: Args) => void) => Disposable;
-  readonly tell: (...args: Args) => void;
-}
-
-function listeners<Args extends readonly unknown[]>(): Listeners<Args> {
-  const all = new Set<(...args: Args) => void>();
-  return {
-    add(listener) {
-      // Its own function each time: the same listener may be added twice.
-      const each = (...args: Args) => listener(...args);
-      all.add(each);
-      return { [Symbol.dispose]: () => void all.delete(each) };
-    },
-    tell(...args) {
-      for (const each of all) each(...args);
-    },
-  };
 }

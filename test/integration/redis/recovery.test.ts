@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { makeCertificate } from '../../support/certificate.ts';
 import { temporaryDirectory } from '../../support/database.ts';
 import { errorOf } from '../../support/error-of.ts';
@@ -110,6 +111,40 @@ test('certificates that were renewed are used without a restart', async () => {
   await server.restart();
   await back(connections);
   await connections.redis.check();
+});
+
+test('files of TLS that are not there for a while are looked for again', async () => {
+  await using server = await startRedis({ tls: true });
+  using directory = temporaryDirectory();
+  const [ca, elsewhere] = [join(directory.path, 'ca.pem'), join(directory.path, 'moved.pem')];
+  const certificate = server.certificate?.cert ?? '';
+  copyFileSync(certificate, ca);
+  using connections = await connectionsOf(server.toml(...QUICK).replace(certificate, ca));
+  const { redis } = connections;
+  renameSync(ca, elsewhere);
+  redis.connection.renew();
+  await until('it says why', () => redis.connection.fault?.includes('cannot be read') === true);
+  expect(redis.connection.isReady).toBe(false);
+  renameSync(elsewhere, ca);
+  await back(connections);
+  await redis.check();
+});
+
+test('a listener that fails keeps nobody else from hearing', async () => {
+  await using server = await startRedis();
+  using connections = await connectionsOf(server.toml());
+  const { connection } = connections.redis;
+  const told: string[] = [];
+  using _failing = connection.onLost(() => {
+    throw new Error('it fails');
+  });
+  using _other = connection.onLost(() => told.push('lost'));
+  connection.renew();
+  await until('it is told', () => told.length === 1);
+  await back(connections);
+  expect(messages(connections)).toContain(
+    'error: somebody who was to hear of the connection to Redis failed',
+  );
 });
 
 describe('a reader', () => {
