@@ -178,6 +178,16 @@ describe('two processes on one data directory', () => {
     });
   });
 
+  test('a third with the name of another is warned', async () => {
+    const listen = ['--listen', `127.0.0.1:${freePort()}`, '--metrics-listen', `127.0.0.1:${freePort()}`];
+    const third = nodes.begin('serve', '--node', 'two', '--roles', '', ...listen);
+    await third.printed('Postern is ready at ');
+    expect(third.err()).toContain('another process has the name of this one');
+    third.signal('SIGTERM');
+    expect(await third.finished).toMatchObject({ exitCode: 0 });
+    expect(nodes.printed()).not.toContain('another process has the name of this one');
+  });
+
   test('one without Redis does not start beside them', async () => {
     writeFileSync(join(nodes.directory, 'alone.toml'), toml({ port: freePort(), metricsPort: freePort() }));
     expect(await nodes.begin('serve', '--config', 'alone.toml').finished).toMatchObject({

@@ -14,6 +14,7 @@ import { performOperation } from '../operations.ts';
 import { patiently } from '../patience.ts';
 import { endStart } from './end-start.ts';
 import { greet } from './greeting.ts';
+import { warnOfNamesakes } from './namesakes.ts';
 import { logParts } from './part-lines.ts';
 import { keepSetupFileWhileOpen } from './setup-file.ts';
 import { type EndingSignals, endingSignals } from './signals.ts';
@@ -41,6 +42,7 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
   await using starting = new AsyncDisposableStack();
   const place = { dataDir: config.data_dir, workingDir: io.workingDir };
   const app = starting.use(await openWhenFree(() => openApp(config, { clock, log }), place));
+  await warnOfNamesakes(config, place, log);
   const control = await listenControl({
     address: await ownSocketAddress(place, config.redis.url === undefined ? 'exclusive' : 'shared'),
     clock,
