@@ -46,13 +46,18 @@ export const sessionsInRedis =
   ({ db, ring, clock, log, metrics, durable, memory }) => {
     const onForged = forgedValues(metrics, log, clock);
     const held = heldSessions({ redis, values: sessionValues(ring), clock, onForged });
+    const count = heldCount(held, clock);
+    const lost = metrics.counter(
+      'postern_redis_lost_sessions_total',
+      'Browser sessions that Redis no longer had when it was back, roughly.',
+    );
     const standing = standingStore(db, { isGuest: (session) => guestLinkOf(session) !== undefined });
     const store = sharedSessionStore({
       durable,
       standing,
       held,
       memory,
-      countHeld: laterCount(held, clock),
+      countHeld: () => count.last(),
       onLeftBehind: (error) =>
         log.warn('what was revoked is still in Redis, where nobody believes it', { error }),
     });
@@ -62,10 +67,11 @@ export const sessionsInRedis =
       async reapply(signal) {
         for (let last = 0; ; ) {
           const page = standing.tombstonesAfter(last, clock.now(), TOMBSTONES_AT_ONCE);
-          if (page === undefined || signal?.aborted === true) return;
+          if (page === undefined || signal?.aborted === true) break;
           await held.remove(page.ids);
           ({ last } = page);
         }
+        lost.inc(await count.missing());
       },
     };
   };
@@ -89,23 +95,28 @@ function forgedValues(metrics: Metrics, log: Logger, clock: Clock): (id: string)
 }
 
 /** Counting asks Redis: who asks for the count gets the last one, and sets off the next. */
-function laterCount(held: HeldSessions, clock: Clock): () => number {
+function heldCount(held: HeldSessions, clock: Clock) {
   let counted = 0;
   let dueAt = 0;
-  const renew = async () => {
-    try {
-      counted = await held.count();
-    } catch {
-      // The one before stands until Redis is back.
-    }
-  };
-  const count = () => {
+  const count = async () => {
     dueAt = clock.monotonicNow() + COUNTED_EVERY_MS;
-    void renew();
+    counted = await held.count();
   };
-  count();
-  return () => {
-    if (clock.monotonicNow() >= dueAt) count();
-    return counted;
+  const renew = () => {
+    // While Redis is away the count before stands.
+    if (clock.monotonicNow() >= dueAt) void count().catch(() => undefined);
+  };
+  renew();
+  return {
+    last() {
+      renew();
+      return counted;
+    },
+    /** How many fewer there are than were counted last. */
+    async missing(): Promise<number> {
+      const before = counted;
+      await count();
+      return Math.max(0, before - counted);
+    },
   };
 }

@@ -244,6 +244,8 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
       }
       if (here.size > 0) durable.touch(tx, here);
       if (there.size > 0) completeAfterCommit(tx, () => held.touch(there));
+      // Renewed as long as sessions are used: what Redis loses is known by the difference.
+      deps.countHeld();
     },
 
     knownTree(id) {

@@ -12,7 +12,7 @@ export const providerSidKey = (digest: string): string => `postern:sid:${digest}
 export const ALL_SESSIONS = 'postern:sessions';
 
 /** What is read of a session, in this order. */
-export const FIELDS = ['body', 'mac', 'hash', 'seen', 'seen_mac'] as const;
+const FIELDS = ['body', 'mac', 'hash', 'seen', 'seen_mac'] as const;
 
 /**
  * Time until a session's end is told as a length of time: the clock of Redis may be another one. What the hash says besides its

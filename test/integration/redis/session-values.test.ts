@@ -7,6 +7,7 @@ import type { UserId } from '../../../src/users/model.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { startRedis, type TestRedis } from '../../support/redis-server.ts';
 import { type SharedStore, sharedStore } from '../../support/shared-store.ts';
+import { until } from '../../support/until.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -197,6 +198,26 @@ describe('a session value in Redis', () => {
     await redis.hset(one.key, 'seen', seen ?? '', 'seen_mac', mac ?? '');
     expect((await t.store.find(one.session.id))?.lastSeenAt).toBe(one.session.lastSeenAt);
   });
+});
+
+test('what Redis has lost is counted when it is back', async () => {
+  const clock = new ManualClock();
+  await using redis = await startRedis();
+  await using t = await sharedStore(redis, { clock });
+  const userId = await t.addUser();
+  const one = await keep(t, userId);
+  await keep(t, userId);
+  const lost = () => Number(/^postern_redis_lost_sessions_total (\d+)$/m.exec(t.metrics.render())?.[1]);
+  await clock.advance(60_000);
+  t.store.countActiveByKind();
+  await until('they are counted', () => t.store.countActiveByKind().user === 2);
+  await t.shared.reapply();
+  expect(lost()).toBe(0);
+  await redis.client().flushall();
+  await keep(t, userId);
+  await t.shared.reapply();
+  expect(lost()).toBe(1);
+  expect(await t.store.find(one.session.id)).toBeUndefined();
 });
 
 describe('keys in Redis', () => {
