@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type DeviceKey, newDeviceKey } from '../../src/signatures/ed25519-key.ts';
 import type { AppliancePorts } from '../support/appliance.ts';
-import { Browser } from '../support/browser.ts';
-import { PASSWORD } from '../support/loopback-site.ts';
+import type { Browser } from '../support/browser.ts';
+import { signInOwner } from '../support/first-owner.ts';
 import { type Node, type Nodes, startNodes } from '../support/nodes.ts';
 import { type PairedAnswer, proofOf } from '../support/pairing.ts';
 import { craftRequest } from '../support/signed-request.ts';
@@ -37,20 +35,6 @@ function sendTo(node: Node, request: Request): Promise<Response> {
 async function codeOf(response: Response): Promise<string | number> {
   if (response.ok) return response.status;
   return ((await response.json()) as { code: string }).code;
-}
-
-/** The owner, who has used the setup link. */
-async function signInOwner(nodes: Nodes): Promise<Browser> {
-  const link = readFileSync(join(nodes.dataDir, 'setup-link'), 'utf8').trim();
-  const browser = new Browser();
-  await browser.submit(new URL('/setup', originOf(nodes)), {
-    link,
-    username: 'owner',
-    via: 'password',
-    new_password: PASSWORD,
-    new_password_again: PASSWORD,
-  });
-  return browser;
 }
 
 interface Device {

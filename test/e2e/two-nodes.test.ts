@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import type { AppliancePorts } from '../support/appliance.ts';
 import { Browser } from '../support/browser.ts';
+import { signInOwner } from '../support/first-owner.ts';
 import { freePort } from '../support/free-port.ts';
 import { PASSWORD } from '../support/loopback-site.ts';
 import { type Node, type Nodes, startNodes } from '../support/nodes.ts';
@@ -39,20 +40,6 @@ const problemOf = async (response: Response) => ({
 async function leads({ metricsPort }: Node): Promise<boolean> {
   const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   return text.includes('\npostern_leader 1\n');
-}
-
-/** The browser of the first owner, who has used the setup link. */
-async function signInOwner(nodes: Nodes): Promise<Browser> {
-  const link = readFileSync(join(nodes.dataDir, 'setup-link'), 'utf8').trim();
-  const browser = new Browser();
-  await browser.submit(new URL(`http://localhost:${nodes.port}/setup`), {
-    link,
-    username: 'owner',
-    via: 'password',
-    new_password: PASSWORD,
-    new_password_again: PASSWORD,
-  });
-  return browser;
 }
 
 async function signIn(nodes: Nodes): Promise<Browser> {

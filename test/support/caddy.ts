@@ -24,6 +24,11 @@ export function startCaddy(setup: ProxySetup): Promise<TestProxy> {
   const more = `${sibling.host} {\n\t${tls}\n\treverse_proxy 127.0.0.1:${sibling.port}\n}\n`;
   const file = join(directory, 'Caddyfile');
   writeFileSync(file, `${globalOptions(port, httpPort)}\n${withCertificates}\n${more}`);
+  return startCaddyWith(file, directory, port);
+}
+
+/** Caddy with a `Caddyfile` that listens at `port`; what it keeps is in `directory`. */
+export function startCaddyWith(file: string, directory: string, port: number): Promise<TestProxy> {
   return startProxy({
     name: 'caddy',
     arguments: ['run', '--config', file, '--adapter', 'caddyfile'],

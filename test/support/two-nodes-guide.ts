@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { globalOptions } from './caddy.ts';
+import { globalOptions, startCaddyWith } from './caddy.ts';
 import { makeCertificate, type TestCertificate } from './certificate.ts';
 import { temporaryDirectory } from './database.ts';
 import { type EchoApp, startEchoApp } from './echo-app.ts';
@@ -162,11 +162,5 @@ async function caddyOfGuide(setup: ProxySetup): Promise<TestProxy> {
   const sites = ownPorts(`${guideFile('two-nodes', 'nodes.caddy')}\n${readFileSync(file, 'utf8')}`, setup);
   const own = sites.replaceAll(/^([*a-z.]+\.example\.(?:org|net)) \{$/gm, `$1 {\n\t${tls}`);
   writeFileSync(file, `${globalOptions(port, freePort())}\n${own}`);
-  return startProxy({
-    name: 'caddy',
-    arguments: ['run', '--config', file, '--adapter', 'caddyfile'],
-    env: { HOME: directory, XDG_DATA_HOME: directory, XDG_CONFIG_HOME: directory },
-    cwd: directory,
-    port,
-  });
+  return startCaddyWith(file, directory, port);
 }
