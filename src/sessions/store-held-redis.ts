@@ -70,6 +70,11 @@ export function heldSessions({ redis, values, clock, onForged }: HeldSessionsDep
     at === undefined || !Number.isFinite(at) ? -1 : Math.max(at - clock.now(), 0);
 
   return {
+    /** What could not be kept is better not begun. @throws AppError `unavailable` (`store_unavailable`). */
+    requireConnection(): void {
+      if (redis.status !== 'ready') throw redisOutage(new Error('Connection is closed.'));
+    },
+
     /** @throws AppError `conflict` (`already_exists`) where there is such a session, or such a credential. */
     async insert(session: Session, hash: TokenHash): Promise<void> {
       const { id, idleTimeoutMs, expiresAt } = session;

@@ -181,6 +181,7 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
 
     insert(tx, session, credential) {
       if (session.kind !== 'user') return durable.insert(tx, session, credential);
+      held.requireConnection();
       // What begins in the same millisecond as an "everywhere", and after it, is not meant by it.
       const endedBefore = durable.findUser(tx, session.userId)?.endedBefore ?? -1;
       const begun = { ...session, createdAt: Math.max(session.createdAt, endedBefore + 1) };

@@ -7,6 +7,7 @@ import { TEST_ORIGIN } from '../../support/ledger.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { startRedis, type TestRedis } from '../../support/redis-server.ts';
 import { type SharedLedger, sharedLedger } from '../../support/shared-ledger.ts';
+import { until } from '../../support/until.ts';
 
 const ORIGIN = originAudience(TEST_ORIGIN);
 const FROM = { provider: undefined, providerSid: undefined, address: undefined, userAgent: undefined };
@@ -324,6 +325,22 @@ describe('while Redis does not answer', () => {
         expect(each).toMatchObject({ status: 'rejected', reason: { kind: 'unavailable' } });
     });
     expect(await recognise(t, mine)).toMatchObject({ ok: true });
+  });
+
+  test('a sign-in that would replace another session ends nothing, where it is known that Redis is gone', async () => {
+    await using redis = await startRedis();
+    await using t = await sharedLedger(redis);
+    const userId = await t.addUser();
+    const old = await t.signIn(userId);
+    await recognise(t, old);
+    await redis.kill9();
+    await until('the connection is lost', () => t.redis.commands.status !== 'ready');
+    const attempt = t.db.write((tx) => {
+      t.ledger.endIn(tx, old.session.id, { reason: 'replaced' });
+      return t.ledger.openBrowserSession(tx, { userId, origin: FROM });
+    });
+    expect(await attempt.catch((error: unknown) => error)).toMatchObject({ kind: 'unavailable' });
+    expect(t.db.reader.$client.query('SELECT * FROM sessions').all()).toEqual([]);
   });
 
   test('uses are kept, and written when it is back', async () => {
