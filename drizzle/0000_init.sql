@@ -260,6 +260,13 @@ CREATE TABLE `credentials` (
 --> statement-breakpoint
 CREATE INDEX `credentials_session` ON `credentials` (`session_key`);--> statement-breakpoint
 CREATE INDEX `credentials_expires` ON `credentials` (`expires_at_ms`) WHERE "credentials"."expires_at_ms" is not null;--> statement-breakpoint
+CREATE TABLE `ended_session_groups` (
+	`name` text PRIMARY KEY NOT NULL,
+	`at_ms` integer NOT NULL,
+	`expires_at_ms` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `ended_session_groups_expires` ON `ended_session_groups` (`expires_at_ms`);--> statement-breakpoint
 CREATE TABLE `session_outbox` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`snapshot` text NOT NULL,

@@ -220,6 +220,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
   });
   const tasks: ReapTask[] = [
     ledger.reapTask,
+    ledger.groupsReapTask,
     ledger.credentialsReapTask,
     local.reapTask,
     ...signIn.reapTasks,

@@ -22,7 +22,7 @@ export interface GuestLinksDeps {
   store: GuestLinkStore;
   ledger: Pick<
     Ledger,
-    'requireLive' | 'openGuestSession' | 'guestSessionsOf' | 'list' | 'endIn' | 'writeEnding' | 'whenEnding'
+    'requireLive' | 'openGuestSession' | 'endGuestsIn' | 'list' | 'writeEnding' | 'whenEnding'
   >;
   audit: AuditRecorder;
   clock: Clock;
@@ -148,7 +148,8 @@ export function guestLinks(deps: GuestLinksDeps) {
       return ledger.writeEnding(targets, (tx) => {
         const link = store.find(tx, id);
         if (link === undefined || link.deviceId !== device.id) return false;
-        for (const each of ledger.guestSessionsOf(tx, device.sessionId, id)) ledger.endIn(tx, each, context);
+        const { expiresAt } = link;
+        ledger.endGuestsIn(tx, { parentId: device.sessionId, linkId: id, expiresAt }, context);
         store.delete(tx, id);
         record(tx, 'guest_link.ended', link, { ...by, subjectUserId: device.userId });
         return true;

@@ -5,13 +5,11 @@ import { DEVICE_AUDIENCE, guestLinkAudience, hostAudience } from './audience.ts'
 import { blankSession, type Issue } from './issue.ts';
 import type { Ledger, NewDeviceSession, NewGuestSession } from './ledger.ts';
 import type { RevokeReason, Session, SessionId } from './model.ts';
-import type { SessionStore } from './store-contract.ts';
 import type { DeviceSessionStore } from './store-devices.ts';
 import { hashToken, type TokenMint } from './token.ts';
 import type { Touches } from './touches.ts';
 
 export interface DeviceSessionsDeps {
-  store: Pick<SessionStore, 'childrenAt'>;
   devices: DeviceSessionStore;
   issue: Issue;
   mint: TokenMint;
@@ -27,13 +25,7 @@ export interface DeviceSessionsDeps {
 
 type DeviceSessions = Pick<
   Ledger,
-  | 'openDevice'
-  | 'replaceDeviceToken'
-  | 'changeDeviceKey'
-  | 'renameDevice'
-  | 'openGuestSession'
-  | 'guestSessionsOf'
-  | 'touch'
+  'openDevice' | 'replaceDeviceToken' | 'changeDeviceKey' | 'renameDevice' | 'openGuestSession' | 'touch'
 >;
 
 /** Sessions of devices, and of the guests that a device has. */
@@ -95,8 +87,6 @@ export function deviceSessions(deps: DeviceSessionsDeps): DeviceSessions {
       };
       return issue(tx, session, 'cookie');
     },
-
-    guestSessionsOf: (tx, parentId, linkId) => deps.store.childrenAt(tx, parentId, guestLinkAudience(linkId)),
 
     touch: (id) => deps.touches.record(id, clock.now()),
   };

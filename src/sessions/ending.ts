@@ -5,7 +5,9 @@ import { AppError } from '../lib/app-error.ts';
 import { inChunks } from '../lib/chunks.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { UserId } from '../users/model.ts';
+import { guestLinkAudience } from './audience.ts';
 import type { SessionCache } from './cache.ts';
+import { guestLinkGroup, providerSidGroup } from './groups.ts';
 import type { EndAllContext, EndingContext, EndingTarget, Ledger, VoidDependents } from './ledger.ts';
 import type { LiveThings } from './live-things.ts';
 import type { RevokeReason, Session, SessionId, SessionKind } from './model.ts';
@@ -23,9 +25,21 @@ export interface EndingDeps {
   refusals: Refusals;
   audit: AuditRecorder;
   clock: Clock;
+  /** How long a browser session may last. */
+  longestMs: number;
 }
 
-type Ending = Pick<Ledger, 'end' | 'endAll' | 'endIn' | 'endAllIn' | 'writeEnding' | 'whenEnding'> & {
+type Ending = Pick<
+  Ledger,
+  | 'end'
+  | 'endAll'
+  | 'endIn'
+  | 'endAllIn'
+  | 'endGuestsIn'
+  | 'endProviderSessionIn'
+  | 'writeEnding'
+  | 'whenEnding'
+> & {
   /** Revokes exactly these, without an audit row of its own. */
   replace(tx: Tx, ids: readonly SessionId[]): void;
   /** Commits what an outage kept from being committed. */
@@ -33,6 +47,14 @@ type Ending = Pick<Ledger, 'end' | 'endAll' | 'endIn' | 'endAllIn' | 'writeEndin
   /** Revokes what an "everywhere" could not find. @throws AppError `unavailable` where it cannot be found yet. */
   endOwed(everywhere: Everywhere): Promise<void>;
 };
+
+/** What ends together, as far as it is known. */
+interface EndingGroup {
+  readonly ids: readonly SessionId[];
+  readonly userId: UserId | undefined;
+  readonly name: string;
+  readonly expiresAt: number;
+}
 
 /** What is voided goes into one statement, which takes so many ids. */
 const VOIDED_AT_ONCE = 1_000;
@@ -108,6 +130,24 @@ export function ending(deps: EndingDeps): Ending {
     return revoked.length;
   };
 
+  /**
+   * Ends these, and whatever else belongs to the group: one that has just begun elsewhere, or was taken from the lists in Redis,
+   * is found by nobody. `userId`: whose they are, where that is known.
+   */
+  const endGroupIn = (
+    tx: Tx,
+    { ids, userId, name, expiresAt }: EndingGroup,
+    context: EndingContext,
+  ): number => {
+    const ended = ids.filter((id) => endIn(tx, id, context)).length;
+    const at = clock.now();
+    store.endGroup(tx, { name, at, expiresAt });
+    if (userId === undefined) return ended;
+    outbox.sendPerson(tx, userId, at);
+    afterCommit(tx, () => cache.evictUser(userId));
+    return ended;
+  };
+
   const refuse = (target: EndingTarget) => {
     const ids = 'session' in target ? treeOf(target.session) : userSessionsOf(target);
     refusals.add({ target, ids, at: clock.now() });
@@ -161,6 +201,16 @@ export function ending(deps: EndingDeps): Ending {
     endIn,
     endAllIn,
     writeEnding,
+    endGuestsIn(tx, { parentId, linkId, expiresAt }, context) {
+      const ids = store.childrenAt(tx, parentId, guestLinkAudience(linkId));
+      const userId = store.read(tx, parentId)?.userId;
+      return endGroupIn(tx, { ids, userId, name: guestLinkGroup(linkId), expiresAt }, context);
+    },
+    endProviderSessionIn(tx, { provider, sid, userId }, context) {
+      const ids = store.readByProviderSid(tx, provider, sid).map(({ id }) => id);
+      const expiresAt = clock.now() + deps.longestMs;
+      return endGroupIn(tx, { ids, userId, name: providerSidGroup(provider, sid), expiresAt }, context);
+    },
     end: (id, context) => writeEnding([{ session: id, context }], (tx) => endIn(tx, id, context)),
     endAll: (userId, context) =>
       writeEnding([{ user: userId, except: context.except, devices: context.devices, context }], (tx) =>

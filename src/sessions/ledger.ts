@@ -128,6 +128,23 @@ export interface EndingContext {
   address?: string | undefined;
 }
 
+/** A guest link that ends. */
+export interface EndedGuestLink {
+  /** The session of the device. */
+  parentId: SessionId;
+  linkId: string;
+  /** When it would have ended by itself, epoch milliseconds. */
+  expiresAt: number;
+}
+
+/** A session at a provider that is over. */
+export interface EndedProviderSession {
+  provider: string;
+  sid: string;
+  /** Whose it was, where that is known. */
+  userId: UserId | undefined;
+}
+
 /** Ending everything of a user. */
 export interface EndAllContext extends EndingContext {
   /** This session and its descendants stay. */
@@ -198,8 +215,6 @@ export interface Ledger {
    * @throws AppError `unauthorized` (`session_ended`), `forbidden` (`not_a_device`, `user_disabled`).
    */
   openGuestSession(tx: Tx, request: NewGuestSession): Issued;
-  /** The active sessions that came from a guest link. */
-  guestSessionsOf(tx: Tx, parentId: SessionId, linkId: string): SessionId[];
   /** Counts as a use that no request tells of, a heartbeat; how often is for the caller to bound. */
   touch(id: SessionId): void;
   /**
@@ -221,6 +236,10 @@ export interface Ledger {
   /** The same two acts inside a larger transaction. */
   endIn(tx: Tx, id: SessionId, context: EndingContext): boolean;
   endAllIn(tx: Tx, userId: UserId, context: EndAllContext): number;
+  /** Ends every session that came from a guest link; returns how many were found. What begins with it later is not meant. */
+  endGuestsIn(tx: Tx, link: EndedGuestLink, context: EndingContext): number;
+  /** The same of a session at a provider (`sid`). */
+  endProviderSessionIn(tx: Tx, session: EndedProviderSession, context: EndingContext): number;
   /** Called by the features at start: what they void when sessions end. */
   whenEnding(voidDependents: VoidDependents): void;
 
@@ -238,9 +257,8 @@ export interface Ledger {
   find(id: SessionId): Promise<Session | undefined>;
   /** Browser sessions that came from this provider session (`sid`) and that nobody ended. */
   findByProviderSid(provider: string, sid: string): Promise<Session[]>;
-  /** The same two, read inside the transaction. */
+  /** `find`, read inside the transaction. */
   findIn(tx: Tx, id: SessionId): Session | undefined;
-  findByProviderSidIn(tx: Tx, provider: string, sid: string): Session[];
 
   /**
    * What the database holds wherever browser sessions are kept, so that nobody has to wait for it: live grants and device

@@ -1,7 +1,7 @@
 import type { Db } from '../db/open.ts';
 import type { Tx } from '../db/write.ts';
 import type { Clock } from '../lib/clock.ts';
-import { guestLinkOf } from './audience.ts';
+import { groupsOf, isGuest } from './groups.ts';
 import type { SessionId } from './model.ts';
 import { movingStore } from './store-moving.ts';
 import { standingStore } from './store-standing.ts';
@@ -61,7 +61,7 @@ const BATCH_SIZE = 200;
 /** The database, as a place that sessions leave or come to. What it says of those in Redis counts: none that ended comes back. */
 export function databasePlace({ db, clock, batchSize = BATCH_SIZE }: DatabasePlaceDeps): SessionPlace {
   const store = movingStore();
-  const standing = standingStore(db, { isGuest: (session) => guestLinkOf(session) !== undefined });
+  const standing = standingStore(db, { isGuest, groupsOf });
   const take = (tx: Tx, one: HeldSession): Arrival => {
     const known = standing.of(one.session);
     if (known === undefined || known.ended !== undefined) return 'ended';

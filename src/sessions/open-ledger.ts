@@ -39,6 +39,7 @@ import { deviceSessionStore } from './store-devices.ts';
 import { grantStore } from './store-grants.ts';
 import { outboxStore } from './store-outbox.ts';
 import { reapingStore } from './store-reaping.ts';
+import { deleteExpiredGroups } from './store-standing.ts';
 import { tokenMint } from './token.ts';
 import { touches } from './touches.ts';
 import { ALWAYS } from './trust.ts';
@@ -81,6 +82,8 @@ export interface RunningLedger extends Ledger, AsyncDisposable {
   sweepOutbox(): Promise<void>;
   /** Deletes sessions that have ended by time. */
   readonly reapTask: ReapTask;
+  /** Forgets what ended together, once none of it can be left. */
+  readonly groupsReapTask: ReapTask;
   /** Deletes credentials that ran out before their session. */
   readonly credentialsReapTask: ReapTask;
 }
@@ -147,7 +150,17 @@ export function openLedger({
     },
   });
   const box = outbox(rows, events, elsewhere?.carrier);
-  const ends = ending({ db, store, outbox: box, cache, live, refusals: refused, audit, clock });
+  const ends = ending({
+    db,
+    store,
+    outbox: box,
+    cache,
+    live,
+    refusals: refused,
+    audit,
+    clock,
+    longestMs: config.absolute_lifetime,
+  });
   const issuer = issue({
     store,
     mint,
@@ -183,7 +196,6 @@ export function openLedger({
       clock.now(),
     );
   const devices = deviceSessions({
-    store,
     devices: deviceSessionStore(),
     issue: issuer,
     mint,
@@ -298,7 +310,6 @@ export function openLedger({
     find: async (id) => store.find(id),
     findByProviderSid: async (provider, sid) => store.findByProviderSid(provider, sid),
     findIn: (tx, id) => store.read(tx, id),
-    findByProviderSidIn: (tx, provider, sid) => store.readByProviderSid(tx, provider, sid),
     listDurable: (userId) => liveHere(durable.listActive(userId).filter(({ kind }) => kind !== 'user')),
     findDurable: (id) => durable.find(id),
     lastSeenAt(id) {
@@ -334,6 +345,8 @@ export function openLedger({
     closeExpired,
 
     reapTask: sessionReapTask(reapingStore(), durable, seen),
+
+    groupsReapTask: { name: 'session_groups', deleteExpired: deleteExpiredGroups },
 
     credentialsReapTask: {
       name: 'credentials',

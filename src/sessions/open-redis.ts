@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
-import { guestLinkOf } from './audience.ts';
+import { groupsOf, isGuest } from './groups.ts';
 import type { DurableSessionStore } from './store.ts';
 import type { SessionMemory, SessionStore } from './store-contract.ts';
 import { type HeldSessions, heldSessions } from './store-held-redis.ts';
@@ -51,7 +51,7 @@ export const sessionsInRedis =
       'postern_redis_lost_sessions_total',
       'Browser sessions that Redis no longer had when it was back, roughly.',
     );
-    const standing = standingStore(db, { isGuest: (session) => guestLinkOf(session) !== undefined });
+    const standing = standingStore(db, { isGuest, groupsOf });
     const store = sharedSessionStore({
       durable,
       standing,

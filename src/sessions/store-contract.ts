@@ -11,6 +11,7 @@ import type {
   SessionId,
   SessionKind,
 } from './model.ts';
+import type { EndedGroup } from './store-standing.ts';
 
 export interface Revocation {
   at: number;
@@ -50,6 +51,8 @@ export interface SessionStore extends CredentialReader {
   revoke(tx: Tx, ids: readonly SessionId[], revocation: Revocation): Session[];
   /** Remembers that everything of this user begun until `at` is over, but for `except` and its children; never set back. */
   setEndedBefore(tx: Tx, userId: UserId, at: number, except: SessionId | undefined): void;
+  /** Remembers that these are over, also those that no list of the store names; nothing where lists are complete. */
+  endGroup(tx: Tx, group: EndedGroup): void;
   /** Moves last uses forward, never back. */
   touch(tx: Tx, lastSeen: ReadonlyMap<SessionId, number>): void;
 

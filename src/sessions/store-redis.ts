@@ -235,6 +235,8 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
 
     setEndedBefore: (tx, userId, at, except) => durable.setEndedBefore(tx, userId, at, except),
 
+    endGroup: (tx, group) => standing.endGroup(tx, group),
+
     touch(tx, lastSeen) {
       const rows = durable.knownAmong(tx, [...lastSeen.keys()]);
       const [here, there] = [new Map<SessionId, number>(), new Map<SessionId, number>()];

@@ -1,7 +1,8 @@
 import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
+import { deleteExpiredRows } from '../db/delete-expired.ts';
 import { readOrOutage } from '../db/errors.ts';
 import type { Db } from '../db/open.ts';
-import { sessions, users } from '../db/schema/index.ts';
+import { endedSessionGroups, sessions, users } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 import type { User } from '../users/model.ts';
 import { toUser } from '../users/store-row.ts';
@@ -23,7 +24,16 @@ export interface TombstonePage {
   readonly last: number;
 }
 
-type Kept = Pick<Session, 'id' | 'userId' | 'parentId' | 'createdAt' | 'audience'>;
+/** Sessions that ended together, by what they have in common. */
+export interface EndedGroup {
+  readonly name: string;
+  /** Epoch milliseconds: what began until then is meant. */
+  readonly at: number;
+  /** When none of them can be left, epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+type Kept = Pick<Session, 'id' | 'userId' | 'parentId' | 'createdAt' | 'audience' | 'origin'>;
 
 /** What a row is written from: the names of its columns, and of the same in `fromSession`. */
 const WRITTEN = Object.entries(getTableColumns(sessions)).filter(
@@ -35,18 +45,20 @@ const VALUES = WRITTEN.map(([member]) => `ended.value ->> '${member}'`);
 export interface StandingStoreDeps {
   /** Whether the session came from a guest link: its parent is then the session of a device. */
   isGuest: (session: Pick<Session, 'audience'>) => boolean;
+  /** What else a session may have ended with. */
+  groupsOf: (session: Pick<Session, 'audience' | 'origin'>) => readonly string[];
 }
 
 export type StandingStore = ReturnType<typeof standingStore>;
 
 /**
  * The part of browser sessions in Redis that stays in the database: who they belong to, and which were revoked. A revoked one
- * leaves its whole row there, its tombstone, until its absolute end; "everywhere" stands in the row of the person. Both are
- * read at every look-up, so that no copy of a session in Redis outlives what was committed.
+ * leaves its whole row there, its tombstone, until its absolute end; "everywhere" stands in the row of the person, and what
+ * ended with a guest link or with a session at a provider in a row of its own. All are read at every look-up, so that no copy of a session in Redis outlives what was committed.
  *
  * The statements of `db.reader` run in the open transaction, where there is one.
  */
-export function standingStore(db: Db, { isGuest }: StandingStoreDeps) {
+export function standingStore(db: Db, { isGuest, groupsOf }: StandingStoreDeps) {
   const rowOf = db.reader
     .select({ at: sessions.revokedAtMs, reason: sessions.revokeReason, status: sessions.status })
     .from(sessions)
@@ -58,6 +70,20 @@ export function standingStore(db: Db, { isGuest }: StandingStoreDeps) {
     .where(eq(users.id, sql.placeholder('userId')))
     .prepare();
 
+  const groupEndOf = db.reader
+    .select({ at: endedSessionGroups.atMs })
+    .from(endedSessionGroups)
+    .where(eq(endedSessionGroups.name, sql.placeholder('name')))
+    .prepare();
+
+  const groupEnd = (session: Kept): Ended | undefined => {
+    for (const name of groupsOf(session)) {
+      const at = groupEndOf.get({ name })?.at;
+      if (at !== undefined && session.createdAt <= at)
+        return { revokedAt: at, revokeReason: isGuest(session) ? 'guest_link_ended' : 'provider_logout' };
+    }
+    return undefined;
+  };
   const parentEnd = ({ parentId, createdAt, audience }: Kept): Ended | undefined => {
     const parent = rowOf.get({ id: parentId });
     if (parent?.status === 'revoked')
@@ -81,7 +107,8 @@ export function standingStore(db: Db, { isGuest }: StandingStoreDeps) {
                 revokeReason: (own.reason ?? undefined) as Session['revokeReason'],
               }
             : ((session.parentId === undefined ? undefined : parentEnd(session)) ??
-              everywhereEnd(session, row));
+              everywhereEnd(session, row) ??
+              groupEnd(session));
         return { user: toUser(row), ended };
       });
     },
@@ -100,6 +127,15 @@ export function standingStore(db: Db, { isGuest }: StandingStoreDeps) {
         WHERE true ON CONFLICT DO NOTHING RETURNING id`);
       const ids = new Set(buried.map(({ id }) => id));
       return ended.filter(({ id }) => ids.has(id));
+    },
+
+    /** Remembers that these are over, also those that no list has named; a later end of the same takes its place. */
+    endGroup(tx: Tx, { name, at, expiresAt }: EndedGroup): void {
+      const set = { atMs: at, expiresAtMs: expiresAt };
+      tx.insert(endedSessionGroups)
+        .values({ name, ...set })
+        .onConflictDoUpdate({ target: endedSessionGroups.name, set })
+        .run();
     },
 
     /** Tombstones of browser sessions that might still be somewhere, in the order of their rows. */
@@ -134,3 +170,7 @@ function everywhereEnd(
   if (endedExceptId !== null && (endedExceptId === id || endedExceptId === parentId)) return undefined;
   return { revokedAt: endedBeforeMs, revokeReason: 'everywhere' };
 }
+
+/** Deletes at most `limit` ends of groups of which nothing can be left at `now`; returns how many. */
+export const deleteExpiredGroups = (tx: Tx, now: number, limit: number): number =>
+  deleteExpiredRows(tx, endedSessionGroups, endedSessionGroups.expiresAtMs, now, limit);

@@ -235,6 +235,8 @@ export function sessionStore(db: Db): DurableSessionStore {
         .run();
     },
 
+    endGroup: () => undefined,
+
     /** All in one statement. */
     touch(tx: Tx, lastSeen: ReadonlyMap<SessionId, number>): void {
       const touches = JSON.stringify(Object.fromEntries(lastSeen));

@@ -12,7 +12,7 @@ import type { Providers } from './providers.ts';
 import type { LogoutStore } from './store-logouts.ts';
 
 export interface BackchannelLogoutDeps {
-  ledger: Pick<Ledger, 'writeEnding' | 'endIn' | 'endAllIn' | 'findByProviderSid' | 'findByProviderSidIn'>;
+  ledger: Pick<Ledger, 'writeEnding' | 'endAllIn' | 'endProviderSessionIn' | 'findByProviderSid'>;
   users: Pick<UserStore, 'findByIdentity'>;
   providers: Providers;
   logouts: LogoutStore;
@@ -49,8 +49,8 @@ export function backchannelLogout(deps: BackchannelLogoutDeps) {
   const end = (tx: Tx, provider: string, notice: LogoutNotice, address: string): number => {
     const context = { reason: 'provider_logout' as const, address };
     if (notice.sid !== undefined) {
-      const sessions = ledger.findByProviderSidIn(tx, provider, notice.sid);
-      return sessions.filter(({ id }) => ledger.endIn(tx, id, context)).length;
+      const session = { provider, sid: notice.sid, userId: personOf(notice) };
+      return ledger.endProviderSessionIn(tx, session, context);
     }
     const user = personOf(notice);
     return user === undefined ? 0 : ledger.endAllIn(tx, user, context);

@@ -72,3 +72,19 @@ export const sessionOutbox = sqliteTable('session_outbox', {
   snapshot: text('snapshot', { mode: 'json' }).$type<unknown>().notNull(),
   createdAtMs: integer('created_at_ms').notNull(),
 });
+
+/**
+ * Sessions in Redis that ended together, by what they have in common (a guest link, a session at a provider): a list in Redis
+ * need not name all of them.
+ */
+export const endedSessionGroups = sqliteTable(
+  'ended_session_groups',
+  {
+    name: text('name').primaryKey(),
+    /** What began until then is meant. */
+    atMs: integer('at_ms').notNull(),
+    /** When none of them can be left. */
+    expiresAtMs: integer('expires_at_ms').notNull(),
+  },
+  (table) => [index('ended_session_groups_expires').on(table.expiresAtMs)],
+);

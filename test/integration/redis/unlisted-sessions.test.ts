@@ -2,13 +2,26 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { eq } from 'drizzle-orm';
 import { users } from '../../../src/db/schema/index.ts';
 import type { Issued } from '../../../src/sessions/ledger.ts';
-import { childrenKey, sessionKey, userKey } from '../../../src/sessions/store-scripts-redis.ts';
+import {
+  childrenKey,
+  providerSidKey,
+  sessionKey,
+  userKey,
+} from '../../../src/sessions/store-scripts-redis.ts';
+import { providerSidDigest } from '../../../src/sessions/store-values-redis.ts';
 import { startRedis } from '../../support/redis-server.ts';
 import { type SessionNode, sessionNodes } from '../../support/session-nodes.ts';
 import { until } from '../../support/until.ts';
 
 const server = await startRedis();
 afterAll(() => server[Symbol.asyncDispose]());
+
+const NOWHERE = {
+  provider: undefined,
+  providerSid: undefined,
+  address: undefined,
+  userAgent: undefined,
+};
 
 async function ask({ ledger }: SessionNode, { session, token }: Issued): Promise<boolean> {
   const [audience] = session.audience;
@@ -25,9 +38,12 @@ async function withMemory() {
   await until('both are trusted', () => first.isTrusted() && second.isTrusted());
   const userId = await first.addUser();
   const parent = await first.signIn(userId);
-  const origin = { provider: undefined, providerSid: undefined, address: undefined, userAgent: undefined };
   const child = await first.db.write((tx) =>
-    first.ledger.openChildSession(tx, { parentId: parent.session.id, host: 'app.example.test', origin }),
+    first.ledger.openChildSession(tx, {
+      parentId: parent.session.id,
+      host: 'app.example.test',
+      origin: NOWHERE,
+    }),
   );
   for (const each of [parent, child]) expect(await ask(second, each)).toBe(true);
   const opened = opening.move();
@@ -72,6 +88,76 @@ describe('what Redis has lost, or somebody has taken from it, and memory still h
     await server.client().restore(sessionKey(id), 0, copy);
     expect([await ask(t.first, t.parent), await ask(t.second, t.parent)]).toEqual([false, false]);
     expect(await ask(t.first, t.child)).toBe(false);
+  });
+
+  test('what began with a guest link ends with it', async () => {
+    await using t = await withMemory();
+    const expiresAt = t.first.clock.now() + 3_600_000;
+    const device = await t.first.db.write((tx) =>
+      t.first.ledger.openDevice(tx, {
+        userId: t.userId,
+        issuedBy: undefined,
+        deviceId: 'dev_of_a_test',
+        clientPublicKey: 'key',
+        label: 'lamp',
+        origin: NOWHERE,
+      }),
+    );
+    const parentId = device.session.id;
+    const begin = (linkId: string) =>
+      t.first.db.write((tx) =>
+        t.first.ledger.openGuestSession(tx, {
+          parentId,
+          linkId,
+          host: 'lamp.home',
+          expiresAt,
+          origin: NOWHERE,
+        }),
+      );
+    const [ended, other] = [await begin('gst_ended'), await begin('gst_other')];
+    for (const each of [ended, other]) expect(await ask(t.second, each)).toBe(true);
+    await server.client().del(childrenKey(parentId), userKey(t.userId));
+    await t.first.db.write((tx) =>
+      t.first.ledger.endGuestsIn(
+        tx,
+        { parentId, linkId: 'gst_ended', expiresAt },
+        { reason: 'guest_link_ended' },
+      ),
+    );
+    expect(await ask(t.first, ended)).toBe(false);
+    await until('the second refuses the guest', async () => !(await ask(t.second, ended)));
+    expect(await t.first.ledger.find(ended.session.id)).toMatchObject({
+      status: 'revoked',
+      revokeReason: 'guest_link_ended',
+    });
+    expect([await ask(t.first, other), await ask(t.second, other)]).toEqual([true, true]);
+  });
+
+  test('a browser session ends with the session at the provider that it came from, and a later one does not', async () => {
+    await using t = await withMemory();
+    const signIn = () =>
+      t.first.db.write((tx) =>
+        t.first.ledger.openBrowserSession(tx, {
+          userId: t.userId,
+          origin: { ...NOWHERE, provider: 'home', providerSid: 'sid-1' },
+        }),
+      );
+    const ended = await signIn();
+    expect(await ask(t.second, ended)).toBe(true);
+    await server.client().del(providerSidKey(providerSidDigest('home', 'sid-1')), userKey(t.userId));
+    await t.first.db.write((tx) =>
+      t.first.ledger.endProviderSessionIn(
+        tx,
+        { provider: 'home', sid: 'sid-1', userId: t.userId },
+        { reason: 'provider_logout' },
+      ),
+    );
+    expect(await ask(t.first, ended)).toBe(false);
+    await until('the second refuses it', async () => !(await ask(t.second, ended)));
+    const endedAt = t.first.clock.now();
+    await until('time goes on', () => t.first.clock.now() > endedAt);
+    const later = await signIn();
+    expect([await ask(t.first, later), await ask(t.second, later)]).toEqual([true, true]);
   });
 
   test('somebody who is another person now is so in every memory', async () => {
