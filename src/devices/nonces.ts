@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import type { RecognisedSession, SessionId } from '../sessions/model.ts';
+import { LEAP_SECONDS } from './constants.ts';
 
 export interface NonceMemoryDeps {
   clock: Clock;
@@ -31,8 +32,6 @@ export interface NonceMemory {
 
 /** The time that goes into one slice; a slice is forgotten as a whole. */
 const SLICE_MS = 30_000;
-/** A floor this far ahead comes from a clock that leapt and was set right again, in seconds: the time mark distrusts such a leap too. */
-const LEAP_SECONDS = 3_600;
 const LIMITS: NonceLimits = { perSlice: 2_048, slices: 8, inAll: 262_144 };
 
 /** Nonces that came one after another. */
@@ -140,7 +139,10 @@ export function nonceMemory({ clock, floorOf, keptMs, limits = LIMITS }: NonceMe
   };
 }
 
-/** Whether what was created by then counts as used: `created` and `floor` in seconds, `now` in milliseconds. */
+/**
+ * Whether what was created by then counts as used: `created` and `floor` in seconds, `now` in milliseconds. A floor too far ahead is
+ * of a clock that leapt.
+ */
 export function isBelowFloor(created: number, floor: number, now: number): boolean {
   return created <= floor && floor <= now / 1_000 + LEAP_SECONDS;
 }

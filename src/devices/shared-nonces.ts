@@ -35,17 +35,17 @@ export function sharedNonces(deps: SharedNoncesDeps): Nonces {
   const { memory, store, marks, clock, keptMs, isStrict } = deps;
   let { life } = deps;
 
-  const live = (now: string) => {
-    if (now === life) return;
+  const noticeLife = (current: string) => {
+    if (current === life) return;
     marks.startOver();
-    life = now;
+    life = current;
   };
   // Found out only by the next signed request, it would cost that request; where this fails, it does.
   store.onReturn(
     () =>
       void store
         .life()
-        .then(live)
+        .then(noticeLife)
         .catch(() => undefined),
   );
 
@@ -58,7 +58,7 @@ export function sharedNonces(deps: SharedNoncesDeps): Nonces {
       now,
       keptSeconds: keptMs / 1_000,
     });
-    live(answer.life);
+    noticeLife(answer.life);
     // Here as well: what was forgotten once stays so, although whatever came since is remembered.
     return isBelowFloor(created, marks.floorOf(session), clock.now()) ? 'stale' : answer.verdict;
   };

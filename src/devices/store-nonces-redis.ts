@@ -1,6 +1,7 @@
 import type { RedisConnections } from '../redis/open.ts';
 import { redisScript, scriptRunner } from '../redis/script.ts';
 import type { SessionId } from '../sessions/model.ts';
+import { LEAP_SECONDS } from './constants.ts';
 
 /** A nonce that somebody used; times in seconds since 1970. */
 export interface UsedNonce {
@@ -30,8 +31,6 @@ export interface NonceStore {
 const LIFE_KEY = 'postern:nonces';
 /** What one session may use within `keptSeconds`; beyond it the oldest are forgotten, and their floor rises. */
 const MOST = 16_384;
-/** A floor this far ahead comes from a clock that leapt and was set right again, in seconds. */
-const LEAP_SECONDS = 3_600;
 /** Longer than a clock is believed to be set back: a floor that is gone by then is needed no more. */
 const KEY_LIFE_MS = 25 * 3_600_000;
 

@@ -17,13 +17,8 @@ export interface RateLimiter {
   reset(key: string): void;
 }
 
-export interface RateLimitOptions {
+export interface RateLimitOptions extends Omit<LimiterOptions, 'name'> {
   clock: Clock;
-  /** How many at once; they come back evenly over `windowMs`. */
-  limit: number;
-  windowMs: number;
-  /** Keys remembered; beyond it the one unused for longest is forgotten. */
-  maxKeys: number;
 }
 
 /**
@@ -66,8 +61,8 @@ export interface LocalLimiter {
   take(key: string): Taken | Refused;
 }
 
-export function localLimiter(clock: Clock, { limit, windowMs, maxKeys }: LimiterOptions): LocalLimiter {
-  const counts = rateLimiter({ clock, limit, windowMs, maxKeys });
+export function localLimiter(clock: Clock, options: LimiterOptions): LocalLimiter {
+  const counts = rateLimiter({ clock, ...options });
   return {
     take(key) {
       const allowance = counts.take(key);
