@@ -1,4 +1,5 @@
 import { Database } from 'bun:sqlite';
+import { existsSync } from 'node:fs';
 import { type BunSQLiteDatabase, drizzle } from 'drizzle-orm/bun-sqlite';
 import type { Clock } from '../lib/clock.ts';
 import { makePrivately } from './files.ts';
@@ -77,6 +78,8 @@ export function openDatabase({
     await marked;
     statements.finalize();
     client.close();
+    // A statement that nobody holds and that is not swept up yet keeps the connection, and with it the write-ahead log.
+    if (existsSync(`${path}-wal`)) Bun.gc(true);
   };
 
   let closing: Promise<void> | undefined;
