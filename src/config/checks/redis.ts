@@ -29,25 +29,28 @@ export const redisHasUrl = ofRedis(function* (redis) {
     };
 });
 
-export const redisUserHasPassword = ofRedis(function* ({ username, password, ...sentinel }) {
+export const redisUserHasPassword = ofRedis(function* ({ username, password }) {
   if (username !== undefined && password === undefined)
     yield { key: 'password', others: ['username'], expected: 'the password of redis.username' };
-  if (sentinel.sentinel_username !== undefined && sentinel.sentinel_password === undefined)
+});
+
+export const redisSentinelsAreWhole = ofRedis(function* (redis) {
+  const { sentinels, sentinel_name, sentinel_username, sentinel_password } = redis;
+  if (sentinels.length === 0) {
+    for (const [key, value] of Object.entries({ sentinel_name, sentinel_username, sentinel_password })) {
+      if (value !== undefined)
+        yield { key, others: ['sentinels'], expected: 'nothing, or addresses in redis.sentinels' };
+    }
+    return;
+  }
+  if (sentinel_name === undefined)
+    yield { key: 'sentinel_name', others: ['sentinels'], expected: 'what the sentinels call the primary' };
+  if (sentinel_username !== undefined && sentinel_password === undefined)
     yield {
       key: 'sentinel_password',
       others: ['sentinel_username'],
       expected: 'the password of redis.sentinel_username',
     };
-});
-
-export const redisSentinelsAreWhole = ofRedis(function* ({ sentinels, sentinel_name, sentinel_password }) {
-  if (sentinels.length > 0 && sentinel_name === undefined)
-    yield { key: 'sentinel_name', others: ['sentinels'], expected: 'what the sentinels call the primary' };
-  if (sentinels.length > 0) return;
-  for (const [key, value] of Object.entries({ sentinel_name, sentinel_password })) {
-    if (value !== undefined)
-      yield { key, others: ['sentinels'], expected: 'nothing, or addresses in redis.sentinels' };
-  }
 });
 
 export const redisTlsIsWhole = ofRedis(function* ({ url, tls }) {

@@ -80,6 +80,7 @@ const REFUSED: [toml: string, key: string, expected: string][] = [
   ['sentinels = ["10.0.0.7"]', 'redis.sentinel_name', 'what the sentinels call the primary'],
   ['sentinels = ["10.0.0.7:0"]\nsentinel_name = "m"', 'redis.sentinels[0]', 'host or host:port'],
   ['sentinel_name = "mymaster"', 'redis.sentinel_name', 'nothing, or addresses in redis.sentinels'],
+  ['sentinel_username = "u"', 'redis.sentinel_username', 'nothing, or addresses in redis.sentinels'],
   ['sentinel_password = "hush"', 'redis.sentinel_password', 'nothing, or addresses in redis.sentinels'],
   ['[redis.tls]\nca = "/ca.pem"', 'redis.tls', 'a redis.url that begins with rediss://'],
 ];
