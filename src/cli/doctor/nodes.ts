@@ -21,5 +21,7 @@ export const checkNodes: Check = ({ config, servers = [] }): Finding[] => {
   ];
 };
 
-const describe = ({ node, roles }: ServerStatus) =>
-  roles.length === 0 ? node : `${node} (${roles.join(', ')})`;
+const describe = ({ node, roles }: ServerStatus) => {
+  if (node === '') return 'one that does not answer';
+  return roles.length === 0 ? node : `${node} (${roles.join(', ')})`;
+};

@@ -16,7 +16,7 @@ import { recordedLog } from '../../support/silent-log.ts';
 function sharedPlace() {
   const directory = temporaryDirectory();
   const stack = new AsyncDisposableStack();
-  const place = { dataDir: directory.path, workingDir: process.cwd() };
+  const place = { dataDir: directory.path, workingDir: process.cwd(), patienceMs: 100 };
   return {
     ...place,
     names: () => readdirSync(directory.path).toSorted(),
@@ -75,6 +75,19 @@ describe('of several servers on one data directory', () => {
     await leaveSocket(join(place.dataDir, 'control-10.sock'));
     expect(await askAnyServer(place, request)).toEqual({ output: 'two' });
     expect(await runningServers(place)).toHaveLength(1);
+  });
+
+  test('one that hangs keeps nobody from another, and nobody from starting', async () => {
+    await using place = sharedPlace();
+    using _hanging = Bun.listen({ unix: join(place.dataDir, 'control-10.sock'), socket: { data() {} } });
+    await place.serve('two', ['hub'], 12);
+    expect(place.names()).toEqual(['control-10.sock', 'control-12.sock']);
+    expect(await askAnyServer(place, request)).toEqual({ output: 'two' });
+    expect(await askServerWith('hub', place, request)).toEqual({ output: 'two' });
+    expect(await runningServers(place)).toMatchObject([
+      { status: { node: '', roles: [] }, answers: false },
+      { status: { node: 'two' }, answers: true },
+    ]);
   });
 
   test('two with one pid, as in two containers, do not take each other’s', async () => {
