@@ -14,9 +14,8 @@ const NOT_OWNER = 0o077;
  * @throws CommandError
  */
 export function prepareDataDirectory(path: string, log: Pick<Logger, 'warn'>): void {
-  const found = look(path);
-  if (found === undefined) make(path);
-  else inspect(path, found, log);
+  const found = look(path) ?? make(path);
+  if (found !== undefined) inspect(path, found, log);
 }
 
 function look(path: string): Stats | undefined {
@@ -27,7 +26,8 @@ function look(path: string): Stats | undefined {
   }
 }
 
-function make(path: string): void {
+/** What is there all the same: another process may have made it in the same moment. */
+function make(path: string): Stats | undefined {
   const parent = dirname(path);
   try {
     mkdirSync(parent, { recursive: true });
@@ -35,7 +35,10 @@ function make(path: string): void {
     // Whatever the umask took away is needed.
     chmodSync(path, OWNER_ONLY);
     syncDirectory(parent);
+    return undefined;
   } catch (error) {
+    const found = (error as NodeJS.ErrnoException).code === 'EEXIST' ? look(path) : undefined;
+    if (found !== undefined) return found;
     throw failure(path, error);
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { prepareDataDirectory } from '../../../src/config/data-directory.ts';
 import { CommandError } from '../../../src/lib/command-error.ts';
 import { temporaryDirectory } from '../../support/database.ts';
@@ -68,3 +69,19 @@ function refusalOf(path: string): CommandError {
   }
   throw new Error('it was not refused');
 }
+
+test('several processes that make it in the same moment all have it', async () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, 'data');
+  const source = fileURLToPath(import.meta.resolve('../../../src/config/data-directory.ts'));
+  const startAt = Date.now() + 500;
+  const script = `const { prepareDataDirectory } = await import(${JSON.stringify(source)});
+    while (Date.now() < ${startAt});
+    prepareDataDirectory(${JSON.stringify(path)}, { warn: () => process.exit(3) });`;
+  const exits = Array.from({ length: 4 }, () => {
+    const child = Bun.spawn([process.execPath, '-e', script], { stdio: ['ignore', 'ignore', 'inherit'] });
+    return child.exited;
+  });
+  expect(await Promise.all(exits)).toEqual([0, 0, 0, 0]);
+  expect(modeOf(path)).toBe(0o700);
+});
