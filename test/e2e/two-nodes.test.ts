@@ -261,3 +261,18 @@ describe('at the start', () => {
     expect(existsSync(join(nodes.dataDir, 'setup-link'))).toBe(false);
   });
 });
+
+test('a process that hangs keeps neither commands nor another start from the rest', async () => {
+  await using nodes = await open();
+  const [one, two] = nodes.nodes;
+  one.process.signal('SIGSTOP');
+  try {
+    expect(await nodes.run('user', 'list')).toMatchObject({ exitCode: 0 });
+    await two.stop();
+    await two.start();
+    expect((await ask(nodes, two, '/readyz')).status).toBe(200);
+    expect((await nodes.run('doctor')).out).toContain('one that does not answer, two');
+  } finally {
+    one.process.signal('SIGCONT');
+  }
+});
