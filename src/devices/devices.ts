@@ -78,8 +78,8 @@ export function devices(deps: DevicesDeps) {
   };
 
   return {
-    find: directory.find,
-    findByHandle: directory.findByHandle,
+    find: (id: DeviceId) => directory.find(id),
+    findByHandle: (handle: string) => directory.findByHandle(handle),
     /** Whether the device is still paired in this transaction, which may hold its end. */
     isPaired: (tx: Tx, { id }: Pick<Device, 'id'>): boolean => store.read(tx, id) !== undefined,
     /** A live device of this person, by id or handle. @throws AppError `not_found`. */
