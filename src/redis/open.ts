@@ -3,7 +3,7 @@ import type { RedisConfig } from '../config/schema.ts';
 import { CommandError } from '../lib/command-error.ts';
 import { connectRedis, type RedisConnection, type RedisDeps } from './connection.ts';
 import type { ConnectionUse } from './options.ts';
-import { describePlace, placeOf } from './target.ts';
+import { describePlace, placeOf } from './place.ts';
 import { requireStreams, requireWrites, shortcomings } from './usable.ts';
 
 /** What the appliance has of Redis. Disposing ends every connection at once; twice is harmless. */

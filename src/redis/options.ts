@@ -5,7 +5,7 @@ import type { RedisConfig } from '../config/schema.ts';
 import { CommandError } from '../lib/command-error.ts';
 import { directConnector, sentinelConnector } from './connectors.ts';
 import type { ServerInfo } from './info.ts';
-import { placeOf } from './target.ts';
+import { placeOf } from './place.ts';
 
 /** What a connection is for. The reader waits for news on the streams, so that its commands take longer. */
 export type ConnectionUse = 'commands' | 'reader';

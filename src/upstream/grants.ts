@@ -10,7 +10,7 @@ import { newId } from '../lib/random.ts';
 import type { Ledger } from '../sessions/ledger.ts';
 import type { ProviderTokens } from '../sign-in/model.ts';
 import type { Actor, UserId } from '../users/model.ts';
-import type { Announcements } from './catching-up.ts';
+import type { Announcements } from './announcements.ts';
 import type { GrantEndReason, UpstreamAccount, UpstreamGrant, UpstreamGrantId } from './model.ts';
 import { dependentSessions, type Needs } from './needs.ts';
 import type { UpstreamGrantStore } from './store.ts';

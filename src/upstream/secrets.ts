@@ -9,7 +9,7 @@ import type { Logger } from '../lib/log.ts';
 import { once } from '../lib/once.ts';
 import { newId } from '../lib/random.ts';
 import type { Actor, UserId } from '../users/model.ts';
-import type { Announcements } from './catching-up.ts';
+import type { Announcements } from './announcements.ts';
 import type { UserSecretId } from './model.ts';
 import type { Needs } from './needs.ts';
 import type { UserSecretStore } from './store-secrets.ts';

@@ -1,7 +1,7 @@
 import { usualDeviceBase } from '../../config/device-base.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Logger } from '../../lib/log.ts';
-import { describePlace, placeOf } from '../../redis/target.ts';
+import { describePlace, placeOf } from '../../redis/place.ts';
 
 /** An optional part of the appliance: what it is on for, without secrets, or the key that turns it on. */
 export type PartLine = { part: string; on: string } | { part: string; key: string };

@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis[Symbol.asyncDispose]());
 
-interface Houses extends AsyncDisposable {
+interface BothStores extends AsyncDisposable {
   readonly t: TemporaryLedger;
   readonly clock: ManualClock;
   readonly here: SessionPlace;
@@ -40,7 +40,9 @@ interface Houses extends AsyncDisposable {
 }
 
 /** A database and an empty Redis; batches are small, so that there are many. */
-async function houses(secrets: readonly [Uint8Array, ...Uint8Array[]] = [TEST_SECRET]): Promise<Houses> {
+async function bothStores(
+  secrets: readonly [Uint8Array, ...Uint8Array[]] = [TEST_SECRET],
+): Promise<BothStores> {
   await redis.client().flushall();
   const clock = new ManualClock();
   const t = temporaryLedger({ clock });
@@ -93,7 +95,7 @@ const signIn = ({ db, ledger }: TemporaryLedger, userId: UserId): Promise<Issued
   db.write((tx) => ledger.openBrowserSession(tx, { userId, origin: FROM }));
 
 /** What a server with Redis sees. */
-const sharedBy = ({ t }: Houses) =>
+const sharedBy = ({ t }: BothStores) =>
   sessionsInRedis(redis.client())({
     ...t,
     ring: keyRing([TEST_SECRET]),
@@ -102,7 +104,7 @@ const sharedBy = ({ t }: Houses) =>
   });
 
 /** Browsers of two people, each with hosts, and a guest of a device. */
-async function people({ t, clock }: Houses) {
+async function people({ t, clock }: BothStores) {
   const issued: Issued[] = [];
   for (const name of ['ada', 'bob']) {
     const userId = await t.addUser(name);
@@ -140,7 +142,7 @@ async function people({ t, clock }: Houses) {
 
 describe('live browser sessions', () => {
   test('go to Redis and come back as they were, with their cookies; grants and devices stay', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const { issued, device } = await people(t);
     const before = t.inDatabase();
     expect(before.size).toBe(issued.length);
@@ -163,7 +165,7 @@ describe('live browser sessions', () => {
   });
 
   test('take their ends with them', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const { session, token } = await t.t.signIn(await t.t.addUser());
     await t.clock.advance(HOUR);
     await moveSessions(t.here, t.there);
@@ -176,7 +178,7 @@ describe('live browser sessions', () => {
   });
 
   test('that ran out, or were ended, do not move', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const userId = await t.t.addUser();
     const [old, ended] = [await signIn(t.t, userId), await signIn(t.t, userId)];
     await t.clock.advance(24 * HOUR);
@@ -188,7 +190,7 @@ describe('live browser sessions', () => {
   });
 
   test('there are none of: nothing happens', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const nothing = { moved: 0, children: 0, ended: 0 };
     expect(await moveSessions(t.here, t.there)).toEqual(nothing);
     expect(await moveSessions(t.there, t.here)).toEqual(nothing);
@@ -222,7 +224,7 @@ describe('a move that dies half-way and is made again', () => {
     'to %s loses none and doubles none, wherever it dies',
     async (to) => {
       for (let act = 1; ; act++) {
-        await using t = await houses();
+        await using t = await bothStores();
         await people(t);
         const before = t.inDatabase();
         if (to === 'sqlite') await moveSessions(t.here, t.there);
@@ -246,7 +248,7 @@ describe('a move that dies half-way and is made again', () => {
   );
 
   test('leaves sessions that are used in Redis from then on', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const { session, token } = await t.t.signIn(await t.t.addUser());
     await moveSessions({ ...t.here, drop: async () => undefined }, t.there);
     const { store } = sharedBy(t);
@@ -258,7 +260,7 @@ describe('a move that dies half-way and is made again', () => {
   });
 
   test('keeps the later of two last uses', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const { session, token } = await t.t.signIn(await t.t.addUser());
     const at = t.clock.now() + HOUR;
     const lastUse = () => ({ lastSeenAt: at });
@@ -276,7 +278,7 @@ describe('a move that dies half-way and is made again', () => {
 });
 
 describe('what was ended while its value stayed in Redis', () => {
-  const ENDS: readonly (readonly [string, (t: Houses, issued: Issued) => Promise<unknown>])[] = [
+  const ENDS: readonly (readonly [string, (t: BothStores, issued: Issued) => Promise<unknown>])[] = [
     ['one by one', (t, { session }) => t.t.ledger.end(session.id, { reason: 'ended_by_user' })],
     ['everywhere', (t, { session }) => t.t.ledger.endAll(session.userId, { reason: 'everywhere' })],
     [
@@ -285,7 +287,7 @@ describe('what was ended while its value stayed in Redis', () => {
     ],
   ];
   test.each(ENDS)('%s: does not come back', async (_name, end) => {
-    await using t = await houses();
+    await using t = await bothStores();
     const issued = await t.t.signIn(await t.t.addUser());
     await openChild(t.t, issued.session.id, 'app.home');
     const kept = await t.t.signIn(await t.t.addUser());
@@ -299,7 +301,7 @@ describe('what was ended while its value stayed in Redis', () => {
   });
 
   test('but for one that everywhere left alone', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const issued = await t.t.signIn(await t.t.addUser());
     const { userId } = issued.session;
     const child = await openChild(t.t, issued.session.id, 'app.home');
@@ -316,7 +318,7 @@ describe('what was ended while its value stayed in Redis', () => {
 
 describe('a session that stands although everything of its person has ended', () => {
   test('because it began right after that, stands in Redis too, and so does what begins with it', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const userId = await t.t.addUser();
     const before = await signIn(t.t, userId);
     const [after, child] = await t.t.db.write((tx) => {
@@ -339,7 +341,7 @@ describe('a session that stands although everything of its person has ended', ()
 
 describe('values in Redis that are not ours', () => {
   test('stay there, and never reach the database', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const [mine, theirs] = [await t.t.signIn(await t.t.addUser()), await t.t.signIn(await t.t.addUser())];
     await moveSessions(t.here, t.there);
     const client = redis.client();
@@ -369,7 +371,7 @@ describe('values in Redis that are not ours', () => {
   });
 
   test('are no obstacle on the way there', async () => {
-    await using t = await houses();
+    await using t = await bothStores();
     const { session, token } = await t.t.signIn(await t.t.addUser());
     await redis.client().hset(`postern:session:${session.id}`, 'body', 'nonsense');
     await redis.client().set(`postern:credential:${hashToken(token)}`, 'ses_somebody');
@@ -378,7 +380,7 @@ describe('values in Redis that are not ours', () => {
   });
 
   test('sealed under a previous secret are ours', async () => {
-    await using before = await houses();
+    await using before = await bothStores();
     const { token } = await before.t.signIn(await before.t.addUser());
     await moveSessions(before.here, before.there);
     const { t, clock } = before;

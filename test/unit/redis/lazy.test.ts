@@ -29,7 +29,7 @@ test.each(['main.ts', 'app.ts', 'services.ts', 'cli/serve/serve.ts', 'cli/doctor
     expect(files.length).toBeGreaterThan(0);
     expect(packages).not.toContain('ioredis');
     expect(files.filter((file) => file.endsWith('-redis.ts') && !file.startsWith('config/'))).toEqual([]);
-    expect(files.filter((file) => file.startsWith('redis/') && file !== 'redis/target.ts')).toEqual([]);
+    expect(files.filter((file) => file.startsWith('redis/') && file !== 'redis/place.ts')).toEqual([]);
   },
 );
 
