@@ -9,7 +9,7 @@ import type { RevokeReason } from '../sessions/model.ts';
 import type { Actor, UserId } from '../users/model.ts';
 import type { DeviceDirectory } from './directory.ts';
 import type { DeviceCounts } from './metrics.ts';
-import { type Device, type DeviceLabels, type DeviceReport, isDeviceId } from './model.ts';
+import { type Device, type DeviceId, type DeviceLabels, type DeviceReport, isDeviceId } from './model.ts';
 import type { DevicePatch, DeviceStore } from './store.ts';
 import type { PairingStore } from './store-pairings.ts';
 
