@@ -10,12 +10,13 @@ import { redisReason } from '../redis/errors.ts';
 import type { RedisConnections } from '../redis/open.ts';
 import type { Elsewhere, HereParts, OpenElsewhere } from './elsewhere.ts';
 import { eventCarrier } from './event-carrier.ts';
-import { type EventSource, eventReader } from './event-reader.ts';
+import { type EventReaderDeps, type EventSource, eventReader } from './event-reader.ts';
 import { eventStreamsRedis } from './event-streams-redis.ts';
 import { foreignEvents } from './foreign-events.ts';
 import { heartbeats } from './heartbeats.ts';
 import { elsewhereMetrics } from './metrics.ts';
 import { ownEvents } from './own-events.ts';
+import { publication } from './publication.ts';
 
 /** A shutdown waits for us no longer. */
 const MAX_CLOSING_MS = 1_000;
@@ -60,6 +61,10 @@ function open(
     },
     beat: (fields) => streams.beat(redis.commands, fields),
   };
+  const server: EventReaderDeps['server'] = {
+    isAgreed: ({ runId }) => here.eventServer.find() === runId,
+    agree: ({ runId }) => here.eventServer.put(runId),
+  };
   const own = ownEvents();
   const beats = heartbeats(config.heartbeat_timeout);
   const observed = elsewhereMetrics(metrics, () => clock.monotonicNow() < beats.until);
@@ -68,7 +73,10 @@ function open(
   const carrier = eventCarrier({
     here,
     own,
-    publish: (events) => streams.publish(redis.commands, events),
+    async publish(events) {
+      if (!server.isAgreed(redis.connection.server)) throw readElsewhere();
+      return streams.publish(redis.commands, events);
+    },
     clock,
     onFailure(error) {
       if (!isHeldUp)
@@ -89,8 +97,12 @@ function open(
       node: newSecret(),
       apply: (entries) => foreign.apply(entries),
       forget,
-      catchUp: here.catchUp,
-      publishedUntil: () => publishedUntil(here, config.outbox_timeout, clock),
+      async catchUp(signal) {
+        await here.catchUp(signal);
+        carrier.retry();
+      },
+      server,
+      publishedUntil: publication(here.outbox, config.outbox_timeout, clock),
       resets: observed.resets,
       describe: reasonOf,
       clock,
@@ -162,15 +174,8 @@ function reasonOf(error: unknown): string {
   return redisReason(error);
 }
 
-/** The instant until which everything that was committed is published: rows that wait were committed after it. */
-function publishedUntil(
-  { outbox }: Pick<HereParts, 'outbox'>,
-  outboxTimeoutMs: number,
-  clock: Clock,
-): number | undefined {
-  const now = clock.monotonicNow();
-  const oldestAt = outbox.oldestAt();
-  if (oldestAt === undefined) return now;
-  const waitedMs = Math.max(0, clock.now() - oldestAt);
-  return waitedMs > outboxTimeoutMs ? undefined : now - waitedMs;
-}
+/** Nobody would hear it there. */
+const readElsewhere = () =>
+  new AppError('unavailable', 'store_unavailable', 'Events of sessions cannot be published right now.', {
+    cause: new Error('it is another Redis server than the one that is read from'),
+  });

@@ -14,6 +14,12 @@ export interface HereParts {
   readonly live: Pick<LiveThings, 'close' | 'has'>;
   readonly events: SessionEvents;
   readonly outbox: OutboxStore;
+  /** The server (by `run_id`) from which events are read, as all processes of this database have agreed on last. */
+  readonly eventServer: {
+    /** @throws AppError `unavailable`. */
+    find(): string | undefined;
+    put(runId: string): Promise<void>;
+  };
   /** Deletes rows of the outbox. */
   readonly deleteRows: (ids: readonly number[]) => Promise<void>;
   /** From the database alone: a grant, a device, or the tombstone of any session. @throws AppError `unavailable`. */

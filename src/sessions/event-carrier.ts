@@ -15,7 +15,9 @@ export interface OutgoingEvent {
 }
 
 export interface EventCarrierDeps {
-  here: Pick<HereParts, 'outbox' | 'deleteRows' | 'activeOf' | 'endEverywhere'>;
+  here: Pick<HereParts, 'outbox' | 'deleteRows' | 'activeOf' | 'endEverywhere'> & {
+    cache: Pick<HereParts['cache'], 'evict'>;
+  };
   own: OwnEvents;
   /** Says of each whether it is published for sure. Rejects when nobody knows. */
   publish: (events: readonly OutgoingEvent[]) => Promise<readonly boolean[]>;
@@ -45,6 +47,7 @@ const LEFT_AFTER_MS = 1_000;
 export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
   const { here, onFailure, clock } = deps;
   const publish = publisher(deps);
+  const leftFor = leftForAWhile(clock);
   const deletion = rowDeletion(here.deleteRows, onFailure);
   /** Rows to publish now, and those that could not be. */
   let queue: OutboxRow[] = [];
@@ -118,8 +121,9 @@ export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
     },
     sweep() {
       const until = clock.now() - LEFT_AFTER_MS;
+      const upTo = leftFor(here.outbox.newestEver());
       for (let last = 0, more = true; more; ) {
-        const rows = here.outbox.after(last, ROWS_AT_ONCE, until);
+        const rows = here.outbox.after(last, ROWS_AT_ONCE, { until, upTo });
         last = rows.at(-1)?.id ?? last;
         more = rows.length === ROWS_AT_ONCE;
         carry(rows);
@@ -132,8 +136,28 @@ export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
   };
 }
 
+/** The wall clock may have been set back since a row was written: what was there a while ago is left, whatever stands in it. */
+function leftForAWhile(clock: Clock) {
+  let seen: { readonly newest: number; readonly at: number } | undefined;
+  let left = 0;
+  return (newest: number): number => {
+    const now = clock.monotonicNow();
+    if (seen === undefined || now - seen.at >= LEFT_AFTER_MS) {
+      left = seen?.newest ?? 0;
+      seen = { newest, at: now };
+    }
+    return left;
+  };
+}
+
 /** Publishes, and knows its events when they come back. */
-function publisher({ own, publish, published }: EventCarrierDeps) {
+function publisher({ here, own, publish, published }: EventCarrierDeps) {
+  const doubt = (sessions: readonly Session[]) => {
+    own.unknown(sessions);
+    // What another process said of one in the meantime was taken for ours.
+    for (const { id } of sessions) here.cache.evict(id);
+  };
+
   return async (sessions: readonly Session[]): Promise<readonly boolean[]> => {
     if (sessions.length === 0) return [];
     own.sent(sessions);
@@ -141,7 +165,7 @@ function publisher({ own, publish, published }: EventCarrierDeps) {
     try {
       taken = await publish(sessions.map(encodeEvent));
     } finally {
-      own.unknown(sessions.filter((_, index) => taken[index] !== true));
+      doubt(sessions.filter((_, index) => taken[index] !== true));
     }
     published.inc(taken.filter(Boolean).length);
     return taken;

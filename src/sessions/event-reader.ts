@@ -52,6 +52,13 @@ export interface EventReaderDeps {
   forget: () => void;
   /** What has to be done before memory is believed again. */
   catchUp: (signal: AbortSignal) => Promise<void>;
+  /** The server from which every process of the database reads. */
+  server: {
+    /** Whether it is this one. */
+    isAgreed(server: Pick<ServerIdentity, 'runId'>): boolean;
+    /** Makes it this one, for all of them. */
+    agree(server: Pick<ServerIdentity, 'runId'>): Promise<void>;
+  };
   /** The instant until which everything was published, monotonic; `undefined`: too much was not. */
   publishedUntil: () => number | undefined;
   resets: (reason: ResetReason) => Counter;
@@ -105,6 +112,12 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
     beats.reset();
   };
 
+  /** After a failover both may answer: what others publish there is not heard here. */
+  const leave = (current: Stretch) => {
+    log.warn('another process reads events of sessions from another Redis server; it is looked for anew');
+    stop(current, 'server');
+  };
+
   const review = (current: Stretch) => {
     if (!current.isCaughtUp || current.broken !== undefined) return;
     const { sessions, devices } = current.progress;
@@ -120,6 +133,7 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
   const begin = async (): Promise<Stretch> => {
     await source.whenReady(signal);
     const { server, tails } = await source.tails();
+    if (!deps.server.isAgreed(server)) await deps.server.agree(server);
     // What was read before this, from any store, may be what a missed event was about.
     beats.reset();
     deps.forget();
@@ -198,6 +212,7 @@ export function eventReader(deps: EventReaderDeps, signal: AbortSignal): EventRe
   const beat = async (): Promise<void> => {
     const current = stretch;
     if (current?.isCaughtUp !== true) return;
+    if (!deps.server.isAgreed(current.server)) return leave(current);
     const publishedUntil = deps.publishedUntil();
     const { server, states } = await source.beat(encodeHeartbeat(deps.node, ++sequence));
     if (current !== stretch || current.broken !== undefined) return;

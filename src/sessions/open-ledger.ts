@@ -36,6 +36,7 @@ import { refusals } from './refusals.ts';
 import { sessionStore } from './store.ts';
 import type { SessionStore } from './store-contract.ts';
 import { deviceSessionStore } from './store-devices.ts';
+import { eventServerStore } from './store-event-server.ts';
 import { grantStore } from './store-grants.ts';
 import { outboxStore } from './store-outbox.ts';
 import { reapingStore } from './store-reaping.ts';
@@ -132,11 +133,16 @@ export function openLedger({
   const seen = touches();
   const live = liveThings((error) => log.error('something of an ended session did not close', { error }));
   const rows = outboxStore(db);
+  const eventServer = eventServerStore(db);
   const elsewhere = shared?.open({
     cache,
     live,
     events,
     outbox: rows,
+    eventServer: {
+      find: () => eventServer.find(),
+      put: (runId) => db.write((tx) => eventServer.put(tx, runId)),
+    },
     deleteRows: (ids) => db.write((tx) => rows.delete(tx, ids)),
     findDurable: (id) => durable.find(id),
     find: (id) => store.find(id),

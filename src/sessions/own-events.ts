@@ -7,7 +7,10 @@ export interface OwnEvents {
   sent(events: readonly Named[]): void;
   /** Whether it comes back because it was sent; each only once. */
   takeBack(event: Named): boolean;
-  /** It is not known which of these come back: those that do are applied like anybody's, which is harmless. */
+  /**
+   * It is not known which of these come back: those that do are applied like anybody's, which is harmless. What has come back of
+   * them already may have been anybody's, and has to be looked at again.
+   */
   unknown(events: readonly Named[]): void;
   clear(): void;
 }

@@ -1,4 +1,4 @@
-import { and, asc, gt, lte, sql } from 'drizzle-orm';
+import { and, asc, gt, lte, or, sql } from 'drizzle-orm';
 import { readOrOutage } from '../db/errors.ts';
 import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
@@ -32,14 +32,29 @@ export interface OutboxRow {
   readonly message: OutboxMessage;
 }
 
+/** Rows that somebody has left. */
+export interface LeftRows {
+  /** Epoch milliseconds. */
+  readonly until: number;
+  readonly upTo: number;
+}
+
+const EVERY_ROW: LeftRows = { until: Number.MAX_SAFE_INTEGER, upTo: 0 };
+
 export type OutboxStore = ReturnType<typeof outboxStore>;
 
 export function outboxStore(db: Db) {
   const oldest = db.reader
-    .select({ at: sessionOutbox.createdAtMs })
+    .select({ id: sessionOutbox.id, at: sessionOutbox.createdAtMs })
     .from(sessionOutbox)
     .orderBy(asc(sessionOutbox.id))
     .limit(1)
+    .prepare();
+
+  const newestEver = db.reader
+    .select({ id: sql<number>`seq` })
+    .from(sql`sqlite_sequence`)
+    .where(sql`name = 'session_outbox'`)
     .prepare();
 
   return {
@@ -55,21 +70,26 @@ export function outboxStore(db: Db) {
     delete(tx: Tx, ids: readonly number[]): void {
       if (ids.length > 0) tx.delete(sessionOutbox).where(isOneOf(sessionOutbox.id, ids)).run();
     },
-    /** The oldest rows with an id above this one, of those written until `until` (epoch milliseconds). */
-    after(id: number, limit: number, until = Number.MAX_SAFE_INTEGER): OutboxRow[] {
+    /** The oldest rows with an id above this one; of those written until `until` (epoch milliseconds), or up to the id `upTo`. */
+    after(id: number, limit: number, { until, upTo }: LeftRows = EVERY_ROW): OutboxRow[] {
       return readOrOutage(() =>
         db.reader
           .select()
           .from(sessionOutbox)
-          .where(and(gt(sessionOutbox.id, id), lte(sessionOutbox.createdAtMs, until)))
+          .where(
+            and(
+              gt(sessionOutbox.id, id),
+              or(lte(sessionOutbox.createdAtMs, until), lte(sessionOutbox.id, upTo)),
+            ),
+          )
           .orderBy(asc(sessionOutbox.id))
           .limit(limit)
           .all(),
       ).map((row) => ({ id: row.id, at: row.createdAtMs, message: row.snapshot as OutboxMessage }));
     },
-    /** When the oldest row was written, whoever wrote it. */
-    oldestAt(): number | undefined {
-      return readOrOutage(() => oldest.get())?.at;
-    },
+    /** The oldest row and when it was written, whoever wrote it. */
+    oldest: (): { id: number; at: number } | undefined => readOrOutage(() => oldest.get()),
+    /** The id of the newest row that was ever committed, whether or not it is still there. */
+    newestEver: (): number => readOrOutage(() => newestEver.get())?.id ?? 0,
   };
 }

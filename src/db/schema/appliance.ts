@@ -1,6 +1,6 @@
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-/** Single values of the appliance as a whole: the time mark, whether a user ever existed, the setup link, where browser sessions are. */
+/** Single values of the appliance as a whole: the time mark, whether a user ever existed, the setup link, where browser sessions are, and events of them. */
 export const applianceState = sqliteTable('appliance_state', {
   key: text('key', {
     enum: [
@@ -9,6 +9,7 @@ export const applianceState = sqliteTable('appliance_state', {
       'setup_secret_hash',
       'setup_expires_at_ms',
       'browser_sessions_in_redis',
+      'session_events_server',
     ],
   }).primaryKey(),
   text: text('text'),

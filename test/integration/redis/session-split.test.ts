@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { connect, createServer, type Socket } from 'node:net';
+import { hostAudience } from '../../../src/sessions/audience.ts';
 import { startRedis, type TestRedis } from '../../support/redis-server.ts';
 import { sessionNodes } from '../../support/session-nodes.ts';
 import { until } from '../../support/until.ts';
@@ -21,13 +22,17 @@ async function movingAddress(first: TestRedis) {
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const address = listener.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const hangUp = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     url: `redis://127.0.0.1:${port}`,
     leadTo(server: TestRedis) {
       target = server.port;
     },
+    hangUp,
     [Symbol.dispose]() {
-      for (const socket of sockets) socket.destroy();
+      hangUp();
       listener.close();
     },
   };
@@ -61,6 +66,41 @@ test('where one connection leads to another server than the other, both are made
   expect(nodes.first.figure('postern_session_events_resets_total{reason="server"}')).toBeGreaterThan(0);
   const { session } = await nodes.first.signIn(await nodes.first.addUser());
   expect((await nodes.second.ledger.find(session.id))?.status).toBe('active');
+});
+
+test('a process that is left with the old server does not believe what it has in memory', async () => {
+  await using before = await startRedis();
+  await using after = await startRedis();
+  using address = await movingAddress(before);
+  // Long past what this test takes: nothing but the other server can make it refuse.
+  await using nodes = await sessionNodes(before, { redis: { heartbeat_timeout: 600_000 } });
+  await using moved = await nodes.another({ redis: { url: address.url } });
+  const { first } = nodes;
+  await until('they are trusted', () => first.isTrusted() && moved.isTrusted());
+  const audience = hostAudience('app.home');
+  const { session } = await first.signIn(await first.addUser());
+  const personal = await first.db.write((tx) =>
+    first.ledger.openPersonalToken(tx, {
+      issuedBy: session.id,
+      label: 'backup',
+      audience: [audience],
+      expiresAt: first.clock.now() + 3_600_000,
+      origin: session.origin,
+    }),
+  );
+  const ask = async () => (await first.ledger.authenticate(personal.token, 'personal', audience)).ok;
+  expect(await ask()).toBe(true);
+
+  // A replica has become the primary for whoever asks now; the old one goes on for who is still there.
+  address.leadTo(after);
+  address.hangUp();
+  await until('the one that lost its connection is at the new server', async () => {
+    const there = await clientNamed(after, 'postern-commands');
+    return there.length === 1 && moved.redis.connection.isReady;
+  });
+  expect(await moved.ledger.end(personal.session.id, { reason: 'ended_by_user' })).toBe(true);
+  await until('the other one refuses it', async () => !(await ask()));
+  expect(first.said.some(({ message }) => message.includes('from another Redis server'))).toBe(true);
 });
 
 test('a primary that is made a replica while a read waits is let go of', async () => {

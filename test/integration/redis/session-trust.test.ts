@@ -220,7 +220,7 @@ describe('everything of a person that is ended while Redis stands still', () => 
     await until('what hung on both is closed', () => closed.length === 2);
     expect(closed).toEqual(['everywhere', 'everywhere']);
     for (const each of [t.issued, unseen]) expect((await ask(t.second, each)).ok).toBe(false);
-    await until('nothing is owed', () => outboxStore(t.first.db).oldestAt() === undefined);
+    await until('nothing is owed', () => outboxStore(t.first.db).oldest() === undefined);
     const later = await t.first.signIn(userId);
     expect((await ask(t.second, later)).ok).toBe(true);
   });

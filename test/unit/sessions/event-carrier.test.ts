@@ -24,10 +24,12 @@ async function carrying() {
     publish: async (events: readonly OutgoingEvent[]): Promise<boolean[]> => events.map(() => true),
   };
   const database = { isFull: false };
+  const evicted: string[] = [];
   let published = 0;
   const carrier = eventCarrier({
     here: {
       outbox: rows,
+      cache: { evict: (id) => void evicted.push(id) },
       deleteRows: async (ids) => {
         if (database.isFull) throw new Error('full');
         await t.db.write((tx) => rows.delete(tx, ids));
@@ -60,6 +62,7 @@ async function carrying() {
     sent,
     failures,
     everywhere,
+    evicted,
     ended,
     insert,
     named,
@@ -128,6 +131,19 @@ describe('rows of the outbox', () => {
     expect(c.left()).toBe(0);
   });
 
+  test('that another process has left are taken also where the wall clock was set back since', async () => {
+    await using c = await carrying();
+    const clock = c.t.clock as ManualClock;
+    await c.insert(c.ended('a'));
+    clock.setWall(clock.now() - 3_600_000);
+    c.carrier.sweep();
+    await clock.advance(1_000);
+    await c.insert(c.ended('b'));
+    c.carrier.sweep();
+    await c.carrier.settled();
+    expect(c.sent).toEqual([['a']]);
+  });
+
   test('of a person become an event for all of theirs, and one for each session', async () => {
     await using c = await carrying();
     c.carrier.carry(await c.insert({ person: c.named('x').userId }));
@@ -163,5 +179,21 @@ describe('what a process has sent itself', () => {
     await c.carrier.settled();
     await Promise.resolve();
     expect(c.own.takeBack({ id: 'a' as SessionId, status: 'active' })).toBe(false);
+  });
+
+  test('is read again where it could not be sent, for what came back meanwhile was of somebody else', async () => {
+    await using c = await carrying();
+    c.redis.publish = async (events) => {
+      expect(c.own.takeBack({ id: 'b' as SessionId, status: 'active' })).toBe(true);
+      return events.map((_, index) => index === 0);
+    };
+    c.carrier.carry(
+      await c.insert(
+        { change: 'changed', session: c.named('a') },
+        { change: 'changed', session: c.named('b') },
+      ),
+    );
+    await c.carrier.settled();
+    expect(c.evicted).toEqual(['b']);
   });
 });

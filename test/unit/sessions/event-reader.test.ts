@@ -25,6 +25,7 @@ function scripted() {
   const cursors: unknown[] = [];
   const done: string[] = [];
   const tails = { fail: undefined as Error | undefined };
+  const agreed = { on: 'r1' };
   const catching = { up: async () => undefined as void };
   const cursorOf = ({ last, added }: StreamState) => ({ last, added, cursor: last });
   const source: EventSource = {
@@ -66,6 +67,13 @@ function scripted() {
           done.push('catch up');
           await catching.up();
         },
+        server: {
+          isAgreed: ({ runId }) => runId === agreed.on,
+          agree: async ({ runId }) => {
+            agreed.on = runId;
+            done.push(`agree ${runId}`);
+          },
+        },
         publishedUntil: () => clock.monotonicNow(),
         resets: (reason) => ({ inc: () => void done.push(`reset ${reason}`) }),
         describe: (error) => (error instanceof Error ? error.message : 'unknown'),
@@ -90,7 +98,7 @@ function scripted() {
     await clock.advance(10_000);
     await reader.ended;
   };
-  return { clock, log, beats, state, done, tails, catching, cursors, start, answer, fail, end };
+  return { clock, log, beats, state, done, tails, agreed, catching, cursors, start, answer, fail, end };
 }
 
 describe('reading events', () => {
@@ -135,6 +143,24 @@ describe('reading events', () => {
     await s.clock.advance(2_000);
     expect(attempts).toBe(2);
     expect(s.done).toContain('reset connection');
+    await s.end(reader);
+  });
+
+  test('leaves a server that others do not read from, at once, and makes theirs the one where it begins', async () => {
+    const s = scripted();
+    const reader = s.start();
+    await reader.begun;
+    await settle();
+    await s.answer('6-0');
+    expect(s.beats.until).toBe(TIMEOUT_MS);
+    s.agreed.on = 'r2';
+    await reader.beat();
+    expect(s.beats.until).toBe(-Infinity);
+    expect(s.done.filter((each) => each === 'beat')).toHaveLength(1);
+    await s.answer();
+    expect(s.done.slice(-2)).toEqual(['reset server', 'renew']);
+    await s.clock.advance(2_000);
+    expect(s.done.slice(6)).toEqual(['tails', 'agree r1', 'forget', 'catch up', 'beat']);
     await s.end(reader);
   });
 

@@ -34,6 +34,7 @@ async function applying() {
     live: { close: (id, reason) => void done.push(`close ${id} ${reason}`), has: () => false },
     events,
     outbox: outboxStore(t.db),
+    eventServer: { find: () => undefined, put: async () => undefined },
     deleteRows: async () => undefined,
     findDurable: (id) => durable.of(id),
     find: (id) => finding.of(id),
