@@ -46,8 +46,8 @@ export interface RedisFaultSite extends SiteOfPeople, AsyncDisposable {
   readonly work: OidcTestProvider;
   /** Makes a local account, and sets its password. */
   addPerson(username: string): Promise<void>;
-  /** Signs the owner in again where Redis has lost that session. */
-  renewOwner(): Promise<void>;
+  /** Signs the owner in again where Redis has lost that session. Resolves with whether there is one now. */
+  renewOwner(): Promise<boolean>;
 }
 
 /** `lastsMs` bounds how long faults of the lines last that pass. */
@@ -120,7 +120,12 @@ export async function redisFaultSite(
     },
     async renewOwner() {
       const { status } = await owner.fetch(url('/api/v1/session'));
-      if (status === 401) owner = await enter('/sign-in', { username: 'owner', password: PASSWORD });
+      if (status !== 401) return status === 200;
+      const renewed = new Browser();
+      await renewed.submit(url('/sign-in'), { username: 'owner', password: PASSWORD });
+      if (renewed.cookies.get(url('/'), cookie) === undefined) return false;
+      owner = renewed;
+      return true;
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
