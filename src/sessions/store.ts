@@ -237,12 +237,12 @@ export function sessionStore(db: Db): DurableSessionStore {
 
     endGroup: () => undefined,
 
-    /** All in one statement. */
+    /** All in one statement. What is known already writes nothing: a batch of which Redis could not take its part comes again. */
     touch(tx: Tx, lastSeen: ReadonlyMap<SessionId, number>): void {
       const touches = JSON.stringify(Object.fromEntries(lastSeen));
       tx.run(sql`
-        UPDATE sessions SET last_seen_at_ms = max(last_seen_at_ms, touch.value)
-        FROM json_each(${touches}) AS touch WHERE sessions.id = touch.key`);
+        UPDATE sessions SET last_seen_at_ms = touch.value FROM json_each(${touches}) AS touch
+        WHERE sessions.id = touch.key AND sessions.last_seen_at_ms < touch.value`);
     },
   };
 }

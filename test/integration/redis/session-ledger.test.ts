@@ -343,6 +343,25 @@ describe('while Redis does not answer', () => {
     expect(t.db.reader.$client.query('SELECT * FROM sessions').all()).toEqual([]);
   });
 
+  test('uses of what is in the database are written once, however often those in Redis are tried again', async () => {
+    const clock = new ManualClock();
+    await using t = await sharedLedger(server, { clock });
+    const userId = await t.addUser();
+    const [mine, paired] = [await t.signIn(userId), await device(t, userId)];
+    await clock.advance(30 * MINUTE);
+    await recognise(t, mine);
+    t.ledger.touch(paired.session.id);
+    const changes = () => t.db.reader.$client.query('SELECT total_changes()').values();
+    await whileStalled(async () => {
+      const flush = () => t.ledger.flush().catch((error: unknown) => error);
+      expect(await flush()).toMatchObject({ kind: 'unavailable' });
+      const before = changes();
+      expect(await flush()).toMatchObject({ kind: 'unavailable' });
+      expect(changes()).toEqual(before);
+    });
+    expect(t.ledger.findDurable(paired.session.id)?.lastSeenAt).toBe(clock.now());
+  });
+
   test('uses are kept, and written when it is back', async () => {
     const clock = new ManualClock();
     await using t = await sharedLedger(server, { clock });
