@@ -222,6 +222,7 @@ export function openLedger({
     refusals: refused,
     trust: elsewhere?.trust ?? ALWAYS,
     servesUntrusted: shared?.consistency === 'best_effort',
+    isOver: (session) => inRedis?.store.isOver(session) === true,
     clock,
     readTime: () => db.timeMark.read(),
     lookUpSeconds: metrics.histogram(

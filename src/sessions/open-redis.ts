@@ -6,9 +6,9 @@ import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import { groupsOf, isGuest } from './groups.ts';
 import type { DurableSessionStore } from './store.ts';
-import type { SessionMemory, SessionStore } from './store-contract.ts';
+import type { SessionMemory } from './store-contract.ts';
 import { type HeldSessions, heldSessions } from './store-held-redis.ts';
-import { sharedSessionStore } from './store-redis.ts';
+import { type SharedSessionStore, sharedSessionStore } from './store-redis.ts';
 import { standingStore } from './store-standing.ts';
 import { sessionValues } from './store-values-redis.ts';
 
@@ -25,7 +25,7 @@ export interface SharedSessionsParts {
 
 /** Browser sessions in Redis. */
 export interface SharedSessions {
-  readonly store: SessionStore;
+  readonly store: SharedSessionStore;
   readonly held: HeldSessions;
   /**
    * Takes what was revoked from Redis again, which may have come back with an older copy of it.

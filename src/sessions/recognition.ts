@@ -12,6 +12,7 @@ import {
   type CredentialUse,
   type FoundCredential,
   isLive,
+  type RecognisedSession,
   type SessionId,
   sessionEndsAt,
   type TokenHash,
@@ -31,6 +32,8 @@ export interface RecognitionDeps {
   trust: Trust;
   /** Where the store cannot be asked instead: serve what is in memory, which may have ended elsewhere. */
   servesUntrusted: boolean;
+  /** Whether what can be read at once says that a session in memory is over, where the store as a whole cannot be asked. */
+  isOver: (session: RecognisedSession) => boolean;
   clock: Clock;
   /** Whether the wall clock is too far behind to judge anything. */
   readTime: () => JudgedTime;
@@ -159,7 +162,7 @@ export function recognition(deps: RecognitionDeps) {
         if (monotonicNow >= trust.until && !known.entry.revoked)
           return askInstead(
             () => judgeFresh(token, hash, use, audience),
-            () => judge(known, use, audience),
+            () => (deps.isOver(known.entry.session) ? REVOKED : judge(known, use, audience)),
           );
         const judged = judge(known, use, audience, now);
         if (judged !== EXPIRED) return judged;

@@ -15,6 +15,12 @@ import type { SessionMemory, SessionStore } from './store-contract.ts';
 import type { HeldSessions } from './store-held-redis.ts';
 import type { StandingStore } from './store-standing.ts';
 
+/** Besides what every store does. */
+export interface SharedSessionStore extends SessionStore {
+  /** Whether the database alone says that a session in memory is over. @throws AppError `unavailable`. */
+  isOver(session: RecognisedSession): boolean;
+}
+
 export interface SharedSessionStoreDeps {
   /** Grants, devices and tombstones. */
   durable: DurableSessionStore;
@@ -43,7 +49,7 @@ type Asked = { readonly sessions: readonly Session[] } | { readonly away: AppErr
  * tombstone is committed with the act, and Redis is told afterwards. What a write has to know of Redis is read before it
  * (`readBefore`); an end goes on with what memory and the database know where Redis is away.
  */
-export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
+export function sharedSessionStore(deps: SharedSessionStoreDeps): SharedSessionStore {
   const { durable, standing, held, memory } = deps;
   const states = new WeakMap<Tx, WriteState>();
   const stateOf = (tx: Tx): WriteState => {
@@ -152,6 +158,8 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SessionStore {
     async findByProviderSid(provider, sid) {
       return active(await held.ofProviderSid(provider, sid));
     },
+
+    isOver: (session) => judged(withoutOrigin(session))?.status !== 'active',
 
     countActiveByKind: () => ({ ...durable.countActiveByKind(), user: deps.countHeld() }),
 

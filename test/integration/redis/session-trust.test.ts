@@ -91,7 +91,7 @@ describe('what is in memory', () => {
 
   test('serves on until its time is over where that is what was asked for', async () => {
     await using t = await trusting({ redis: { lookup_timeout: 300, consistency: 'best_effort' } });
-    expect((await ask(t.second, t.issued)).ok).toBe(true);
+    for (const node of [t.first, t.second]) expect((await ask(node, t.issued)).ok).toBe(true);
     const unknown = await t.first.signIn(t.issued.session.userId);
     server.pause();
     try {
@@ -100,6 +100,9 @@ describe('what is in memory', () => {
       expect(await ask(t.second, unknown).catch((error: unknown) => error)).toMatchObject({
         code: 'store_unavailable',
       });
+      // Nobody can tell of it, but the database knows.
+      await t.first.ledger.end(t.issued.session.id, { reason: 'signed_out' });
+      expect(await ask(t.second, t.issued)).toEqual({ ok: false, reason: 'revoked' });
     } finally {
       server.resume();
     }
