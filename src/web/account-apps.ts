@@ -1,11 +1,13 @@
 import type { ConnectedApp, RunningChild } from '../authorization-server/connected-apps.ts';
 import { redirectHost } from '../authorization-server/redirect-uri.ts';
+import type { RoleGuard } from '../db/role-guard.ts';
 import { type Html, html } from '../http/html.ts';
 import type { Router } from '../http/router.ts';
 import { actorOf, type Caller } from '../sessions/guard.ts';
 import { sessionIdOf, unknownSession } from './account-sessions.ts';
 import type { WebDeps } from './deps.ts';
 import { noticeOf, withNotice } from './notices.ts';
+import { toldElsewhere } from './other-node.ts';
 import { personPage } from './shell.ts';
 import { ago, durationText, instant } from './time-text.ts';
 import { orSignIn, readOwnForm, seeOther } from './visits.ts';
@@ -31,26 +33,26 @@ function appsPage(deps: WebDeps, request: Request, caller: Caller): Response {
   const now = deps.clock.now();
   const body = html`${noticeOf(request)}
 <p>Programs that you let use the MCP servers here as you. What a program calls itself is its own word; where it was sent back to is not.</p>
-${apps.length === 0 ? html`<p>None is connected.</p>` : html`<div class="card">${appTable(apps, now)}</div>${END_ALL}`}`;
+${apps.length === 0 ? html`<p>None is connected.</p>` : html`<div class="card">${appTable(apps, deps.brokerRole, now)}</div>${END_ALL}`}`;
   return personPage(caller, { title: 'Connected apps', body, path: PATH });
 }
 
-function appTable(apps: readonly ConnectedApp[], now: number): Html {
+function appTable(apps: readonly ConnectedApp[], broker: RoleGuard, now: number): Html {
   return html`<table class="rows">
 <thead><tr><th scope="col">Program</th><th scope="col">May use</th><th scope="col">Last used</th><th scope="col">Running</th><th scope="col"><span class="visually-hidden">Act</span></th></tr></thead>
 <tbody>
-${apps.map((app) => appRow(app, now))}</tbody>
+${apps.map((app) => appRow(app, broker, now))}</tbody>
 </table>`;
 }
 
-function appRow(app: ConnectedApp, now: number): Html {
+function appRow(app: ConnectedApp, broker: RoleGuard, now: number): Html {
   return html`<tr>
 <td><strong class="any">“${app.name}”</strong>
 <br><small class="any">${app.redirectUri === undefined ? 'Let in by a code that you typed' : html`Sent back to ${redirectHost(app.redirectUri)}`}</small>
 <br><small>Connected ${instant(app.createdAt)}, ends ${instant(app.expiresAt)}</small></td>
 <td data-label="May use"><code class="any">${app.scope}</code>${app.backend === undefined && html`<br><small>not here any more</small>`}</td>
 <td data-label="Last used">${ago(app.lastSeenAt, now)}</td>
-<td data-label="Running">${childLines(app.children, now)}</td>
+<td data-label="Running">${app.children === undefined ? toldElsewhere(broker) : childLines(app.children, now)}</td>
 <td><form class="inline" method="post" action="${PATH}/end">
 <input type="hidden" name="id" value="${app.id}">
 <button class="danger small" aria-label="Disconnect ${app.name}">Disconnect</button></form></td>
@@ -58,8 +60,7 @@ function appRow(app: ConnectedApp, now: number): Html {
 `;
 }
 
-function childLines(children: readonly RunningChild[] | undefined, now: number): Html | string {
-  if (children === undefined) return 'another node knows';
+function childLines(children: readonly RunningChild[], now: number): Html | string {
   return children.length === 0 ? '–' : html`${children.map((child) => childLine(child, now))}`;
 }
 

@@ -77,14 +77,14 @@ ${changeForm(device)}
   });
 }
 
-function facts({ devices, clock, origin }: WebDeps, device: Device): Html {
+function facts({ devices, hubRole, clock, origin }: WebDeps, device: Device): Html {
   const { serial, platform, chip, report } = device;
   const row = (name: string, value: string | undefined) =>
     value !== undefined &&
     html`<dt>${name}</dt><dd class="any">${value}</dd>
 `;
   return html`<dl>
-<dt>Now</dt><dd>${connection(devices.seen.of(device), clock.now())}</dd>
+<dt>Now</dt><dd>${connection(devices.seen.of(device), hubRole, clock.now())}</dd>
 ${row('Handle', device.handle)}${row('Serial number', serial)}${row('Platform', platform)}${row('Chip', chip)}<dt>Fingerprint</dt><dd class="mono">${keyFingerprint(device.publicKey)}</dd>
 <dt>Paired</dt><dd>${instant(device.pairedAt)}</dd>
 ${

@@ -1,3 +1,4 @@
+import type { RoleGuard } from '../db/role-guard.ts';
 import { hasLabels, labelQuery } from '../devices/dto.ts';
 import type { Device } from '../devices/model.ts';
 import type { SeenDevice } from '../devices/seen.ts';
@@ -9,6 +10,7 @@ import type { WebDeps } from './deps.ts';
 import { waitingCodes } from './device-pairing.ts';
 import { DEVICES_PATH, pathOf } from './device-paths.ts';
 import { noticeOf } from './notices.ts';
+import { toldElsewhere } from './other-node.ts';
 import { personPage } from './shell.ts';
 import { ago } from './time-text.ts';
 import { orSignIn } from './visits.ts';
@@ -30,7 +32,7 @@ function devicesPage(deps: WebDeps, request: Request, caller: Caller): Response 
   const body = html`${noticeOf(request)}
 <p>What you have paired. Each one proves with every request that it holds its own key, and is out the moment you unpair it.</p>
 ${all.length === 0 ? html`<p>None is paired.</p>` : filterForm(filter)}
-${shown.length > 0 && html`<div class="card">${deviceTable(seen.list(shown), now)}</div>`}
+${shown.length > 0 && html`<div class="card">${deviceTable(seen.list(shown), deps.hubRole, now)}</div>`}
 ${all.length > 0 && shown.length === 0 && html`<p>None has these labels.</p>`}
 <h2>Pair a device</h2>
 <div class="actions">
@@ -56,11 +58,11 @@ function filterForm(filter: string): Html {
 </form>`;
 }
 
-function deviceTable(devices: readonly (readonly [Device, SeenDevice])[], now: number): Html {
+function deviceTable(devices: readonly (readonly [Device, SeenDevice])[], hub: RoleGuard, now: number): Html {
   const rows = devices.map(
     ([device, what]) => html`<tr>
 <td><a href="${pathOf(device)}"><strong class="any">${device.name}</strong></a><br><small class="any">${[device.handle, device.platform].filter(Boolean).join(' · ')}</small></td>
-<td data-label="Now">${connection(what, now)}</td>
+<td data-label="Now">${connection(what, hub, now)}</td>
 <td data-label="Labels">${labelBadges(device)}</td>
 </tr>
 `,
@@ -73,9 +75,9 @@ ${rows}</tbody>
 }
 
 /** What is seen of it, whatever it says of itself. */
-export function connection({ connected, lastSeenAt }: SeenDevice, now: number): Html {
+export function connection({ connected, lastSeenAt }: SeenDevice, hub: RoleGuard, now: number): Html {
   if (connected === true) return html`<span class="badge">connected</span>`;
-  const what = connected === undefined ? 'other nodes know' : 'not connected';
+  const what = connected === undefined ? toldElsewhere(hub) : 'not connected';
   return html`${what}<br><small>last seen ${ago(lastSeenAt, now)}</small>`;
 }
 

@@ -32,14 +32,14 @@ ${all.length === 0 ? html`<p>None is paired.</p>` : html`<div class="card">${tab
   return personPage(caller, { title: 'Everybody’s devices', body, path: PATH });
 }
 
-function table(all: readonly Device[], { devices: { seen }, people, clock }: WebDeps): Html {
+function table(all: readonly Device[], { devices: { seen }, hubRole, people, clock }: WebDeps): Html {
   const names = new Map(people.store.list().map(({ id, username }) => [id, username]));
   const now = clock.now();
   const rows = seen.list(all).map(
     ([device, what]) => html`<tr>
 <td><strong class="any">${device.name}</strong><br><small class="any">${device.handle} · paired ${instant(device.pairedAt)}</small></td>
 <td data-label="Of"><a class="any" href="${USERS_PATH}/${device.userId}">${names.get(device.userId) ?? device.userId}</a></td>
-<td data-label="Now">${connection(what, now)}</td>
+<td data-label="Now">${connection(what, hubRole, now)}</td>
 <td data-label="Labels">${labelBadges(device)}</td>
 <td><form class="inline" method="post" action="${PATH}/unpair">
 <input type="hidden" name="id" value="${device.id}">

@@ -4,6 +4,7 @@ import type { TunnelConnection } from '../devices/tunnel-connection.ts';
 import { type Html, html } from '../http/html.ts';
 import type { WebDeps } from './deps.ts';
 import { pathOf } from './device-paths.ts';
+import { nodeWord } from './other-node.ts';
 import { ago, bytesText } from './time-text.ts';
 
 const KINDS: Readonly<Record<CarriedKind, string>> = {
@@ -31,7 +32,7 @@ ${
 
 function elsewhere(node: string | undefined): Html {
   return html`<h2>Tunnel</h2>
-<p>${node === undefined ? 'No node takes tunnels now: this device cannot be reached.' : html`Tunnels are at the node <strong class="any">${node}</strong>. This page is answered by another one, which cannot look into them.`}</p>`;
+<p>${node === undefined ? 'No node takes tunnels now: this device cannot be reached.' : html`Tunnels are at ${nodeWord(node)}. This page is answered by a node that cannot look into them.`}</p>`;
 }
 
 function facts({ connectedAt, peer, roundTripMs, bufferedBytes }: TunnelConnection, now: number): Html {

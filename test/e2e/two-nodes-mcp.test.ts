@@ -40,7 +40,7 @@ test('what a person ends at another node ends the server at the broker', async (
   expect(await (await ask(two.port)).json()).toMatchObject({ apps: [{ backend: 'plain', children: null }] });
   const pageAt = async (port: number) => (await ask(port, {}, '/account/apps')).text();
   expect(await pageAt(one.port)).toContain('process ');
-  expect(await pageAt(two.port)).toContain('another node knows');
+  expect(await pageAt(two.port)).toContain('only the node <strong class="any">one</strong> can tell');
   expect(processesWith(mark)).not.toEqual([]);
   expect((await ask(two.port, { method: 'DELETE' })).status).toBe(200);
   await until('the server to go', () => processesWith(mark).length === 0);

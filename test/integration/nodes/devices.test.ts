@@ -101,6 +101,10 @@ describe('a device that joins at any node', () => {
       })
     ).text();
     expect(shown).toContain('Tunnels are at the node <strong class="any">one</strong>');
+    for (const path of ['/account/devices', '/admin/devices']) {
+      const list = await nodes.two.ask(path, { headers: { cookie: cookieOf(ada), accept: 'text/html' } });
+      expect(await list.text()).toContain('only the node <strong class="any">one</strong> can tell');
+    }
 
     const unpaired = await api(nodes.two, ada, `/api/v1/devices/${id}`, { method: 'DELETE' });
     expect(unpaired.status).toBe(204);
