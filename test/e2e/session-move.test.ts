@@ -15,16 +15,15 @@ import { copySession } from '../support/many-sessions.ts';
 import { startProgram } from '../support/program.ts';
 import { seededRandom } from '../support/random.ts';
 import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { until } from '../support/until.ts';
 
 setDefaultTimeout(120_000);
 
 const SEED = Number(process.env['POSTERN_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const ACTS = 30;
 const MANY = 3_000;
-/** A move takes less on a machine that does nothing else, so that some are done. */
-const LONGEST_MS = 900;
-/** What each kill gives the next run, so that a busy machine comes to an end. */
-const MORE_MS = 500;
+/** How often the move of one direction is killed before it may end. */
+const KILLS = 3;
 
 interface MoveSite extends AsyncDisposable {
   site: LoopbackSite;
@@ -160,11 +159,13 @@ describe('turning Redis on and off', () => {
   });
 });
 
-/** Runs the command, and kills it after so many milliseconds unless it is done. */
-async function moveAndKill(directory: string, to: string, afterMs: number): Promise<number> {
+/** Runs the command, and kills it once `isTime`, unless it is done. */
+async function moveAndKill(directory: string, to: string, isTime: () => Promise<boolean>): Promise<number> {
   const env = { PATH: process.env['PATH'] ?? '' };
   await using command = startProgram([binary(), 'session', 'move', '--to', to], directory, env);
-  using _timer = systemClock.setTimer(afterMs, () => command.signal('SIGKILL'));
+  const done = command.finished.then(() => true);
+  await until('it is time, or it is done', async () => Promise.race([done, isTime()]));
+  command.signal('SIGKILL');
   return (await command.finished).exitCode;
 }
 
@@ -190,15 +191,14 @@ test('killed at any moment and run again, the move loses no session and doubles 
   const total = MANY + 1;
   const inRedis = () => t.redis.client().zcard('postern:sessions');
 
-  let to: 'redis' | 'sqlite' = 'redis';
-  for (let round = 0; round < 4; round++) {
+  let killedInAll = 0;
+  for (const to of ['redis', 'sqlite', 'redis', 'sqlite'] as const) {
+    const arrived = async () => (to === 'redis' ? inRedis() : total - (await inRedis()));
     let killed = 0;
     for (;;) {
-      const exitCode = await moveAndKill(
-        appliance.directory,
-        to,
-        random.between(100, LONGEST_MS + killed * MORE_MS),
-      );
+      const half = Math.ceil((total + (await arrived())) / 2);
+      const enough = killed < KILLS ? random.between(await arrived(), half) : Number.POSITIVE_INFINITY;
+      const exitCode = await moveAndKill(appliance.directory, to, async () => (await arrived()) >= enough);
       const [there, here] = [await inRedis(), countHere(appliance.dataDir)];
       expect(there + here).toBeGreaterThanOrEqual(total);
       if (exitCode === 0) break;
@@ -206,8 +206,9 @@ test('killed at any moment and run again, the move loses no session and doubles 
     }
     expect([await inRedis(), countHere(appliance.dataDir)]).toEqual(to === 'redis' ? [total, 0] : [0, total]);
     console.log(`to ${to}: killed ${killed} times`);
-    to = to === 'redis' ? 'sqlite' : 'redis';
+    killedInAll += killed;
   }
+  expect(killedInAll).toBeGreaterThan(0);
   t.configure('off');
   await appliance.start();
   const [secret] = owner.cookies.values();
