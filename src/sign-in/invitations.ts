@@ -108,27 +108,25 @@ export function invitationLinks(deps: InvitationsDeps) {
     return make(tx, { purpose: 'reset_password', role: user.role, userId }, by);
   };
 
-  /**
-   * Whether who made it still may, and has not ended everything since ("everywhere"); the session that it hangs on where
-   * that one may have been let live.
-   */
+  /** Whether who made it still may, and has not ended everything since ("everywhere") but for the session that it hangs on. */
   const standingOf = ({
     createdByUserId,
     createdBySessionId,
     createdAt,
-  }: Invitation): boolean | SessionId => {
-    if (createdByUserId === undefined) return true;
+  }: Invitation): 'stands' | 'void' | { readonly hangsOn: SessionId } => {
+    if (createdByUserId === undefined) return 'stands';
     const creator = store.find(createdByUserId);
-    if (creator?.role !== 'owner' || creator.status !== 'active') return false;
-    if (creator.endedBefore === undefined || creator.endedBefore < createdAt) return true;
-    return createdBySessionId === undefined ? false : (createdBySessionId as SessionId);
+    if (creator?.role !== 'owner' || creator.status !== 'active') return 'void';
+    if (creator.endedBefore === undefined || creator.endedBefore < createdAt) return 'stands';
+    return createdBySessionId === undefined ? 'void' : { hangsOn: createdBySessionId as SessionId };
   };
 
   const lives = (session: Session | undefined) => session !== undefined && isLive(session, clock.now());
 
   const isStanding = async (invitation: Invitation): Promise<boolean> => {
     const standing = standingOf(invitation);
-    return typeof standing === 'boolean' ? standing : lives(await ledger.find(standing));
+    if (typeof standing === 'string') return standing === 'stands';
+    return lives(await ledger.find(standing.hangsOn));
   };
 
   const find = async (typed: string | undefined, purpose: InvitationPurpose): Promise<Invitation> => {
@@ -140,9 +138,10 @@ export function invitationLinks(deps: InvitationsDeps) {
 
   const claim = (tx: Tx, id: InvitationId): Invitation => {
     const used = invitations.consume(tx, id, clock.now());
-    const standing = used !== undefined && standingOf(used);
-    const isGood = typeof standing === 'boolean' ? standing : lives(ledger.findIn(tx, standing));
-    if (used === undefined || !isGood) throw linkNotGood();
+    const standing = used === undefined ? 'void' : standingOf(used);
+    const isVoid =
+      typeof standing === 'string' ? standing === 'void' : !lives(ledger.findIn(tx, standing.hangsOn));
+    if (used === undefined || isVoid) throw linkNotGood();
     return used;
   };
 
