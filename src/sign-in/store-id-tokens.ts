@@ -1,4 +1,5 @@
-import { eq, sql } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
+import { deleteExpiredRows } from '../db/delete-expired.ts';
 import { sessionIdTokens } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
 import type { SessionId } from '../sessions/model.ts';
@@ -23,16 +24,8 @@ export function idTokenStore() {
     },
 
     /** Deletes at most `limit` of sessions that are over; returns how many. */
-    deleteExpired(tx: Tx, now: number, limit: number): number {
-      return tx
-        .delete(sessionIdTokens)
-        .where(
-          sql`${sessionIdTokens.sessionId} IN (
-            SELECT session_id FROM session_id_tokens WHERE expires_at_ms <= ${now} ORDER BY expires_at_ms LIMIT ${limit})`,
-        )
-        .returning({ sessionId: sessionIdTokens.sessionId })
-        .all().length;
-    },
+    deleteExpired: (tx: Tx, now: number, limit: number) =>
+      deleteExpiredRows(tx, sessionIdTokens, sessionIdTokens.expiresAtMs, now, limit),
 
     /** Seals anew what is sealed; `reseal` gives `undefined` for what stays. Returns how many rows changed. */
     resealAll(tx: Tx, reseal: (sessionId: SessionId, sealed: string) => string | undefined): number {
