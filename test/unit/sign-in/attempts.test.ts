@@ -326,6 +326,22 @@ test('an ID token is kept sealed for its session, and handed out once', async ()
   ]);
 });
 
+test('an ID token is deleted at the end of its session, which may be in Redis, and no sooner', async () => {
+  const { db } = accounts.base;
+  const store = idTokenStore();
+  const [over, goesOn] = ['ses_over' as SessionId, 'ses_goes-on' as SessionId];
+  await db.write((tx) => {
+    tokens.keep(tx, over, 'a.b.c', clock.now() + MINUTE_MS);
+    tokens.keep(tx, goesOn, 'd.e.f', clock.now() + MINUTE_MS + 1);
+  });
+  await advance(MINUTE_MS);
+  expect(await db.write((tx) => store.deleteExpired(tx, clock.now(), 10))).toBe(1);
+  expect(await db.write((tx) => [tokens.take(tx, over), tokens.take(tx, goesOn)])).toEqual([
+    undefined,
+    'd.e.f',
+  ]);
+});
+
 test('what has run out is deleted, and what still counts is kept', async () => {
   const { db } = accounts.base;
   const old = await begin();
