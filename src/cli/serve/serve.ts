@@ -41,16 +41,17 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
   using _strays = logStrays(log);
   await using starting = new AsyncDisposableStack();
   const place = { dataDir: config.data_dir, workingDir: io.workingDir };
+  const isShared = config.redis.url !== undefined;
   const app = starting.use(await openWhenFree(() => openApp(config, { clock, log }), place));
   await warnOfNamesakes(config, place, log);
   const control = await listenControl({
-    address: await ownSocketAddress(place, config.redis.url === undefined ? 'exclusive' : 'shared'),
+    address: await ownSocketAddress(place, isShared ? 'shared' : 'exclusive'),
     clock,
     log,
     perform: ({ operation, input }) => performOperation(app.services, operation, input),
   });
   starting.use(control);
-  await noteUnmovedSessions({ ...app.services, isRedisOn: config.redis.url !== undefined, log });
+  await noteUnmovedSessions({ ...app.services, isRedisOn: isShared, log });
   const running = starting.move();
 
   greet(app, config, io);
@@ -59,7 +60,7 @@ async function serveUntil(signals: EndingSignals, config: Config, io: Io): Promi
     events: ledger.events,
     isOpen: () => local.setup.isOpen(),
     dataDir: config.data_dir,
-    isShared: config.redis.url !== undefined,
+    isShared,
   });
   using _started = endStart(clock);
   log.info('ready', { url: app.url, listen: app.listen, ...whoAmongNodes(config) });
