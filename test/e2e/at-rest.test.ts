@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Browser } from '../support/browser.ts';
 import { type LoopbackSite, loopbackSite } from '../support/loopback-site.ts';
 import { figureOf } from '../support/metrics-of.ts';
+import { startRedis } from '../support/redis-server.ts';
 import { turnstile } from '../support/turnstile.ts';
 import { until } from '../support/until.ts';
 import { commitCounter } from '../support/write-ahead-log.ts';
@@ -93,5 +94,20 @@ reap_interval = "1h"
   await rounds(site, 'touches', 3);
   const before = filesOf(site);
   await rounds(site, 'touches', 3);
+  expect(filesOf(site)).toEqual(before);
+});
+
+test('at rest no file is written with Redis either', async () => {
+  await using redis = await startRedis();
+  const often = ['heartbeat_interval = "50ms"', 'read_block_timeout = "50ms"'];
+  await using site = await loopbackSite({ toml: () => `${HURRIED}${redis.toml(...often)}` });
+  await site.addPerson('ada');
+  await (await site.signIn('ada')).submit(site.url('/sign-out'));
+  expect(await isIn(site, site.owner)).toBe(true);
+  const loops = [...LOOPS, 'outbox'];
+  await Promise.all(loops.map((loop) => rounds(site, loop, 2)));
+  const before = filesOf(site);
+  await Promise.all([...LOOPS.map((loop) => rounds(site, loop, 40)), rounds(site, 'outbox', 2)]);
+  await fetch(site.url('/readyz'));
   expect(filesOf(site)).toEqual(before);
 });
