@@ -270,9 +270,12 @@ CREATE INDEX `ended_session_groups_expires` ON `ended_session_groups` (`expires_
 CREATE TABLE `session_outbox` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`snapshot` text NOT NULL,
-	`created_at_ms` integer NOT NULL
+	`created_at_ms` integer NOT NULL,
+	`published_at_ms` integer
 );
 --> statement-breakpoint
+CREATE INDEX `session_outbox_waiting` ON `session_outbox` (`id`) WHERE "session_outbox"."published_at_ms" is null;--> statement-breakpoint
+CREATE INDEX `session_outbox_published` ON `session_outbox` (`published_at_ms`) WHERE "session_outbox"."published_at_ms" is not null;--> statement-breakpoint
 CREATE TABLE `sessions` (
 	`row_key` integer PRIMARY KEY NOT NULL,
 	`id` text NOT NULL,

@@ -221,6 +221,7 @@ export async function openServices(config: Config, { clock: wallClock, log, serv
   const tasks: ReapTask[] = [
     ledger.reapTask,
     ledger.groupsReapTask,
+    ledger.outboxReapTask,
     ledger.credentialsReapTask,
     local.reapTask,
     ...signIn.reapTasks,

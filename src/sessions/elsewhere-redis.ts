@@ -8,6 +8,7 @@ import type { Metrics } from '../lib/metrics.ts';
 import { newSecret } from '../lib/random.ts';
 import { redisReason } from '../redis/errors.ts';
 import type { RedisConnections } from '../redis/open.ts';
+import { committedChanges } from './committed-changes.ts';
 import type { Elsewhere, HereParts, OpenElsewhere } from './elsewhere.ts';
 import { eventCarrier } from './event-carrier.ts';
 import { type EventReaderDeps, type EventSource, eventReader } from './event-reader.ts';
@@ -90,6 +91,8 @@ function open(
     own.clear();
     here.cache.clear();
   };
+  const applyCommitted = committedChanges({ here, clock });
+  const publishedUntil = publication(here.outbox, config.outbox_timeout, clock);
   const reader = eventReader(
     {
       source,
@@ -102,7 +105,10 @@ function open(
         carrier.retry();
       },
       server,
-      publishedUntil: publication(here.outbox, config.outbox_timeout, clock),
+      publishedUntil() {
+        applyCommitted();
+        return publishedUntil();
+      },
       resets: observed.resets,
       describe: reasonOf,
       clock,

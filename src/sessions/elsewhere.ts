@@ -20,8 +20,8 @@ export interface HereParts {
     find(): string | undefined;
     put(runId: string): Promise<void>;
   };
-  /** Deletes rows of the outbox. */
-  readonly deleteRows: (ids: readonly number[]) => Promise<void>;
+  /** Notes that rows of the outbox are published. */
+  readonly settleRows: (ids: readonly number[]) => Promise<void>;
   /** From the database alone: a grant, a device, or the tombstone of any session. @throws AppError `unavailable`. */
   readonly findDurable: (id: SessionId) => Session | undefined;
   /** Wherever it is. Throws or rejects with AppError `unavailable`. */

@@ -15,7 +15,7 @@ export interface OutgoingEvent {
 }
 
 export interface EventCarrierDeps {
-  here: Pick<HereParts, 'outbox' | 'deleteRows' | 'activeOf' | 'endEverywhere'> & {
+  here: Pick<HereParts, 'outbox' | 'settleRows' | 'activeOf' | 'endEverywhere'> & {
     cache: Pick<HereParts['cache'], 'evict'>;
   };
   own: OwnEvents;
@@ -43,12 +43,12 @@ const ROWS_AT_ONCE = 500;
 /** Who commits a row publishes it within milliseconds, unless it died. */
 const LEFT_AFTER_MS = 1_000;
 
-/** Publishes the rows of the outbox in their order, and deletes them once they are out. */
+/** Publishes the rows of the outbox in their order, and notes in the database that they are out. */
 export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
   const { here, onFailure, clock } = deps;
   const publish = publisher(deps);
   const leftFor = leftForAWhile(clock);
-  const deletion = rowDeletion(here.deleteRows, onFailure);
+  const settlement = settling(here.settleRows, onFailure);
   /** Rows to publish now, and those that could not be. */
   let queue: OutboxRow[] = [];
   let failed: OutboxRow[] = [];
@@ -58,7 +58,7 @@ export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
 
   const settle = (rows: readonly OutboxRow[]) => {
     for (const { id } of rows) inHand.delete(id);
-    deletion.add(rows.map(({ id }) => id));
+    settlement.add(rows.map(({ id }) => id));
   };
   /** Snapshots of many rows go out together; what has to be looked up first, each for itself. */
   const tell = async (rows: readonly OutboxRow[]) => {
@@ -106,7 +106,7 @@ export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
   };
 
   const carry = (rows: readonly OutboxRow[]) => {
-    const untold = rows.filter(({ id }) => !inHand.has(id) && !deletion.has(id));
+    const untold = rows.filter(({ id }) => !inHand.has(id) && !settlement.has(id));
     for (const { id } of untold) inHand.add(id);
     begin(untold);
   };
@@ -117,7 +117,7 @@ export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
       const again = failed;
       failed = [];
       begin(again);
-      deletion.retry();
+      settlement.retry();
     },
     sweep() {
       const until = clock.now() - LEFT_AFTER_MS;
@@ -130,7 +130,7 @@ export function eventCarrier(deps: EventCarrierDeps): EventCarrier {
       }
     },
     async settled() {
-      const underWay = () => [working, deletion.working].filter((each) => each !== undefined);
+      const underWay = () => [working, settlement.working].filter((each) => each !== undefined);
       while (underWay().length > 0) await Promise.all(underWay());
     },
   };
@@ -172,15 +172,15 @@ function publisher({ here, own, publish, published }: EventCarrierDeps) {
   };
 }
 
-/** Rows that are published, until they are out of the database too. */
-function rowDeletion(deleteRows: HereParts['deleteRows'], onFailure: (error: unknown) => void) {
+/** Rows that are published, until the database knows it. */
+function settling(settleRows: HereParts['settleRows'], onFailure: (error: unknown) => void) {
   const told = new Set<number>();
   let working: Promise<void> | undefined;
   const work = async () => {
     try {
       while (told.size > 0) {
         const ids = [...told].slice(0, ROWS_AT_ONCE);
-        await deleteRows(ids);
+        await settleRows(ids);
         for (const id of ids) told.delete(id);
       }
     } catch (error) {

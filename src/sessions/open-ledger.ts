@@ -83,6 +83,8 @@ export interface RunningLedger extends Ledger, AsyncDisposable {
   sweepOutbox(): Promise<void>;
   /** Deletes sessions that have ended by time. */
   readonly reapTask: ReapTask;
+  /** Deletes events that every process has heard of. */
+  readonly outboxReapTask: ReapTask;
   /** Forgets what ended together, once none of it can be left. */
   readonly groupsReapTask: ReapTask;
   /** Deletes credentials that ran out before their session. */
@@ -143,7 +145,7 @@ export function openLedger({
       find: () => eventServer.find(),
       put: (runId) => db.write((tx) => eventServer.put(tx, runId)),
     },
-    deleteRows: (ids) => db.write((tx) => rows.delete(tx, ids)),
+    settleRows: (ids) => db.write((tx) => rows.markPublished(tx, ids, clock.now())),
     findDurable: (id) => durable.find(id),
     find: (id) => store.find(id),
     activeOf: (userId) => store.listActive(userId),
@@ -352,6 +354,8 @@ export function openLedger({
     closeExpired,
 
     reapTask: sessionReapTask(reapingStore(), durable, seen),
+
+    outboxReapTask: { name: 'session_outbox', deleteExpired: rows.deleteExpired },
 
     groupsReapTask: { name: 'session_groups', deleteExpired: deleteExpiredGroups },
 

@@ -1,4 +1,5 @@
-import { and, asc, gt, lte, or, sql } from 'drizzle-orm';
+import { and, asc, gt, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
+import { deleteExpiredRows } from '../db/delete-expired.ts';
 import { readOrOutage } from '../db/errors.ts';
 import { isOneOf } from '../db/one-of.ts';
 import type { Db } from '../db/open.ts';
@@ -39,6 +40,9 @@ export interface LeftRows {
   readonly upTo: number;
 }
 
+/** Each process looks every few seconds. */
+export const PUBLISHED_KEPT_MS = 60_000;
+
 const EVERY_ROW: LeftRows = { until: Number.MAX_SAFE_INTEGER, upTo: 0 };
 
 export type OutboxStore = ReturnType<typeof outboxStore>;
@@ -47,6 +51,7 @@ export function outboxStore(db: Db) {
   const oldest = db.reader
     .select({ id: sessionOutbox.id, at: sessionOutbox.createdAtMs })
     .from(sessionOutbox)
+    .where(isNull(sessionOutbox.publishedAtMs))
     .orderBy(asc(sessionOutbox.id))
     .limit(1)
     .prepare();
@@ -56,6 +61,11 @@ export function outboxStore(db: Db) {
     .from(sql`sqlite_sequence`)
     .where(sql`name = 'session_outbox'`)
     .prepare();
+
+  const rowsWhere = (which: SQL | undefined, limit: number): OutboxRow[] =>
+    readOrOutage(() =>
+      db.reader.select().from(sessionOutbox).where(which).orderBy(asc(sessionOutbox.id)).limit(limit).all(),
+    ).map((row) => ({ id: row.id, at: row.createdAtMs, message: row.snapshot as OutboxMessage }));
 
   return {
     /** All in one statement: somebody may have thousands of devices, and their tunnels wait for this. */
@@ -70,24 +80,27 @@ export function outboxStore(db: Db) {
     delete(tx: Tx, ids: readonly number[]): void {
       if (ids.length > 0) tx.delete(sessionOutbox).where(isOneOf(sessionOutbox.id, ids)).run();
     },
-    /** The oldest rows with an id above this one; of those written until `until` (epoch milliseconds), or up to the id `upTo`. */
-    after(id: number, limit: number, { until, upTo }: LeftRows = EVERY_ROW): OutboxRow[] {
-      return readOrOutage(() =>
-        db.reader
-          .select()
-          .from(sessionOutbox)
-          .where(
-            and(
-              gt(sessionOutbox.id, id),
-              or(lte(sessionOutbox.createdAtMs, until), lte(sessionOutbox.id, upTo)),
-            ),
-          )
-          .orderBy(asc(sessionOutbox.id))
-          .limit(limit)
-          .all(),
-      ).map((row) => ({ id: row.id, at: row.createdAtMs, message: row.snapshot as OutboxMessage }));
+    /** Notes that these are out: whoever has not heard of them finds them here for a while. */
+    markPublished(tx: Tx, ids: readonly number[], at: number): void {
+      if (ids.length === 0) return;
+      tx.update(sessionOutbox).set({ publishedAtMs: at }).where(isOneOf(sessionOutbox.id, ids)).run();
     },
-    /** The oldest row and when it was written, whoever wrote it. */
+    /** Those that wait and have an id above this one, oldest first; written until `until` (epoch milliseconds), or up to the id `upTo`. */
+    after: (id: number, limit: number, { until, upTo }: LeftRows = EVERY_ROW): OutboxRow[] =>
+      rowsWhere(
+        and(
+          gt(sessionOutbox.id, id),
+          isNull(sessionOutbox.publishedAtMs),
+          or(lte(sessionOutbox.createdAtMs, until), lte(sessionOutbox.id, upTo)),
+        ),
+        limit,
+      ),
+    /** The oldest with an id above this one, whether or not they are published. */
+    committedAfter: (id: number, limit: number): OutboxRow[] => rowsWhere(gt(sessionOutbox.id, id), limit),
+    /** Deletes at most `limit` of those that are published for a while; returns how many. */
+    deleteExpired: (tx: Tx, now: number, limit: number): number =>
+      deleteExpiredRows(tx, sessionOutbox, sessionOutbox.publishedAtMs, now - PUBLISHED_KEPT_MS, limit),
+    /** The oldest row that waits and when it was written, whoever wrote it. */
     oldest: (): { id: number; at: number } | undefined => readOrOutage(() => oldest.get()),
     /** The id of the newest row that was ever committed, whether or not it is still there. */
     newestEver: (): number => readOrOutage(() => newestEver.get())?.id ?? 0,

@@ -66,12 +66,23 @@ export const credentials = sqliteTable(
   ],
 );
 
-/** Snapshots committed with the act they tell of, and deleted once they have been published. */
-export const sessionOutbox = sqliteTable('session_outbox', {
-  id: integer('id').primaryKey({ autoIncrement: true }),
-  snapshot: text('snapshot', { mode: 'json' }).$type<unknown>().notNull(),
-  createdAtMs: integer('created_at_ms').notNull(),
-});
+/**
+ * Snapshots committed with the act they tell of. Once they have been published they are deleted; where several processes share
+ * them, they stay for a minute, so that each can look whether it has heard of them.
+ */
+export const sessionOutbox = sqliteTable(
+  'session_outbox',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    snapshot: text('snapshot', { mode: 'json' }).$type<unknown>().notNull(),
+    createdAtMs: integer('created_at_ms').notNull(),
+    publishedAtMs: integer('published_at_ms'),
+  },
+  (table) => [
+    index('session_outbox_waiting').on(table.id).where(sql`${table.publishedAtMs} is null`),
+    index('session_outbox_published').on(table.publishedAtMs).where(sql`${table.publishedAtMs} is not null`),
+  ],
+);
 
 /**
  * Sessions in Redis that ended together, by what they have in common (a guest link, a session at a provider): a list in Redis

@@ -1,4 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import { eq } from 'drizzle-orm';
+import { sessions } from '../../../src/db/schema/index.ts';
+import { hostAudience } from '../../../src/sessions/audience.ts';
 import type { Issued } from '../../../src/sessions/ledger.ts';
 import { outboxStore } from '../../../src/sessions/store-outbox.ts';
 import { startRedis } from '../../support/redis-server.ts';
@@ -183,6 +186,36 @@ describe('what is in memory', () => {
     );
     await isTrustedAgain(t);
     await expectHeard(t);
+  });
+
+  test('goes by what the database says, also where Redis never tells of it', async () => {
+    // Long past what this test takes: nothing but the database can make it refuse.
+    await using t = await trusting({ redis: { heartbeat_timeout: 600_000 } });
+    const audience = hostAudience('app.home');
+    const { session, token } = await t.first.db.write((tx) =>
+      t.first.ledger.openPersonalToken(tx, {
+        issuedBy: t.issued.session.id,
+        label: 'backup',
+        audience: [audience],
+        expiresAt: t.first.clock.now() + 3_600_000,
+        origin: t.issued.session.origin,
+      }),
+    );
+    const isGood = async () => (await t.second.ledger.authenticate(token, 'personal', audience)).ok;
+    expect(await isGood()).toBe(true);
+    const closed: string[] = [];
+    using _stream = t.second.ledger.attach(session.id, (reason) => void closed.push(reason));
+    // As by somebody who takes the event from the stream before it is read, and has the stream say that nothing is missing.
+    const rows = outboxStore(t.first.db);
+    await t.first.db.write((tx) => {
+      tx.update(sessions).set({ status: 'revoked' }).where(eq(sessions.id, session.id)).run();
+      const at = t.first.clock.now();
+      rows.markPublished(tx, rows.insert(tx, [{ change: 'revoked', session }], at), at);
+    });
+    await until('what hangs on it is closed', () => closed.length > 0);
+    expect(closed).toEqual(['revoked_elsewhere']);
+    expect(await isGood()).toBe(false);
+    expect(t.second.isTrusted()).toBe(true);
   });
 
   test('is not believed while something that was committed is not published', async () => {

@@ -30,9 +30,9 @@ async function carrying() {
     here: {
       outbox: rows,
       cache: { evict: (id) => void evicted.push(id) },
-      deleteRows: async (ids) => {
+      settleRows: async (ids) => {
         if (database.isFull) throw new Error('full');
-        await t.db.write((tx) => rows.delete(tx, ids));
+        await t.db.write((tx) => rows.markPublished(tx, ids, t.clock.now()));
       },
       activeOf: async () => [session, named('of-person')],
       endEverywhere: async (owed) => void everywhere.push(owed),

@@ -35,7 +35,7 @@ async function applying() {
     events,
     outbox: outboxStore(t.db),
     eventServer: { find: () => undefined, put: async () => undefined },
-    deleteRows: async () => undefined,
+    settleRows: async () => undefined,
     findDurable: (id) => durable.of(id),
     find: (id) => finding.of(id),
     activeOf: async () => [],
