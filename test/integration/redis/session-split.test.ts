@@ -110,6 +110,14 @@ test('a primary that is made a replica while a read waits is let go of', async (
   await using nodes = await sessionNodes(primary, {
     redis: { heartbeat_interval: 60_000, heartbeat_timeout: 90_000 },
   });
+  // Only who waits hears of it from the server; all others find out with a heartbeat.
+  await until('both have read what there was', () => nodes.first.isTrusted() && nodes.second.isTrusted());
+  await until('both wait', async () => {
+    const readers = await clientNamed(primary, 'postern-reader');
+    return readers.length === 2 && readers.every((line) => line.includes(' flags=b '));
+  });
+  // Then nothing comes any more that would have them between two reads.
+  await until('both are trusted', () => nodes.first.isTrusted() && nodes.second.isTrusted());
   await primary.client().replicaof('127.0.0.1', 1);
   await until(
     'the reader is refused',
