@@ -108,7 +108,8 @@ test('a process that is left with the old server does not believe what it has in
 test('a primary that is made a replica while a read waits is let go of', async () => {
   await using primary = await startRedis();
   await using nodes = await sessionNodes(primary, {
-    redis: { heartbeat_interval: 60_000, heartbeat_timeout: 90_000 },
+    // Between two reads nobody is told; heartbeats would find that out.
+    redis: { heartbeat_interval: 60_000, heartbeat_timeout: 90_000, read_block_timeout: 10_000 },
   });
   // Only who waits hears of it from the server; all others find out with a heartbeat.
   await until('both have read what there was', () => nodes.first.isTrusted() && nodes.second.isTrusted());
