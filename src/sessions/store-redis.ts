@@ -241,7 +241,13 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SharedSessionS
       return ended;
     },
 
-    setEndedBefore: (tx, userId, at, except) => durable.setEndedBefore(tx, userId, at, except),
+    setEndedBefore(tx, userId, at, except) {
+      const { seen, begun } = stateOf(tx);
+      const session = except === undefined ? undefined : (begun.get(except) ?? seen.get(except));
+      // One that has ended since its request was let in outlives nothing.
+      const isStanding = session !== undefined && judged(session)?.status === 'active';
+      durable.setEndedBefore(tx, userId, at, isStanding ? except : undefined);
+    },
 
     endGroup: (tx, group) => standing.endGroup(tx, group),
 

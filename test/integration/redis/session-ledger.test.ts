@@ -145,6 +145,21 @@ describe('everywhere', () => {
     expect(await t.ledger.find(signedIn.session.id)).toMatchObject({ revokeReason: 'everywhere' });
   });
 
+  test('spares nobody who has ended since they asked', async () => {
+    await using t = await sharedLedger(server);
+    const userId = await t.addUser();
+    const [late, other] = [await t.signIn(userId), await t.signIn(userId)];
+    // No tombstone: nobody finds it.
+    await server.client().del(`postern:user:${userId}`);
+    await t.ledger.endAll(userId, { reason: 'everywhere', except: other.session.id });
+    await (t.clock as ManualClock).advance(1);
+    // As by a request that was let in before.
+    await t.ledger.endAll(userId, { reason: 'everywhere', except: late.session.id });
+    await beside(t, async (process) => {
+      for (const each of [late, other]) expect(await recognise(process, each)).toEqual(OVER);
+    });
+  });
+
   test('spares who asks and their children in every process, until somebody else asks', async () => {
     await using t = await sharedLedger(server);
     const userId = await t.addUser();
