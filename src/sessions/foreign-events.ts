@@ -102,7 +102,8 @@ export function foreignEvents({ here, own, dropped, clock, log }: ForeignEventsD
 
   const applyChange = (entry: StreamEntry, event: SessionChange) => {
     if (own.takeBack(event)) return;
-    if (isOfPerson(event)) return cache.evictUser(event.userId as Session['userId']);
+    // And then as any: who names a session twice keeps nothing of it in memory.
+    if (isOfPerson(event)) cache.evictUser(event.userId as Session['userId']);
     if (event.status === 'active') cache.evict(event.id);
     else cache.revoke(event.id);
     if (!SESSION_ID.test(event.id)) return;

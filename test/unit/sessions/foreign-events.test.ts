@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { AppError } from '../../../src/lib/app-error.ts';
 import type { HereParts } from '../../../src/sessions/elsewhere.ts';
+import { encodeEvent, encodePerson } from '../../../src/sessions/event-wire.ts';
 import { inProcessSessionEvents } from '../../../src/sessions/events.ts';
 import { type DropReason, foreignEvents } from '../../../src/sessions/foreign-events.ts';
 import type { Session, SessionId, SessionSnapshot } from '../../../src/sessions/model.ts';
@@ -124,6 +125,24 @@ describe('what comes from outside', () => {
     void a.foreign.apply([a.say('active')]);
     await a.foreign.settled();
     expect([asked, a.told]).toEqual([1, [{ change: 'changed', session: a.session }]]);
+  });
+
+  test('and names a person has everything of theirs read again', async () => {
+    await using a = await applying();
+    const { userId } = a.session;
+    void a.foreign.apply([{ stream: 'sessions', id: '1-0', fields: encodePerson(userId).fields }]);
+    expect(a.done).toEqual([`evict user ${userId}`, `evict ${userId}`]);
+    expect(a.dropped).toEqual([]);
+  });
+
+  test('and names a session in the place of its person too is that of a session all the same', async () => {
+    await using a = await applying();
+    a.finding.of = async () => a.session;
+    const { fields } = encodeEvent({ ...a.session, userId: a.session.id, status: 'revoked' });
+    void a.foreign.apply([{ stream: 'sessions', id: '1-0', fields }]);
+    await a.foreign.settled();
+    expect(a.done).toContain(`revoke ${a.session.id}`);
+    expect(a.done).toContain(`end ${a.session.id}`);
   });
 
   test('and was sent by this process changes nothing', async () => {
