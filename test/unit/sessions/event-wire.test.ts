@@ -4,6 +4,8 @@ import {
   type EventStreamName,
   encodeEvent,
   encodeHeartbeat,
+  encodePerson,
+  isOfPerson,
 } from '../../../src/sessions/event-wire.ts';
 import type { Session, SessionId } from '../../../src/sessions/model.ts';
 
@@ -283,6 +285,14 @@ describe('what is written', () => {
       flat({ ...DEVICE, client_public_key: bytes.toString('base64'), status: 'active' }) as string[],
     );
     expect(accepted(stream, fields)).toMatchObject({ kind: 'device', status: 'active' });
+  });
+
+  test('a person, in the form of a session that nobody knows', () => {
+    const { stream, fields } = encodePerson(USER);
+    const ofSession = { kind: 'user', session_id: USER, user_id: USER, status: 'active' };
+    expect([stream, fields]).toEqual(['sessions', flat(ofSession) as string[]]);
+    const event = accepted(stream, fields);
+    expect(event.type === 'session' && isOfPerson(event)).toBe(true);
   });
 
   test('a heartbeat', () => {
