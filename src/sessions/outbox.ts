@@ -28,7 +28,7 @@ export interface Outbox {
   readonly isUnsettled: boolean;
 }
 
-/** Takes committed rows to other processes, and deletes them once they are told. What fails is tried again. */
+/** Takes committed rows to other processes, and notes that they are told. What fails is tried again. */
 export interface OutboxCarrier {
   carry(rows: readonly OutboxRow[]): void;
 }
@@ -76,7 +76,7 @@ function localOutbox(store: OutboxStore, events: SessionEvents): Outbox {
   };
 }
 
-/** The carrier deletes the rows: what another process has not told yet is not ours to delete. */
+/** The carrier notes which rows are told, and a reaper deletes those: each process reads them until then. */
 function sharedOutbox(store: OutboxStore, events: SessionEvents, carrier: OutboxCarrier): Outbox {
   const insert = (tx: Tx, messages: readonly OutboxMessage[], at: number): OutboxRow[] =>
     store.insert(tx, messages, at).flatMap((id, index) => {

@@ -73,7 +73,7 @@ async function carrying() {
 }
 
 describe('rows of the outbox', () => {
-  test('of one turn go out together, in their order, and are deleted then', async () => {
+  test('of one turn go out together, in their order, and wait no longer', async () => {
     await using c = await carrying();
     const rows = await c.insert(c.ended('a'), c.ended('b'), c.ended('c'));
     for (const row of rows) c.carrier.carry([row]);
@@ -100,7 +100,7 @@ describe('rows of the outbox', () => {
     expect(c.left()).toBe(0);
   });
 
-  test('that could not be deleted are told once, and deleted at the next occasion', async () => {
+  test('of which it could not be noted that they are told are told once all the same', async () => {
     await using c = await carrying();
     c.database.isFull = true;
     const rows = await c.insert(c.ended('a'));
