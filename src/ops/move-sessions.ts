@@ -11,6 +11,7 @@ import { createMetrics } from '../lib/metrics.ts';
 import { openRedis } from '../redis/open.ts';
 import { databasePlace, type MoveReport, moveSessions } from '../sessions/moving.ts';
 import { redisPlace } from '../sessions/moving-redis.ts';
+import { readSessionsEpoch } from '../sessions/store-epoch.ts';
 import { heldSessions } from '../sessions/store-held-redis.ts';
 import { movingStore } from '../sessions/store-moving.ts';
 import { sessionValues } from '../sessions/store-values-redis.ts';
@@ -46,7 +47,7 @@ export async function moveBrowserSessions(
   const forged = new Set<string>();
   const held = heldSessions({
     redis: redis.commands,
-    values: sessionValues(loadKeyRing({ config, log })),
+    values: sessionValues(loadKeyRing({ config, log }), readSessionsEpoch(db.reader)),
     clock,
     onForged: (id) => void forged.add(id),
   });

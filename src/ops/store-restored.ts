@@ -20,6 +20,7 @@ import {
   users,
 } from '../db/schema/index.ts';
 import type { Tx } from '../db/write.ts';
+import { beginSessionsEpoch } from '../sessions/store-epoch.ts';
 import { REVOKED_KEPT_MS } from '../sessions/store-reaping.ts';
 
 export interface RestoreTerms {
@@ -72,6 +73,8 @@ function unpairAll(tx: Tx, now: number): void {
 /** Codes, tickets, links and upstream tokens. */
 function endWhatLedToSessions(tx: Tx, now: number): void {
   tx.update(users).set({ endedBeforeMs: now, endedExceptId: null }).run();
+  // The clock may be behind that of the sign-ins since, as on a board that has just started.
+  beginSessionsEpoch(tx);
   tx.delete(sessionIdTokens).run();
   tx.delete(sessionOutbox).run();
   tx.delete(hostTickets).run();

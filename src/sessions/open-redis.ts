@@ -7,6 +7,7 @@ import type { Metrics } from '../lib/metrics.ts';
 import { groupsOf, isGuest } from './groups.ts';
 import type { DurableSessionStore } from './store.ts';
 import type { SessionMemory } from './store-contract.ts';
+import { readSessionsEpoch } from './store-epoch.ts';
 import { type HeldSessions, heldSessions } from './store-held-redis.ts';
 import { type SharedSessionStore, sharedSessionStore } from './store-redis.ts';
 import { standingStore } from './store-standing.ts';
@@ -45,7 +46,12 @@ export const sessionsInRedis =
   (redis: Redis): OpenSharedSessions =>
   ({ db, ring, clock, log, metrics, durable, memory }) => {
     const onForged = forgedValues(metrics, log, clock);
-    const held = heldSessions({ redis, values: sessionValues(ring), clock, onForged });
+    const held = heldSessions({
+      redis,
+      values: sessionValues(ring, readSessionsEpoch(db.reader)),
+      clock,
+      onForged,
+    });
     const count = heldCount(held, clock);
     const lost = metrics.counter(
       'postern_redis_lost_sessions_total',

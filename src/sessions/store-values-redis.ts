@@ -31,11 +31,12 @@ type Body = Omit<Session, 'lastSeenAt' | 'status' | 'revokedAt' | 'revokeReason'
 export type SessionValues = ReturnType<typeof sessionValues>;
 
 /**
- * Values in Redis that only this appliance can have written. The MAC of a body binds it to its key and to the credential; the
+ * Values in Redis that only this appliance can have written. The MAC of a body binds it to its key, to the credential and to the
+ * `epoch` of the database, which is another one once a backup of it was restored; the
  * last use has one of its own, so that it can be moved without reading the rest. What was put together from two sessions, or
  * moved to another place, is no value. The keys are ours alone: whoever writes to Redis can take sessions away, not make them.
  */
-export function sessionValues(ring: KeyRing) {
+export function sessionValues(ring: KeyRing, epoch: string) {
   const keys = ring.keys(VALUES);
   const macs = new WeakMap<Uint8Array, Bun.CryptoHasher>();
   const macOf = ({ bytes }: DerivedKey, parts: readonly (string | number)[]): string => {
@@ -47,7 +48,14 @@ export function sessionValues(ring: KeyRing) {
   const isGenuine = (mac: string, parts: readonly (string | number)[]) =>
     keys.some((key) => isSameText(mac, macOf(key, parts)));
 
-  const bodyParts = (id: string, hash: string, body: string) => ['session', FORM, sessionKey(id), hash, body];
+  const bodyParts = (id: string, hash: string, body: string) => [
+    'session',
+    FORM,
+    epoch,
+    sessionKey(id),
+    hash,
+    body,
+  ];
   const seenParts = (id: string, seen: string) => ['last use', FORM, sessionKey(id), seen];
 
   return {

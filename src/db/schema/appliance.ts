@@ -10,6 +10,7 @@ export const applianceState = sqliteTable('appliance_state', {
       'setup_expires_at_ms',
       'browser_sessions_in_redis',
       'session_events_server',
+      'browser_sessions_epoch',
     ],
   }).primaryKey(),
   text: text('text'),

@@ -49,7 +49,7 @@ async function bothStores(
   const forged = new Set<string>();
   const held = heldSessions({
     redis: redis.client(),
-    values: sessionValues(keyRing(secrets)),
+    values: sessionValues(keyRing(secrets), ''),
     clock,
     onForged: (id) => void forged.add(id),
   });
@@ -386,7 +386,7 @@ describe('values in Redis that are not ours', () => {
     const { t, clock } = before;
     const held = heldSessions({
       redis: redis.client(),
-      values: sessionValues(keyRing([new Uint8Array(32).fill(9), TEST_SECRET])),
+      values: sessionValues(keyRing([new Uint8Array(32).fill(9), TEST_SECRET]), ''),
       clock,
       onForged: (id) => void before.forged.add(id),
     });
@@ -407,7 +407,7 @@ test('where Redis goes away the move fails, and what was moved stays moved', asy
   for (let each = 0; each < 5; each++) await t.signIn(await t.addUser());
   const held = heldSessions({
     redis: own.client(),
-    values: sessionValues(keyRing([TEST_SECRET])),
+    values: sessionValues(keyRing([TEST_SECRET]), ''),
     clock,
     onForged: () => undefined,
   });

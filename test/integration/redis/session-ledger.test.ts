@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { endEverything } from '../../../src/ops/store-restored.ts';
 import { hostAudience, originAudience } from '../../../src/sessions/audience.ts';
 import type { Issued } from '../../../src/sessions/ledger.ts';
 import type { SessionId } from '../../../src/sessions/model.ts';
@@ -143,6 +144,17 @@ describe('everywhere', () => {
     expect(await t.ledger.endAll(userId, { reason: 'everywhere' })).toBe(0);
     await beside(t, async (other) => expect(await recognise(other, signedIn)).toEqual(OVER));
     expect(await t.ledger.find(signedIn.session.id)).toMatchObject({ revokeReason: 'everywhere' });
+  });
+
+  test('of a restored backup ends what began since, whatever the clock says', async () => {
+    await using t = await sharedLedger(server);
+    const signedIn = await t.signIn(await t.addUser());
+    expect(await recognise(t, signedIn)).toMatchObject({ ok: true });
+    // A board that has just started may be years behind.
+    await t.db.write((tx) =>
+      endEverything(tx, t.clock.now() - 1_000 * 24 * 60 * MINUTE, { keepDevices: false }),
+    );
+    await beside(t, async (process) => expect(await recognise(process, signedIn)).toEqual(OVER));
   });
 
   test('spares nobody who has ended since they asked', async () => {
