@@ -1,7 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
+import { limitedWarnings } from '../lib/limited-warnings.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Counter } from '../lib/metrics.ts';
+import { taskQueue } from '../lib/task-queue.ts';
 import type { HereParts } from './elsewhere.ts';
 import { decodeEvent, type EventStreamName, isOfPerson, type SessionChange } from './event-wire.ts';
 import type { Session, SessionId } from './model.ts';
@@ -37,8 +39,9 @@ const SESSION_ID = /^ses_[a-z2-7]{26}$/;
 /** Ends that this process has told of: each is told once, however often it is heard of. */
 const TOLD_ENDS = 50_000;
 /** Looked up at the same time, and waiting for that. */
-const MAX_AT_WORK = 32;
-const MAX_WAITING = 1_024;
+const LOOK_UPS = { maxRunning: 32, maxWaiting: 1_024 };
+/** Whoever writes to a stream must not fill the disk with what we say about it. */
+const WARNINGS_A_MINUTE = 60;
 
 /**
  * What comes from outside can only take away. What is said to be active is read again; what is said to be over is refused
@@ -48,8 +51,11 @@ const MAX_WAITING = 1_024;
 export function foreignEvents({ here, own, dropped, clock, log }: ForeignEventsDeps): ForeignEvents {
   const { cache, live, events } = here;
   const toldEnds = new LRUCache<SessionId, true>({ max: TOLD_ENDS });
-  const errands = boundedErrands();
-  const warn = boundedWarnings(log, clock);
+  const lookUps = taskQueue(LOOK_UPS);
+  const warn = limitedWarnings(log, clock, {
+    perMinute: WARNINGS_A_MINUTE,
+    more: 'more events of sessions were dropped',
+  });
   events.subscribe((snapshots) => {
     for (const { change, session } of snapshots) if (change === 'revoked') toldEnds.set(session.id, true);
   });
@@ -60,10 +66,10 @@ export function foreignEvents({ here, own, dropped, clock, log }: ForeignEventsD
     else if (!toldEnds.has(session.id)) events.publish([{ change: 'revoked', session }]);
   };
 
-  const later = (entry: StreamEntry, errand: () => Promise<void>) =>
-    errands.add(async () => {
+  const later = (entry: StreamEntry, lookUp: () => Promise<void>) =>
+    lookUps.add(async () => {
       try {
-        await errand();
+        await lookUp();
       } catch (error) {
         drop(entry, 'store_failure', { error });
       }
@@ -128,59 +134,8 @@ export function foreignEvents({ here, own, dropped, clock, log }: ForeignEventsD
   return {
     apply(entries) {
       for (const entry of entries) applyOne(entry);
-      return errands.room();
+      return lookUps.room();
     },
-    settled: () => errands.settled(),
-  };
-}
-
-/** Runs a few at a time. */
-function boundedErrands() {
-  const waiting: (() => Promise<void>)[] = [];
-  let atWork = 0;
-  let changed = Promise.withResolvers<void>();
-
-  const next = () => {
-    while (atWork < MAX_AT_WORK) {
-      const errand = waiting.shift();
-      if (errand === undefined) return;
-      atWork++;
-      void errand().finally(() => {
-        atWork--;
-        next();
-        changed.resolve();
-        changed = Promise.withResolvers();
-      });
-    }
-  };
-  const until = async (has: () => boolean) => {
-    while (!has()) await changed.promise;
-  };
-  return {
-    add(errand: () => Promise<void>): void {
-      waiting.push(errand);
-      next();
-    },
-    room: () => (waiting.length < MAX_WAITING ? undefined : until(() => waiting.length < MAX_WAITING / 2)),
-    settled: () => until(() => atWork + waiting.length === 0),
-  };
-}
-
-const WARNINGS_A_MINUTE = 60;
-const MINUTE_MS = 60_000;
-
-/** Whoever writes to a stream must not fill the disk with what we say about it. */
-function boundedWarnings(log: Logger, clock: Pick<Clock, 'monotonicNow'>) {
-  let since = -Infinity;
-  let count = 0;
-  return (message: string, fields: Record<string, unknown>): void => {
-    const now = clock.monotonicNow();
-    if (now - since >= MINUTE_MS) {
-      if (count > WARNINGS_A_MINUTE)
-        log.warn('more events of sessions were dropped', { dropped: count - WARNINGS_A_MINUTE });
-      since = now;
-      count = 0;
-    }
-    if (++count <= WARNINGS_A_MINUTE) log.warn(message, fields);
+    settled: () => lookUps.settled(),
   };
 }
