@@ -2,7 +2,6 @@ import type { AuditRecorder } from '../audit/recorder.ts';
 import type { Config } from '../config/schema.ts';
 import type { Db } from '../db/open.ts';
 import { afterCommit, type Tx } from '../db/write.ts';
-import { inChunks } from '../lib/chunks.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { KeyRing } from '../lib/key-ring.ts';
 import type { Logger } from '../lib/log.ts';
@@ -11,21 +10,21 @@ import { type CachedSession, sessionCache } from './cache.ts';
 import { deviceSessions } from './devices.ts';
 import type { OpenElsewhere } from './elsewhere.ts';
 import { ending } from './ending.ts';
+import { eventEffects } from './event-effects.ts';
 import { inProcessSessionEvents, type SessionEvents } from './events.ts';
 import { grants } from './grants.ts';
 import { issue } from './issue.ts';
 import { issuing } from './issuing.ts';
 import type { Ledger } from './ledger.ts';
+import { liveCheck } from './live-check.ts';
 import { liveThings } from './live-things.ts';
+import { liveness } from './liveness.ts';
 import { droppedEvents, observeSessions } from './metrics.ts';
 import {
   type CredentialReader,
   type FoundCredential,
-  isLive,
   type RecognisedSession,
   type Session,
-  type SessionId,
-  type SessionSnapshot,
 } from './model.ts';
 import type { OpenSharedSessions } from './open-redis.ts';
 import { outbox } from './outbox.ts';
@@ -90,9 +89,6 @@ export interface RunningLedger extends Ledger, AsyncDisposable {
   /** Deletes credentials that ran out before their session. */
   readonly credentialsReapTask: ReapTask;
 }
-
-/** Sessions that are asked for together, where somebody else has to be asked. */
-const FOUND_AT_ONCE = 500;
 
 /** Puts the ledger together over one database; see `Ledger` for what it promises. */
 export function openLedger({
@@ -234,59 +230,12 @@ export function openLedger({
     ),
   });
 
-  /** Whoever ended it may not have found what hangs on it: memory here may hold what another process and Redis do not know. */
-  const endUnlisted = ({ change, session: { id, userId } }: SessionSnapshot) => {
-    if (change !== 'revoked') return;
-    for (const other of cache.ofUser(userId)) {
-      if (cache.peek(other)?.session.parentId !== id) continue;
-      cache.revoke(other);
-      live.close(other, 'parent_ended');
-    }
-    cache.evictUser(userId);
-  };
-  const subscription = events.subscribe((snapshots) => {
-    for (const { change, session } of snapshots) {
-      if (change === 'revoked') cache.revoke(session.id);
-    }
-    if (shared !== undefined) for (const snapshot of snapshots) endUnlisted(snapshot);
-    for (const { change, session } of snapshots) {
-      if (change === 'revoked') live.close(session.id, session.revokeReason ?? 'ended_by_user');
-      // What was opened with a key that another process has taken from a device.
-      else if (live.isHeldByOther(session.id, session.clientPublicKey)) live.close(session.id, 'replaced');
-    }
-  });
+  const effects = eventEffects({ events, cache, live, isShared: shared !== undefined });
   observeSessions({ metrics, cache, live, countByKind: () => store.countActiveByKind(), clock });
   box.publishLeftOvers();
 
-  const lastUseOf = ({ id, lastSeenAt }: Pick<RecognisedSession, 'id' | 'lastSeenAt'>) =>
-    Math.max(lastSeenAt, seen.get(id) ?? 0, cache.peek(id)?.lastSeenAt ?? 0);
-  /** As a request would find it: uses that are too small to be written count. */
-  const isLiveHere = (session: RecognisedSession, now: number) =>
-    isLive({ ...session, lastSeenAt: lastUseOf(session) }, now);
-
-  const liveHere = (sessions: readonly Session[]) => {
-    const now = clock.now();
-    return sessions
-      .filter((session) => isLiveHere(session, now) && !refused.refuses(session))
-      .map((session) => ({ ...session, lastSeenAt: lastUseOf(session) }))
-      .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
-  };
-
-  const closeExpired = async (): Promise<void> => {
-    let outage: unknown;
-    const closeIfOver = async (id: SessionId) => {
-      try {
-        const session = await store.find(id);
-        if (session === undefined || !isLiveHere(session, clock.now()))
-          live.close(id, session?.revokeReason ?? 'expired');
-        else if (live.isHeldByOther(id, session.clientPublicKey)) live.close(id, 'replaced');
-      } catch (error) {
-        outage = error;
-      }
-    };
-    for (const ids of inChunks(live.ids(), FOUND_AT_ONCE)) await Promise.all(ids.map(closeIfOver));
-    if (outage !== undefined) throw outage;
-  };
+  const { lastUseOf, isLiveHere, liveAmong } = liveness({ cache, touches: seen, refusals: refused, clock });
+  const closeExpired = liveCheck({ store, live, isLiveHere, clock });
 
   const isGrantLive = ({ session, user }: FoundCredential, now: number) =>
     user.status === 'active' && isLiveHere(session, now) && !refused.refuses(session);
@@ -315,11 +264,11 @@ export function openLedger({
     },
     ...recognise,
     events,
-    list: async (userId) => liveHere(await store.listActive(userId)),
+    list: async (userId) => liveAmong(await store.listActive(userId)),
     find: async (id) => store.find(id),
     findByProviderSid: async (provider, sid) => store.findByProviderSid(provider, sid),
     findIn: (tx, id) => store.read(tx, id),
-    listDurable: (userId) => liveHere(durable.listActive(userId).filter(({ kind }) => kind !== 'user')),
+    listDurable: (userId) => liveAmong(durable.listActive(userId).filter(({ kind }) => kind !== 'user')),
     findDurable: (id) => durable.find(id),
     lastSeenAt(id) {
       const session = durable.find(id);
@@ -365,7 +314,7 @@ export function openLedger({
     },
 
     async [Symbol.asyncDispose]() {
-      subscription[Symbol.dispose]();
+      effects[Symbol.dispose]();
       await elsewhere?.[Symbol.asyncDispose]();
       for (const id of live.ids()) live.close(id, 'expired');
       await this.flush().catch((error: unknown) => log.warn('the last touches were not written', { error }));
