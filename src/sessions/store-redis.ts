@@ -1,6 +1,4 @@
 import { completeAfterCommit, readBefore, type Tx } from '../db/write.ts';
-import { AppError } from '../lib/app-error.ts';
-import type { UserId } from '../users/model.ts';
 import type {
   CredentialUse,
   FoundCredential,
@@ -10,10 +8,11 @@ import type {
   SessionKind,
   TokenHash,
 } from './model.ts';
-import type { DurableSessionStore, TreeRow } from './store.ts';
+import type { DurableSessionStore } from './store.ts';
 import type { SessionMemory, SessionStore } from './store-contract.ts';
 import type { HeldSessions } from './store-held-redis.ts';
 import type { StandingStore } from './store-standing.ts';
+import { withoutOrigin, writeReads } from './store-write-reads-redis.ts';
 
 /** Besides what every store does. */
 export interface SharedSessionStore extends SessionStore {
@@ -33,17 +32,6 @@ export interface SharedSessionStoreDeps {
   onLeftBehind: (error: unknown) => void;
 }
 
-/** What one write has learnt and done about sessions in Redis. */
-interface WriteState {
-  readonly seen: Map<SessionId, Session>;
-  /** Begun in this write: Redis gets them after its commit. */
-  readonly begun: Map<SessionId, Session>;
-  isPartial: boolean;
-}
-
-/** What Redis answered, or why it could not. */
-type Asked = { readonly sessions: readonly Session[] } | { readonly away: AppError };
-
 /**
  * Browser sessions in Redis, everything else in the database. What was revoked is decided by the database alone: its
  * tombstone is committed with the act, and Redis is told afterwards. What a write has to know of Redis is read before it
@@ -51,19 +39,7 @@ type Asked = { readonly sessions: readonly Session[] } | { readonly away: AppErr
  */
 export function sharedSessionStore(deps: SharedSessionStoreDeps): SharedSessionStore {
   const { durable, standing, held, memory } = deps;
-  const states = new WeakMap<Tx, WriteState>();
-  const stateOf = (tx: Tx): WriteState => {
-    const known = states.get(tx);
-    if (known !== undefined) return known;
-    const state = { seen: new Map(), begun: new Map(), isPartial: false };
-    states.set(tx, state);
-    return state;
-  };
-  const remember = (tx: Tx, sessions: readonly Session[]) => {
-    const { seen } = stateOf(tx);
-    for (const session of sessions) seen.set(session.id, session);
-    return sessions;
-  };
+  const { stateOf, remember, below, heldOfUser, heldAmong } = writeReads(deps);
 
   /** As it stands by what the database says; `undefined` where its person is gone. */
   const judged = (session: Session): Session | undefined => {
@@ -78,49 +54,6 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SharedSessionS
   const isSettled = (row: Session | undefined): row is Session =>
     row !== undefined && (row.kind !== 'user' || row.status === 'revoked');
   const isDurable = ({ kind }: { kind: SessionKind }) => kind !== 'user';
-
-  /** What memory knows besides: Redis may have lost what is still served from here, or from there. */
-  const andRemembered = (tx: Tx, sessions: readonly Session[], memories: readonly RecognisedSession[]) => {
-    const found = new Set(sessions.map(({ id }) => id));
-    const besides = memories.filter(({ id }) => !found.has(id)).map(withoutOrigin);
-    return remember(tx, [...sessions, ...besides]);
-  };
-  const fromMemory = (tx: Tx, memories: readonly RecognisedSession[]) => {
-    stateOf(tx).isPartial = true;
-    return andRemembered(tx, [], memories);
-  };
-
-  /** Everything in Redis that belongs to this tree. */
-  const below = (tx: Tx, id: SessionId, rows: readonly TreeRow[]): readonly Session[] => {
-    const ids = [...new Set([id, ...rows.map((row) => row.id)])];
-    const answer = readBefore(tx, `tree ${id}`, () => orAway(held.tree(ids)), { value: NOTHING });
-    const root = rows.find((row) => row.id === id) ?? memory.find(id);
-    if ('away' in answer && root === undefined) throw answer.away;
-    const isBelow = (each: RecognisedSession) =>
-      each.id === id || (each.parentId !== undefined && ids.includes(each.parentId));
-    const memories = root === undefined ? [] : memory.ofUser(root.userId).filter(isBelow);
-    return 'away' in answer ? fromMemory(tx, memories) : andRemembered(tx, answer.sessions, memories);
-  };
-
-  const heldOfUser = (tx: Tx, userId: UserId): readonly Session[] => {
-    const answer = readBefore(tx, `user ${userId}`, () => orAway(held.ofUser(userId)), { value: NOTHING });
-    const memories = memory.ofUser(userId);
-    return 'away' in answer ? fromMemory(tx, memories) : andRemembered(tx, answer.sessions, memories);
-  };
-
-  /** These, as far as they are in Redis. */
-  const heldAmong = (tx: Tx, ids: readonly SessionId[]): Session[] => {
-    const { seen } = stateOf(tx);
-    const unseen = ids.filter((id) => !seen.has(id));
-    if (unseen.length > 0) {
-      const answer = readBefore(tx, `sessions ${unseen.join(' ')}`, () => orAway(held.read(unseen)));
-      const memories = unseen.flatMap((id) => memory.find(id) ?? []);
-      if ('sessions' in answer) andRemembered(tx, answer.sessions, memories);
-      else if (memories.length < unseen.length) throw answer.away;
-      else fromMemory(tx, memories);
-    }
-    return ids.flatMap((id) => seen.get(id) ?? []);
-  };
 
   const takeFromRedis = (tx: Tx, ids: readonly SessionId[]) => {
     if (ids.length === 0) return;
@@ -280,17 +213,6 @@ export function sharedSessionStore(deps: SharedSessionStoreDeps): SharedSessionS
   };
 }
 
-const NOTHING: Asked = { sessions: [] };
-
-async function orAway(asking: Promise<readonly Session[]>): Promise<Asked> {
-  try {
-    return { sessions: await asking };
-  } catch (error) {
-    if (error instanceof AppError && error.kind === 'unavailable') return { away: error };
-    throw error;
-  }
-}
-
 function foundBy(hash: TokenHash, session: Session, standing: StandingStore): FoundCredential | undefined {
   const found = standing.of(session);
   if (found === undefined) return undefined;
@@ -313,19 +235,5 @@ function foundBy(hash: TokenHash, session: Session, standing: StandingStore): Fo
       clientId,
     },
     user: found.user,
-  };
-}
-
-/** What memory keeps of a session is enough to say that it is over, not where it came from. */
-function withoutOrigin(session: RecognisedSession): Session {
-  return {
-    ...session,
-    revokedAt: undefined,
-    revokeReason: undefined,
-    origin: { provider: undefined, providerSid: undefined, address: undefined, userAgent: undefined },
-    label: undefined,
-    scope: undefined,
-    deviceId: undefined,
-    clientPublicKey: undefined,
   };
 }

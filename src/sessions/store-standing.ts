@@ -54,7 +54,8 @@ export type StandingStore = ReturnType<typeof standingStore>;
 /**
  * The part of browser sessions in Redis that stays in the database: who they belong to, and which were revoked. A revoked one
  * leaves its whole row there, its tombstone, until its absolute end; "everywhere" stands in the row of the person, and what
- * ended with a guest link or with a session at a provider in a row of its own. All are read at every look-up, so that no copy of a session in Redis outlives what was committed.
+ * ended with a guest link or with a session at a provider in a row of its own. All are read at every look-up, so that no copy
+ * of a session in Redis outlives what was committed.
  *
  * The statements of `db.reader` run in the open transaction, where there is one.
  */
