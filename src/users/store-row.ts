@@ -1,4 +1,5 @@
 import type { users } from '../db/schema/index.ts';
+import { interner } from '../lib/interner.ts';
 import type { User, UserId } from './model.ts';
 
 type UserRow = Pick<
@@ -15,6 +16,10 @@ type UserRow = Pick<
   | 'lastSignInAtMs'
 >;
 
+/** Many people are in the same few groups; one list of each keeps them close together in memory, and is a key to what it comes to. */
+const groups = interner((json: string) => Object.freeze(JSON.parse(json)) as readonly string[]);
+const word = interner((text: string) => text);
+
 /** The person as one row of `users` tells it. */
 export function toUser(row: UserRow): User {
   return {
@@ -22,9 +27,9 @@ export function toUser(row: UserRow): User {
     username: row.username,
     displayName: row.displayName,
     email: row.email ?? undefined,
-    groups: row.groups,
-    role: row.role,
-    status: row.status,
+    groups: groups(JSON.stringify(row.groups)),
+    role: word(row.role) as User['role'],
+    status: word(row.status) as User['status'],
     endedBefore: row.endedBeforeMs ?? undefined,
     createdAt: row.createdAtMs,
     lastSignInAt: row.lastSignInAtMs ?? undefined,
