@@ -229,6 +229,11 @@ export function sessionCache({ size, ttlMs, unknownSize, unknownTtlMs, clock }: 
       reads.revoke(id);
     },
 
+    /** Makes look-ups that are on their way and find this session read again; what is remembered of it stays. */
+    spoil(id: SessionId): void {
+      reads.spoil(id);
+    },
+
     /** Forgets a session, and makes look-ups that are on their way read again. A revoked entry stays. */
     evict(id: SessionId): void {
       reads.spoil(id);

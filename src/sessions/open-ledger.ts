@@ -287,12 +287,14 @@ export function openLedger({
     async flush() {
       try {
         if (seen.waiting > 0 || box.isUnsettled) {
-          await seen.flush((lastSeen) =>
-            db.write((tx) => {
+          await seen.flush(async (lastSeen) => {
+            await db.write((tx) => {
               if (lastSeen.size > 0) store.touch(tx, lastSeen);
               box.settle(tx);
-            }),
-          );
+            });
+            // A look-up that began before may bring the use before: from here on only the store knows of this one.
+            for (const id of lastSeen.keys()) cache.spoil(id);
+          });
         }
       } finally {
         // Uses that Redis cannot take keep no end from being committed.

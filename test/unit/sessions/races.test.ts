@@ -252,6 +252,20 @@ describe('a last use', () => {
     expect(await ask(mine, 'mine')).toMatchObject({ ok: true });
   });
 
+  test('that is written while a look-up is on its way counts for that too', async () => {
+    const mine = await t.signIn(await t.addUser());
+    const child = await openChild(mine);
+    await clock.advance(IDLE - HOUR);
+    await ask(child, 'child');
+    await clock.advance(2 * HOUR);
+    const asked = t.ledger.authenticate(mine.token, 'cookie', ORIGIN);
+    await t.ledger.flush();
+    held.answer(0, 'stale');
+    await settle(2);
+    held.answer(0, 'stale');
+    expect(await asked).toMatchObject({ ok: true });
+  });
+
   test('that another process wrote is read before a session is refused as run out', async () => {
     const mine = await t.signIn(await t.addUser());
     await clock.advance(IDLE - 60_000);
