@@ -43,6 +43,8 @@ async function visit(token: string, ending: 'cut' | 'half-closed' | 'left'): Pro
     fetch(site.resource('plain'), {
       method: 'POST',
       headers: { ...headers, ...more },
+      // What our own client keeps open for later is not left behind by the server.
+      keepalive: false,
       body: JSON.stringify({ jsonrpc: '2.0', ...message }),
     });
   const params = {
