@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { freePort } from '../test/support/free-port.ts';
 import { type SignedInApache, startSignedInApache } from './support/apache.ts';
+import { PAGE_CHECK } from './support/check.ts';
 import { benchDirectory } from './support/directory.ts';
 import type { Benchmark, Figures } from './support/figures.ts';
 import { type Load, type LoadResult, runLoad } from './support/load.ts';
@@ -16,20 +17,6 @@ const SECONDS = 3;
 const CONNECTIONS = 32;
 const FEW = 10_000;
 const MANY = 1_000_000;
-
-/** As Caddy and Traefik ask, for a page of an app. */
-const CHECK = {
-  path: '/forward-auth',
-  headers: {
-    'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
-    Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
-    'X-Forwarded-For': '192.0.2.7',
-    'X-Forwarded-Method': 'GET',
-    'X-Forwarded-Proto': 'https',
-    'X-Forwarded-Host': '{host}',
-    'X-Forwarded-Uri': '/library/albums?page=2',
-  },
-};
 
 interface Measured extends LoadResult {
   /** Requests for each second of CPU time that the server's processes used. */
@@ -70,7 +57,7 @@ async function forwardAuthFigures(progress: (line: string) => void): Promise<Fig
   );
   const rounds = await interleave(
     {
-      bare: measure(bare, { path: '/static', headers: { ...CHECK.headers, Cookie: oneCookie() } }),
+      bare: measure(bare, { path: '/static', headers: { ...PAGE_CHECK.headers, Cookie: oneCookie() } }),
       small: measure(small, checkOf(few, FEW)),
       large: measure(large, checkOf(many, FEW)),
       peer: measure(peer, peerRequest(peer)),
@@ -127,7 +114,7 @@ async function forwardAuthFigures(progress: (line: string) => void): Promise<Fig
 
 function checkOf(seeded: SeededTokens, drawnFrom: number): Request {
   return {
-    ...CHECK,
+    ...PAGE_CHECK,
     tokens: { ...seeded, count: drawnFrom, hosts: APP_HOSTS, cookieName: '__Host-postern' },
   };
 }
@@ -138,7 +125,7 @@ function oneCookie(): string {
 }
 
 function peerRequest({ path, cookie }: SignedInApache): Request {
-  return { path, headers: { ...CHECK.headers, Cookie: cookie } };
+  return { path, headers: { ...PAGE_CHECK.headers, Cookie: cookie } };
 }
 
 export const benchmark: Benchmark = {

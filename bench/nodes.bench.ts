@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { databasePath } from '../src/db/files.ts';
 import { connect } from '../src/db/open.ts';
 import { startRedis } from '../test/support/redis-server.ts';
-import { passesCheck } from './support/check.ts';
+import { PAGE_CHECK, passesCheck } from './support/check.ts';
 import { benchDirectory } from './support/directory.ts';
 import type { Benchmark, Figures } from './support/figures.ts';
 import { runLoad } from './support/load.ts';
@@ -107,15 +107,7 @@ async function nodesFigures(progress: (line: string) => void): Promise<Figures> 
 
 function checkOf(tokens: SeededTokens) {
   return {
-    path: '/forward-auth',
-    headers: {
-      Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
-      'X-Forwarded-For': '192.0.2.7',
-      'X-Forwarded-Method': 'GET',
-      'X-Forwarded-Proto': 'https',
-      'X-Forwarded-Host': '{host}',
-      'X-Forwarded-Uri': '/library/albums?page=2',
-    },
+    ...PAGE_CHECK,
     tokens: { ...tokens, hosts: APP_HOSTS, cookieName: '__Host-postern' },
   };
 }

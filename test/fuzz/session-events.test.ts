@@ -2,10 +2,9 @@ import { afterAll, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
 import { inChunks } from '../../src/lib/chunks.ts';
 import { decodeEvent, type EventStreamName } from '../../src/sessions/event-wire.ts';
-import type { Issued } from '../../src/sessions/ledger.ts';
 import { FUZZ_CASES } from '../support/fuzz-cases.ts';
 import { startRedis } from '../support/redis-server.ts';
-import { type SessionNode, sessionNodes } from '../support/session-nodes.ts';
+import { askNode, sessionNodes } from '../support/session-nodes.ts';
 import { until } from '../support/until.ts';
 
 const server = await startRedis();
@@ -147,12 +146,6 @@ function harms(event: Hostile, { kept }: Known): boolean {
   return decoded.event.status === 'revoked' && kept.includes(decoded.event.id);
 }
 
-async function ask({ ledger }: SessionNode, { session, token }: Issued) {
-  const [audience] = session.audience;
-  if (audience === undefined) throw new Error('a session without an audience');
-  return await ledger.authenticate(token, 'cookie', audience);
-}
-
 test('hostile events stop nobody, are counted, and give nobody anything; those between them are applied', async () => {
   await using nodes = await sessionNodes(server, {
     // Nothing here is about a server that does not answer: whoever is kept busy by it all may be slow.
@@ -175,7 +168,7 @@ test('hostile events stop nobody, are counted, and give nobody anything; those b
     }),
   );
   for (const { session } of ended) await first.ledger.end(session.id, { reason: 'signed_out' });
-  for (const each of [...kept, ...between]) expect((await ask(second, each)).ok).toBe(true);
+  for (const each of [...kept, ...between]) expect((await askNode(second, each)).ok).toBe(true);
 
   const known: Known = {
     kept: [...kept.map(({ session }) => session.id), device.id],
@@ -218,10 +211,10 @@ test('hostile events stop nobody, are counted, and give nobody anything; those b
   expect(counted()).toBe(malformed);
   const isReal = (_: unknown, index: number) => index < Math.ceil(chunks.length / everyChunk);
   for (const each of between.filter(isReal))
-    await until('the real ends are applied', async () => !(await ask(second, each)).ok);
+    await until('the real ends are applied', async () => !(await askNode(second, each)).ok);
   for (const each of kept)
-    expect(await ask(second, each)).toMatchObject({ ok: true, user: { id: userId, role: 'member' } });
-  for (const each of ended) expect((await ask(second, each)).ok).toBe(false);
+    expect(await askNode(second, each)).toMatchObject({ ok: true, user: { id: userId, role: 'member' } });
+  for (const each of ended) expect((await askNode(second, each)).ok).toBe(false);
   expect(await second.ledger.recogniseDevice(device.id)).toMatchObject({
     ok: true,
     publicKey: KEY.toString('base64url'),

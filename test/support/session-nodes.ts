@@ -4,11 +4,13 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { createMetrics, type Metrics } from '../../src/lib/metrics.ts';
 import { openRedis, type RedisConnections } from '../../src/redis/open.ts';
 import { elsewhereOverRedis } from '../../src/sessions/elsewhere-redis.ts';
+import type { Issued } from '../../src/sessions/ledger.ts';
 import { sessionsInRedis } from '../../src/sessions/open-redis.ts';
 import { type TemporaryDatabase, temporaryDatabase } from './database.ts';
 import { type TemporaryLedger, temporaryLedger } from './ledger.ts';
 import type { TestRedis } from './redis-server.ts';
 import { recordedLog } from './silent-log.ts';
+import { until } from './until.ts';
 
 /** One of several processes that share sessions: a ledger with connections of its own. */
 export interface SessionNode extends TemporaryLedger {
@@ -108,6 +110,26 @@ async function openNode(
     figure: (series) => figureIn(metrics, series),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** Two processes with nothing behind them that trust what they have in memory, and somebody who signed in at the first. */
+export async function trustingNodes(server: TestRedis, options: SessionNodesOptions = {}) {
+  await using opening = new AsyncDisposableStack();
+  await server.client().flushall();
+  const nodes = opening.use(await sessionNodes(server, options));
+  await until('both are trusted', () => nodes.first.isTrusted() && nodes.second.isTrusted());
+  const issued = await nodes.first.signIn(await nodes.first.addUser());
+  const opened = opening.move();
+  return { ...nodes, issued, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+const FIRST_USE = { user: 'cookie', grant: 'personal', device: 'device' } as const;
+
+/** What a process makes of the token that a session began with, where it is good. */
+export async function askNode({ ledger }: Pick<SessionNode, 'ledger'>, { session, token }: Issued) {
+  const [audience] = session.audience;
+  if (audience === undefined) throw new Error('a session without an audience');
+  return await ledger.authenticate(token, FIRST_USE[session.kind], audience);
 }
 
 export function figureIn(metrics: Metrics, series: string): number {

@@ -3,7 +3,7 @@ import { hostAudience } from '../../../src/sessions/audience.ts';
 import type { Issued } from '../../../src/sessions/ledger.ts';
 import type { SessionSnapshot } from '../../../src/sessions/model.ts';
 import { startRedis } from '../../support/redis-server.ts';
-import { figureIn, type SessionNode, sessionNodes } from '../../support/session-nodes.ts';
+import { askNode, figureIn, type SessionNode, trustingNodes } from '../../support/session-nodes.ts';
 import { until } from '../../support/until.ts';
 
 const server = await startRedis();
@@ -13,28 +13,11 @@ const DEVICE_EVENTS = 'postern:device-sessions';
 const FROM = { provider: undefined, providerSid: undefined, address: '192.0.2.1', userAgent: 'test' };
 const KEY = Buffer.alloc(32, 7);
 
-async function trusting() {
-  await using opening = new AsyncDisposableStack();
-  await server.client().flushall();
-  const nodes = opening.use(await sessionNodes(server));
-  await until('both are trusted', () => nodes.first.isTrusted() && nodes.second.isTrusted());
-  const issued = await nodes.first.signIn(await nodes.first.addUser());
-  const opened = opening.move();
-  return { ...nodes, issued, [Symbol.asyncDispose]: () => opened.disposeAsync() };
-}
-
-async function ask({ ledger }: SessionNode, { session, token }: Issued) {
-  const [audience] = session.audience;
-  if (audience === undefined) throw new Error('a session without an audience');
-  const use = { user: 'cookie', grant: 'personal', device: 'device' } as const;
-  return await ledger.authenticate(token, use[session.kind], audience);
-}
-
 /** Whether a look at the session was answered from memory. */
 async function isFromMemory(node: SessionNode, issued: Issued): Promise<boolean> {
   const misses = () => figureIn(node.metrics, 'postern_session_cache_misses_total');
   const before = misses();
-  expect((await ask(node, issued)).ok).toBe(true);
+  expect((await askNode(node, issued)).ok).toBe(true);
   return misses() === before;
 }
 
@@ -87,14 +70,14 @@ describe('another program that says a session is over', () => {
     ['of a token', openToken],
   ] as const;
   test.each(KINDS)('ends one %s, for every process and for good', async (_what, make) => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const issued = await make(t.first, t.issued);
-    expect((await ask(t.second, issued)).ok).toBe(true);
+    expect((await askNode(t.second, issued)).ok).toBe(true);
     const closed: string[] = [];
     using _live = t.second.ledger.attach(issued.session.id, (reason) => void closed.push(reason));
     await sayOf(issued, 'revoked', { revoked_at_ms: '5' });
-    await until('the second refuses it', async () => !(await ask(t.second, issued)).ok);
-    await until('the first refuses it', async () => !(await ask(t.first, issued)).ok);
+    await until('the second refuses it', async () => !(await askNode(t.second, issued)).ok);
+    await until('the first refuses it', async () => !(await askNode(t.first, issued)).ok);
     await until(
       'it is in the database',
       () => t.first.ledger.findDurable(issued.session.id)?.status === 'revoked',
@@ -113,7 +96,7 @@ describe('another program that says a session is over', () => {
   });
 
   test('ends a device, and what it says of its key changes nothing', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const issued = await openDevice(t.first, t.issued);
     expect(await t.second.ledger.recogniseDevice(issued.session.id)).toMatchObject({ ok: true });
     await sayOfDevice(issued, 'revoked', Buffer.alloc(32, 1));
@@ -129,11 +112,11 @@ describe('another program that says a session is over', () => {
   });
 
   test('ends what came from it as well', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const child = await openChild(t.first, t.issued);
-    expect((await ask(t.second, child)).ok).toBe(true);
+    expect((await askNode(t.second, child)).ok).toBe(true);
     await sayOf(t.issued, 'revoked');
-    await until('the child is over', async () => !(await ask(t.second, child)).ok);
+    await until('the child is over', async () => !(await askNode(t.second, child)).ok);
     await until(
       'with its reason',
       () => t.first.ledger.findDurable(child.session.id)?.revokeReason === 'parent_ended',
@@ -141,18 +124,18 @@ describe('another program that says a session is over', () => {
   });
 
   test('may name what is nowhere: nothing comes of it', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     for (const id of [`ses_${'a'.repeat(26)}`, 'ses_', '__proto__', 'x', ` ${t.issued.session.id}`])
       await say(EVENTS, { kind: 'user', session_id: id, user_id: 'x', status: 'revoked' });
     const other = await openChild(t.first, t.issued);
     await sayOf(other, 'revoked');
-    await until('what follows is applied', async () => !(await ask(t.second, other)).ok);
-    expect((await ask(t.second, t.issued)).ok).toBe(true);
+    await until('what follows is applied', async () => !(await askNode(t.second, other)).ok);
+    expect((await askNode(t.second, t.issued)).ok).toBe(true);
     expect(dropped(t.second, 'malformed_event') + dropped(t.second, 'store_failure')).toBe(0);
   });
 
   test('is told once, with who and why from the store', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const told: SessionSnapshot[] = [];
     using _hearing = t.second.ledger.events.subscribe((snapshots) => told.push(...snapshots));
     for (let times = 0; times < 5; times++)
@@ -179,11 +162,11 @@ describe('another program that says a session is over', () => {
 
 describe('another program that says a session is active', () => {
   test('brings back none that ended, and gives nobody anything', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const device = await openDevice(t.first, t.issued);
     await t.second.ledger.recogniseDevice(device.session.id);
     await t.first.ledger.end(t.issued.session.id, { reason: 'signed_out' });
-    await until('it is over', async () => !(await ask(t.second, t.issued)).ok);
+    await until('it is over', async () => !(await askNode(t.second, t.issued)).ok);
     await sayOf(t.issued, 'active');
     await say(EVENTS, {
       kind: 'grant',
@@ -194,8 +177,8 @@ describe('another program that says a session is active', () => {
     await sayOfDevice(device, 'active', Buffer.alloc(32, 1));
     const marker = await t.first.signIn(t.issued.session.userId);
     await sayOf(marker, 'revoked');
-    await until('all of it is applied', async () => !(await ask(t.second, marker)).ok);
-    expect((await ask(t.second, t.issued)).ok).toBe(false);
+    await until('all of it is applied', async () => !(await askNode(t.second, marker)).ok);
+    expect((await askNode(t.second, t.issued)).ok).toBe(false);
     expect(await t.second.ledger.recogniseDevice(device.session.id)).toMatchObject({
       ok: true,
       publicKey: KEY.toString('base64url'),
@@ -206,7 +189,7 @@ describe('another program that says a session is active', () => {
 
 describe('an event that is not understood', () => {
   test('is counted, logged with its id, and the session that it names is read again', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     await say(DEVICE_EVENTS, { device_session_id: '', status: 'x' });
     await until(
       'the one of a device is counted',
@@ -225,7 +208,7 @@ describe('an event that is not understood', () => {
   });
 
   test('fills no log', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const pipeline = server.client().pipeline();
     for (let each = 0; each < 500; each++) pipeline.xadd(EVENTS, '*', 'kind', `k${each}`);
     await pipeline.exec();
@@ -238,9 +221,9 @@ describe('an event that is not understood', () => {
 
 describe('people', () => {
   test('are read again by every process when something about them changes', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const device = await openDevice(t.first, t.issued);
-    expect(await ask(t.second, t.issued)).toMatchObject({ user: { role: 'member' } });
+    expect(await askNode(t.second, t.issued)).toMatchObject({ user: { role: 'member' } });
     expect(await t.second.ledger.recogniseDevice(device.session.id)).toMatchObject({
       user: { role: 'member' },
     });
@@ -251,7 +234,7 @@ describe('people', () => {
       t.first.ledger.userChanged(tx, userId);
     });
     await until('the second knows', async () => {
-      const answer = await ask(t.second, t.issued);
+      const answer = await askNode(t.second, t.issued);
       return answer.ok && answer.user.role === 'owner';
     });
     await until('of the device too', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { errorOf } from '../../support/error-of.ts';
 import { startRedis } from '../../support/redis-server.ts';
-import { sessionNodes } from '../../support/session-nodes.ts';
+import { askNode, sessionNodes } from '../../support/session-nodes.ts';
 import { until } from '../../support/until.ts';
 
 test('while the memory of Redis is full, who is signed in goes on, nobody signs in, and what is ended stays ended', async () => {
@@ -10,11 +10,7 @@ test('while the memory of Redis is full, who is signed in goes on, nobody signs 
   const { first, second } = nodes;
   const userId = await first.addUser();
   const [staying, leaving] = [await first.signIn(userId), await first.signIn(userId)];
-  const ask = async ({ session, token }: typeof staying, node = second) => {
-    const [audience] = session.audience;
-    if (audience === undefined) throw new Error('a session without an audience');
-    return (await node.ledger.authenticate(token, 'cookie', audience)).ok;
-  };
+  const ask = async (issued: typeof staying, node = second) => (await askNode(node, issued)).ok;
   expect([await ask(staying), await ask(leaving)]).toEqual([true, true]);
 
   await server.client().config('SET', 'maxmemory', '1');

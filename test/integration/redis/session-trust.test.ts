@@ -5,30 +5,19 @@ import { hostAudience } from '../../../src/sessions/audience.ts';
 import type { Issued } from '../../../src/sessions/ledger.ts';
 import { outboxStore } from '../../../src/sessions/store-outbox.ts';
 import { startRedis } from '../../support/redis-server.ts';
-import { figureIn, type SessionNode, type SessionNodes, sessionNodes } from '../../support/session-nodes.ts';
+import {
+  askNode,
+  figureIn,
+  type SessionNode,
+  type SessionNodes,
+  trustingNodes,
+} from '../../support/session-nodes.ts';
 import { until } from '../../support/until.ts';
 
 const server = await startRedis();
 afterAll(() => server[Symbol.asyncDispose]());
 const EVENTS = 'postern:events';
 const DEVICE_EVENTS = 'postern:device-sessions';
-
-/** Two processes that trust what they have in memory, and somebody who is signed in. */
-async function trusting(options: Parameters<typeof sessionNodes>[1] = {}) {
-  await using opening = new AsyncDisposableStack();
-  await server.client().flushall();
-  const nodes = opening.use(await sessionNodes(server, options));
-  await until('both are trusted', () => nodes.first.isTrusted() && nodes.second.isTrusted());
-  const issued = await nodes.first.signIn(await nodes.first.addUser());
-  const opened = opening.move();
-  return { ...nodes, issued, [Symbol.asyncDispose]: () => opened.disposeAsync() };
-}
-
-async function ask({ ledger }: SessionNode, { session, token }: Issued) {
-  const [audience] = session.audience;
-  if (audience === undefined) throw new Error('a session without an audience');
-  return await ledger.authenticate(token, 'cookie', audience);
-}
 
 const resets = (node: SessionNode, reason: string) =>
   node.figure(`postern_session_events_resets_total{reason="${reason}"}`);
@@ -37,7 +26,7 @@ const misses = ({ metrics }: SessionNode) => figureIn(metrics, 'postern_session_
 /** Whether a look at the session was answered from memory. */
 async function isFromMemory(node: SessionNode, issued: Issued): Promise<boolean> {
   const before = misses(node);
-  expect((await ask(node, issued)).ok).toBe(true);
+  expect((await askNode(node, issued)).ok).toBe(true);
   return misses(node) === before;
 }
 
@@ -52,21 +41,21 @@ async function isTrustedAgain(nodes: Pick<SessionNodes, 'first' | 'second'>): Pr
 }
 
 /** A revocation on the first node is heard of on the second. */
-async function expectHeard(t: Awaited<ReturnType<typeof trusting>>): Promise<void> {
+async function expectHeard(t: Awaited<ReturnType<typeof trustingNodes>>): Promise<void> {
   await until('it is served from memory', () => isFromMemory(t.second, t.issued));
   await t.first.ledger.end(t.issued.session.id, { reason: 'signed_out' });
-  await until('the end is heard', async () => !(await ask(t.second, t.issued)).ok);
+  await until('the end is heard', async () => !(await askNode(t.second, t.issued)).ok);
 }
 
 describe('what is in memory', () => {
   test('is believed while heartbeats come back, and an end elsewhere is heard at once', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     expect(await isFromMemory(t.second, t.issued)).toBe(false);
     await expectHeard(t);
   });
 
   test('is not while Redis stands still: devices are looked up, people refused, and both are back by themselves', async () => {
-    await using t = await trusting({ redis: { lookup_timeout: 300 } });
+    await using t = await trustingNodes(server, { redis: { lookup_timeout: 300 } });
     expect(await isFromMemory(t.second, t.issued)).toBe(false);
     const { session: device, token } = await openDevice(t.first, t.issued);
     const askDevice = async () => await t.second.ledger.recogniseDevice(device.id);
@@ -75,7 +64,7 @@ describe('what is in memory', () => {
     try {
       await until('the second is not trusted', () => !t.second.isTrusted());
       const before = misses(t.second);
-      expect(await ask(t.second, t.issued).catch((error: unknown) => error)).toMatchObject({
+      expect(await askNode(t.second, t.issued).catch((error: unknown) => error)).toMatchObject({
         kind: 'unavailable',
         code: 'store_unavailable',
       });
@@ -93,19 +82,21 @@ describe('what is in memory', () => {
   });
 
   test('serves on until its time is over where that is what was asked for', async () => {
-    await using t = await trusting({ redis: { lookup_timeout: 300, consistency: 'best_effort' } });
-    for (const node of [t.first, t.second]) expect((await ask(node, t.issued)).ok).toBe(true);
+    await using t = await trustingNodes(server, {
+      redis: { lookup_timeout: 300, consistency: 'best_effort' },
+    });
+    for (const node of [t.first, t.second]) expect((await askNode(node, t.issued)).ok).toBe(true);
     const unknown = await t.first.signIn(t.issued.session.userId);
     server.pause();
     try {
       await until('the second is not trusted', () => !t.second.isTrusted());
-      expect((await ask(t.second, t.issued)).ok).toBe(true);
-      expect(await ask(t.second, unknown).catch((error: unknown) => error)).toMatchObject({
+      expect((await askNode(t.second, t.issued)).ok).toBe(true);
+      expect(await askNode(t.second, unknown).catch((error: unknown) => error)).toMatchObject({
         code: 'store_unavailable',
       });
       // Nobody can tell of it, but the database knows.
       await t.first.ledger.end(t.issued.session.id, { reason: 'signed_out' });
-      expect(await ask(t.second, t.issued)).toEqual({ ok: false, reason: 'revoked' });
+      expect(await askNode(t.second, t.issued)).toEqual({ ok: false, reason: 'revoked' });
     } finally {
       server.resume();
     }
@@ -121,8 +112,8 @@ describe('what is in memory', () => {
     ['moved ahead', () => server.client().xsetid(EVENTS, '99999999999999-0')],
   ];
   test.each(LOSSES)('is forgotten when the stream was %s', async (_what, lose) => {
-    await using t = await trusting();
-    expect((await ask(t.second, t.issued)).ok).toBe(true);
+    await using t = await trustingNodes(server);
+    expect((await askNode(t.second, t.issued)).ok).toBe(true);
     const before = resets(t.second, 'events_lost');
     // Added and taken away in one step, so that nobody can have read it.
     await server
@@ -150,7 +141,7 @@ describe('what is in memory', () => {
   });
 
   test('is forgotten when an event of a device is lost', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const before = resets(t.second, 'events_lost');
     await loseOne(DEVICE_EVENTS);
     await until('the loss is seen', () => resets(t.second, 'events_lost') > before);
@@ -158,7 +149,7 @@ describe('what is in memory', () => {
   });
 
   test('is forgotten when the connection was cut, and when Redis was killed without having kept anything', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const before = resets(t.second, 'connection');
     await server.client().call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     await until('reading begins anew', () => resets(t.second, 'connection') > before);
@@ -174,8 +165,8 @@ describe('what is in memory', () => {
   });
 
   test('is forgotten when the server was another for a while', async () => {
-    await using t = await trusting();
-    expect((await ask(t.second, t.issued)).ok).toBe(true);
+    await using t = await trustingNodes(server);
+    expect((await askNode(t.second, t.issued)).ok).toBe(true);
     const before = resets(t.second, 'server') + resets(t.second, 'connection');
     await server.client().replicaof('127.0.0.1', 1);
     await until('the second is not trusted', () => !t.second.isTrusted());
@@ -190,7 +181,7 @@ describe('what is in memory', () => {
 
   test('goes by what the database says, also where Redis never tells of it', async () => {
     // Long past what this test takes: nothing but the database can make it refuse.
-    await using t = await trusting({ redis: { heartbeat_timeout: 600_000 } });
+    await using t = await trustingNodes(server, { redis: { heartbeat_timeout: 600_000 } });
     const audience = hostAudience('app.home');
     const { session, token } = await t.first.db.write((tx) =>
       t.first.ledger.openPersonalToken(tx, {
@@ -219,7 +210,7 @@ describe('what is in memory', () => {
   });
 
   test('is not believed while something that was committed is not published', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const { session } = t.issued;
     // As by a process that died in between.
     await t.first.db.write((tx) =>
@@ -236,29 +227,29 @@ describe('what is in memory', () => {
 
 describe('everything of a person that is ended while Redis stands still', () => {
   test('is over where it was asked for, and everywhere once Redis answers', async () => {
-    await using t = await trusting({ redis: { lookup_timeout: 300 } });
+    await using t = await trustingNodes(server, { redis: { lookup_timeout: 300 } });
     const { userId } = t.issued.session;
     const unseen = await t.second.signIn(userId);
-    expect((await ask(t.first, t.issued)).ok).toBe(true);
-    expect((await ask(t.second, t.issued)).ok).toBe(true);
-    expect((await ask(t.second, unseen)).ok).toBe(true);
+    expect((await askNode(t.first, t.issued)).ok).toBe(true);
+    expect((await askNode(t.second, t.issued)).ok).toBe(true);
+    expect((await askNode(t.second, unseen)).ok).toBe(true);
     const closed: string[] = [];
     using _live = t.second.ledger.attach(t.issued.session.id, (reason) => void closed.push(reason));
     using _other = t.second.ledger.attach(unseen.session.id, (reason) => void closed.push(reason));
     server.pause();
     try {
       await t.first.ledger.endAll(userId, { reason: 'everywhere' });
-      const answer = await ask(t.first, t.issued).catch((error: unknown) => error);
+      const answer = await askNode(t.first, t.issued).catch((error: unknown) => error);
       expect(answer).not.toMatchObject({ ok: true });
     } finally {
       server.resume();
     }
     await until('what hung on both is closed', () => closed.length === 2);
     expect(closed).toEqual(['everywhere', 'everywhere']);
-    for (const each of [t.issued, unseen]) expect((await ask(t.second, each)).ok).toBe(false);
+    for (const each of [t.issued, unseen]) expect((await askNode(t.second, each)).ok).toBe(false);
     await until('nothing is owed', () => outboxStore(t.first.db).oldest() === undefined);
     const later = await t.first.signIn(userId);
-    expect((await ask(t.second, later)).ok).toBe(true);
+    expect((await askNode(t.second, later)).ok).toBe(true);
   });
 });
 
@@ -283,7 +274,9 @@ async function openDevice({ db, ledger }: SessionNode, { session: { userId } }: 
 
 describe('ending', () => {
   test('takes less than a second however long a read may wait, and twice is harmless', async () => {
-    await using t = await trusting({ redis: { read_block_timeout: 30_000, heartbeat_timeout: 60_000 } });
+    await using t = await trustingNodes(server, {
+      redis: { read_block_timeout: 30_000, heartbeat_timeout: 60_000 },
+    });
     const another = await t.another();
     await until('it reads', () => another.isTrusted());
     const startedAt = performance.now();
@@ -294,7 +287,7 @@ describe('ending', () => {
   });
 
   test('takes little more than a second while Redis stands still', async () => {
-    await using t = await trusting();
+    await using t = await trustingNodes(server);
     const another = await t.another();
     server.pause();
     const startedAt = performance.now();

@@ -53,25 +53,19 @@ const refusedIn = (t: SharedStore) =>
   Number(/^postern_redis_refused_values_total (\d+)$/m.exec(t.metrics.render())?.[1]);
 const logged = (t: SharedStore) => JSON.stringify(t.log.lines);
 
+async function copyFields(redis: Redis, fields: readonly string[], from: Kept, to: Kept): Promise<void> {
+  for (const field of fields) await redis.hset(to.key, field, (await redis.hget(from.key, field)) ?? '');
+}
+
 /** What somebody who may write to Redis tries with two sessions. */
 const FORGERIES: readonly (readonly [
   what: string,
   forge: (redis: Redis, one: Kept, other: Kept) => Promise<unknown>,
 ])[] = [
-  [
-    'a body in the place of another',
-    async (redis, one, other) => redis.hset(one.key, 'body', (await redis.hget(other.key, 'body')) ?? ''),
-  ],
+  ['a body in the place of another', (redis, one, other) => copyFields(redis, ['body'], other, one)],
   [
     'a body with its MAC in the place of another',
-    async (redis, one, other) =>
-      redis.hset(
-        one.key,
-        'body',
-        (await redis.hget(other.key, 'body')) ?? '',
-        'mac',
-        (await redis.hget(other.key, 'mac')) ?? '',
-      ),
+    (redis, one, other) => copyFields(redis, ['body', 'mac'], other, one),
   ],
   [
     'a whole session under the id of another',
@@ -88,17 +82,7 @@ const FORGERIES: readonly (readonly [
     'a cookie that leads to the session of another',
     (redis, one, other) => redis.set(one.credential, other.session.id),
   ],
-  [
-    'the last use of another',
-    async (redis, one, other) =>
-      redis.hset(
-        one.key,
-        'seen',
-        (await redis.hget(other.key, 'seen')) ?? '',
-        'seen_mac',
-        (await redis.hget(other.key, 'seen_mac')) ?? '',
-      ),
-  ],
+  ['the last use of another', (redis, one, other) => copyFields(redis, ['seen', 'seen_mac'], other, one)],
   ['a later last use', (redis, one) => redis.hset(one.key, 'seen', String(one.session.lastSeenAt + DAY))],
   [
     'another person',

@@ -10,7 +10,7 @@ import {
 } from '../../../src/sessions/store-scripts-redis.ts';
 import { providerSidDigest } from '../../../src/sessions/store-values-redis.ts';
 import { startRedis } from '../../support/redis-server.ts';
-import { type SessionNode, sessionNodes } from '../../support/session-nodes.ts';
+import { askNode, type SessionNode, sessionNodes } from '../../support/session-nodes.ts';
 import { until } from '../../support/until.ts';
 
 const server = await startRedis();
@@ -23,11 +23,7 @@ const NOWHERE = {
   userAgent: undefined,
 };
 
-async function ask({ ledger }: SessionNode, { session, token }: Issued): Promise<boolean> {
-  const [audience] = session.audience;
-  if (audience === undefined) throw new Error('a session without an audience');
-  return (await ledger.authenticate(token, 'cookie', audience)).ok;
-}
+const ask = async (node: SessionNode, issued: Issued) => (await askNode(node, issued)).ok;
 
 /** Two processes, and somebody with a browser session and a child of it, which the second alone has in memory. */
 async function withMemory() {
